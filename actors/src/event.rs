@@ -1,0 +1,128 @@
+//! What happens to messages, as a stream for people and programs that watch.
+//!
+//! The stream is for showing, not for deciding: a slow reader misses events, the journal does not.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::sync::broadcast;
+
+use crate::clock::Timestamp;
+
+/// Events kept for a slow reader before it starts to miss some.
+const EVENTS_KEPT_MAX: usize = 4096;
+
+/// One step of a message's journey.
+#[derive(Debug, Clone, Serialize)]
+pub struct JourneyEvent {
+    /// When.
+    pub at: Timestamp,
+    /// Which session, once it is known.
+    pub session: Option<String>,
+    /// What.
+    #[serde(flatten)]
+    pub kind: JourneyStep,
+}
+
+/// The steps.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum JourneyStep {
+    /// Durable, and acknowledged to its platform.
+    Admitted {
+        /// Journal number.
+        message: u64,
+        /// How it begins.
+        excerpt: String,
+    },
+    /// Not answered, with a reason.
+    Declined {
+        /// Who wrote it.
+        sender: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A model is being asked.
+    TurnStarted {
+        /// The turn.
+        turn: u64,
+        /// How many messages it answers.
+        messages: usize,
+    },
+    /// The answer is durable and on its way out.
+    Answered {
+        /// The turn.
+        turn: u64,
+        /// Its outbox entries.
+        entries: Vec<u64>,
+    },
+    /// An attempt to send begins.
+    Sending {
+        /// The entry.
+        entry: u64,
+        /// Counting from 1.
+        attempt: u32,
+    },
+    /// The platform has it.
+    Delivered {
+        /// The entry.
+        entry: u64,
+    },
+    /// Nobody knows yet whether the platform has it.
+    InDoubt {
+        /// The entry.
+        entry: u64,
+        /// Why.
+        reason: String,
+    },
+    /// It could not be finished and waits for a person.
+    DeadLettered {
+        /// The dead letter.
+        dead_letter: u64,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The sending side. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Journal(Arc<broadcast::Sender<JourneyEvent>>);
+
+impl Journal {
+    /// A stream without readers.
+    pub fn new() -> Self {
+        Self(Arc::new(broadcast::channel(EVENTS_KEPT_MAX).0))
+    }
+
+    /// Reads from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<JourneyEvent> {
+        self.0.subscribe()
+    }
+
+    /// Tells the readers, if there are any.
+    pub fn tell(&self, at: Timestamp, session: Option<&str>, kind: JourneyStep) {
+        tracing::debug!(session, step = ?kind, "journey");
+        if self.0.receiver_count() > 0 {
+            let event = JourneyEvent { at, session: session.map(str::to_owned), kind };
+            // The last reader may just have left.
+            drop(self.0.send(event));
+        }
+    }
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The first characters of a text, for logs and lists.
+pub fn excerpt(text: &str) -> String {
+    const CHARS_MAX: usize = 80;
+    let mut line: String =
+        text.chars().take(CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().count() > CHARS_MAX {
+        line.push('…');
+    }
+    line
+}

@@ -1,0 +1,99 @@
+//! The stored shapes of admission.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::message::{AccountKey, Envelope, EnvelopeId, SessionKey};
+use crate::store::{Key, Record, Space};
+
+/// An admitted message that waits for its answer. Removed by the commit that answers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboxRecord {
+    /// The message.
+    pub envelope: Envelope,
+    /// The session it was routed to.
+    pub session: SessionKey,
+    /// The agent that answers.
+    pub agent: String,
+    /// The life of the store in which it was admitted: an older one means that work on it may have
+    /// been interrupted.
+    pub epoch: u64,
+}
+
+impl Record for InboxRecord {
+    const VERSION: u8 = 1;
+}
+
+/// What became of a platform message id at admission.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fate {
+    /// It became this envelope of this session.
+    Admitted {
+        /// The journal's number.
+        envelope: EnvelopeId,
+        /// Where it went.
+        session: SessionKey,
+    },
+    /// It was not answered, for this reason.
+    Declined {
+        /// A sentence for people.
+        reason: String,
+        /// Who wrote it.
+        sender: String,
+        /// How it began.
+        excerpt: String,
+    },
+    /// It was there before this account was first watched.
+    History,
+}
+
+/// A platform message id inside the dedupe window (D5).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DedupeRecord {
+    /// When it was first seen.
+    pub at: Timestamp,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+impl Record for DedupeRecord {
+    const VERSION: u8 = 1;
+}
+
+/// How far a channel account has read. The bytes are the channel's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CursorRecord {
+    /// When it was written.
+    pub at: Timestamp,
+    /// Opaque to everyone but the channel.
+    pub position: Vec<u8>,
+}
+
+impl Record for CursorRecord {
+    const VERSION: u8 = 1;
+}
+
+/// Where an inbox record lives: by session, then in order of admission.
+pub fn inbox_key(session: &SessionKey, id: EnvelopeId) -> Key {
+    inbox_prefix(session).number(id.0)
+}
+
+/// All that waits for one session.
+pub fn inbox_prefix(session: &SessionKey) -> Key {
+    Key::of(Space::Inbox).text(session.as_str())
+}
+
+/// Where the fate of a platform message id lives.
+pub fn dedupe_key(account: &AccountKey, id: &str) -> Key {
+    dedupe_prefix(account).text(id)
+}
+
+/// All ids seen on one account.
+pub fn dedupe_prefix(account: &AccountKey) -> Key {
+    Key::of(Space::Dedupe).text(&account.channel).text(&account.account)
+}
+
+/// Where an account's cursor lives.
+pub fn cursor_key(account: &AccountKey) -> Key {
+    Key::of(Space::Cursor).text(&account.channel).text(&account.account)
+}

@@ -1,0 +1,88 @@
+//! The janitor actor: forgets records that only guard a window, once an hour.
+//!
+//! Sent to by its own timer only. Restart: sweeps again. Invariant: L1 (every window is bounded).
+
+use std::time::Duration;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use telson_supervision::Health;
+
+use crate::clock::Clock;
+use crate::inbox::DedupeRecord;
+use crate::outbox::{ReceiptRecord, receipt_prefix};
+use crate::store::sweep::{Retention, sweep};
+use crate::store::{Key, Space, Store, StoreError};
+
+/// How often it sweeps.
+const SWEEP_EVERY: Duration = Duration::from_hours(1);
+/// The first sweep waits until the start-up rush is over.
+const FIRST_SWEEP: Duration = Duration::from_mins(1);
+
+/// Platform ids are remembered this long: longer than any platform has been seen to redeliver.
+pub const DEDUPE_WINDOW: Retention =
+    Retention { age: Duration::from_hours(168), count_max: 100_000 };
+/// Receipts answer "what became of it" for this long.
+pub const RECEIPT_WINDOW: Retention =
+    Retention { age: Duration::from_hours(720), count_max: 100_000 };
+
+/// What it needs.
+#[derive(Clone)]
+pub struct JanitorDeps {
+    /// What it sweeps.
+    pub store: Store,
+    /// Time.
+    pub clock: Clock,
+    /// Completed sweeps.
+    pub health: Health,
+}
+
+/// What it tells itself.
+pub enum JanitorMessage {
+    /// Sweep now.
+    Sweep,
+}
+
+/// See the module.
+pub struct JanitorActor;
+
+impl Actor for JanitorActor {
+    type Msg = JanitorMessage;
+    type State = JanitorDeps;
+    type Arguments = JanitorDeps;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<JanitorMessage>,
+        deps: JanitorDeps,
+    ) -> Result<JanitorDeps, ActorProcessingErr> {
+        myself.send_after(FIRST_SWEEP, || JanitorMessage::Sweep);
+        Ok(deps)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<JanitorMessage>,
+        JanitorMessage::Sweep: JanitorMessage,
+        deps: &mut JanitorDeps,
+    ) -> Result<(), ActorProcessingErr> {
+        let swept = sweep_all(&deps.store, &deps.clock).await?;
+        tracing::debug!(swept, "old records removed");
+        deps.health.completed();
+        myself.send_after(SWEEP_EVERY, || JanitorMessage::Sweep);
+        Ok(())
+    }
+}
+
+/// Removes everything outside its window; answers how many records.
+///
+/// # Errors
+/// What the store answers.
+pub async fn sweep_all(store: &Store, clock: &Clock) -> Result<usize, StoreError> {
+    let now = clock.now();
+    let dedupe = Key::of(Space::Dedupe);
+    let ids = sweep::<DedupeRecord>(store, &dedupe, DEDUPE_WINDOW, now, |record| record.at).await?;
+    let receipts =
+        sweep::<ReceiptRecord>(store, &receipt_prefix(), RECEIPT_WINDOW, now, |record| record.at)
+            .await?;
+    Ok(ids + receipts)
+}

@@ -1,0 +1,251 @@
+//! Finding journeys by a message's number, an entry's number, a platform id, or a piece of text.
+
+use super::view::{EntryView, Journey, MessageView, TurnView};
+use super::way::way;
+use std::collections::HashSet;
+
+use crate::dead_letter::{self, DeadLetter, Item};
+use crate::inbox::{DedupeRecord, Fate, InboxRecord};
+use crate::outbox::{EntryRecord, ReceiptRecord, receipt_prefix};
+use crate::session::Exchange;
+use crate::store::{Key, Space, Store, StoreError};
+
+/// Journeys answered at most: a person can't read more.
+const JOURNEYS_MAX: usize = 20;
+
+/// Finds the journeys that `query` names, newest first. This reads the whole journal: it is meant
+/// for a person's question, not for a program's loop.
+///
+/// # Errors
+/// A damaged record, named with its key.
+pub fn find(store: &Store, query: &str) -> Result<Vec<Journey>, StoreError> {
+    let query = Query::parse(query);
+    let mut journeys = answered(store, &query)?;
+    journeys.extend(waiting(store, &query)?);
+    // A reply that is told with its message needs no journey of its own.
+    let told: HashSet<String> =
+        journeys.iter().flat_map(|journey| &journey.entries).map(|e| e.id.clone()).collect();
+    let mut dead = dead(store, &query)?;
+    dead.retain(|journey| journey.entries.iter().all(|entry| !told.contains(&entry.id)));
+    journeys.extend(dead);
+    journeys.extend(declined(store, &query)?);
+    if journeys.is_empty() {
+        journeys.extend(lone_entries(store, &query)?);
+    }
+    journeys.truncate(JOURNEYS_MAX);
+    Ok(journeys)
+}
+
+/// What is looked for.
+struct Query {
+    message: Option<u64>,
+    entry: Option<u64>,
+    letter: Option<u64>,
+    text: String,
+}
+
+impl Query {
+    fn parse(query: &str) -> Self {
+        let query = query.trim();
+        let number = |prefix: char| query.strip_prefix(prefix).and_then(|rest| rest.parse().ok());
+        Self {
+            message: number('m'),
+            entry: number('e'),
+            letter: number('d'),
+            text: query.to_lowercase(),
+        }
+    }
+
+    fn names_number(&self) -> bool {
+        self.message.is_some() || self.entry.is_some() || self.letter.is_some()
+    }
+
+    fn matches_message(&self, id: u64, platform_id: &str, text: &str) -> bool {
+        if self.names_number() {
+            return self.message == Some(id);
+        }
+        platform_id.to_lowercase() == self.text || self.matches_text(text)
+    }
+
+    fn matches_text(&self, text: &str) -> bool {
+        !self.text.is_empty() && text.to_lowercase().contains(&self.text)
+    }
+}
+
+fn answered(store: &Store, query: &Query) -> Result<Vec<Journey>, StoreError> {
+    let mut journeys = Vec::new();
+    for (key, exchange) in store.scan::<Exchange>(&Key::of(Space::Transcript))? {
+        let by_entry = query.entry.is_some_and(|entry| exchange.entries.contains(&entry));
+        let session = session_of(&key);
+        for said in &exchange.said {
+            let by_message = query.matches_message(said.envelope.0, &said.platform_id, &said.text);
+            if !by_entry && !by_message {
+                continue;
+            }
+            let way = way(store, &exchange)?;
+            journeys.push(Journey {
+                state: way.state,
+                reason: way.reason,
+                message: Some(MessageView::said(said, &session)),
+                turn: Some(TurnView::from(&exchange)),
+                entries: way.entries,
+            });
+        }
+    }
+    journeys.sort_by_key(|journey| journey.turn.as_ref().map(|turn| turn.finished_at));
+    journeys.reverse();
+    Ok(journeys)
+}
+
+fn waiting(store: &Store, query: &Query) -> Result<Vec<Journey>, StoreError> {
+    let records = store.scan::<InboxRecord>(&Key::of(Space::Inbox))?;
+    Ok(records
+        .iter()
+        .map(|(_, record)| record)
+        .filter(|record| {
+            let inbound = &record.envelope.inbound;
+            query.matches_message(record.envelope.id.0, &inbound.dedupe_key, &inbound.text)
+        })
+        .map(|record| Journey {
+            state: "waiting",
+            reason: Some("admitted, not answered yet".into()),
+            message: Some(MessageView::waiting(record)),
+            turn: None,
+            entries: Vec::new(),
+        })
+        .collect())
+}
+
+fn dead(store: &Store, query: &Query) -> Result<Vec<Journey>, StoreError> {
+    let letters = store.scan::<DeadLetter>(&dead_letter::prefix())?;
+    Ok(letters
+        .into_iter()
+        .map(|(_, letter)| letter)
+        .filter(|letter| {
+            query.letter == Some(letter.id.0)
+                || match &letter.item {
+                    Item::Inbound(record) => {
+                        let inbound = &record.envelope.inbound;
+                        let id = record.envelope.id.0;
+                        query.matches_message(id, &inbound.dedupe_key, &inbound.text)
+                    }
+                    Item::Outbound(entry) => {
+                        query.entry == Some(entry.id.0)
+                            || (!query.names_number() && query.matches_text(&entry.text))
+                    }
+                    Item::Row { platform_id, .. } => platform_id.to_lowercase() == query.text,
+                }
+        })
+        .map(dead_journey)
+        .collect())
+}
+
+pub(super) fn dead_journey(letter: DeadLetter) -> Journey {
+    let mut journey = Journey {
+        state: "dead_letter",
+        reason: Some(format!("{}: {}", letter.id, letter.reason)),
+        message: None,
+        turn: None,
+        entries: Vec::new(),
+    };
+    match letter.item {
+        Item::Inbound(record) => journey.message = Some(MessageView::waiting(&record)),
+        Item::Outbound(entry) => {
+            journey.entries.push(EntryView { state: "dead_letter", ..EntryView::from(&*entry) });
+        }
+        Item::Row { platform_id, .. } => {
+            journey.message = Some(MessageView {
+                id: None,
+                platform_id,
+                sender: String::new(),
+                text: String::new(),
+                session: None,
+                sent_at: None,
+                admitted_at: Some(letter.at),
+            });
+        }
+    }
+    journey
+}
+
+fn declined(store: &Store, query: &Query) -> Result<Vec<Journey>, StoreError> {
+    if query.names_number() {
+        return Ok(Vec::new());
+    }
+    let mut journeys = Vec::new();
+    for (key, record) in store.scan::<DedupeRecord>(&Key::of(Space::Dedupe))? {
+        let platform_id = last_text(&key);
+        let Fate::Declined { reason, sender, excerpt } = record.fate else { continue };
+        if platform_id.to_lowercase() == query.text || query.matches_text(&excerpt) {
+            journeys.push(Journey {
+                state: "declined",
+                reason: Some(reason),
+                message: Some(MessageView {
+                    id: None,
+                    platform_id,
+                    sender,
+                    text: excerpt,
+                    session: None,
+                    sent_at: None,
+                    admitted_at: Some(record.at),
+                }),
+                turn: None,
+                entries: Vec::new(),
+            });
+        }
+    }
+    Ok(journeys)
+}
+
+/// Entries that answer no message in the transcript, such as notices and pairing codes.
+fn lone_entries(store: &Store, query: &Query) -> Result<Vec<Journey>, StoreError> {
+    let matches = |entry: &EntryRecord| {
+        query.entry == Some(entry.id.0)
+            || (!query.names_number() && query.matches_text(&entry.text))
+    };
+    let mut found = Vec::new();
+    for (_, entry) in store.scan::<EntryRecord>(&Key::of(Space::Outbox))? {
+        if matches(&entry) {
+            found.push(EntryView::from(&entry));
+        }
+    }
+    for (_, receipt) in store.scan::<ReceiptRecord>(&receipt_prefix())? {
+        if matches(&receipt.entry) {
+            found.push(delivered(&receipt));
+        }
+    }
+    Ok(found
+        .into_iter()
+        .map(|entry| Journey {
+            state: if entry.state == "delivered" { "answered" } else { "waiting" },
+            reason: None,
+            message: None,
+            turn: None,
+            entries: vec![entry],
+        })
+        .collect())
+}
+
+pub(super) fn delivered(receipt: &ReceiptRecord) -> EntryView {
+    EntryView {
+        state: "delivered",
+        delivered_at: Some(receipt.at),
+        platform_id: Some(receipt.receipt.platform_id.clone()),
+        ..EntryView::from(&receipt.entry)
+    }
+}
+
+/// The session in a transcript key: the only text part.
+fn session_of(key: &Key) -> String {
+    let bytes = key.as_bytes();
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(bytes.get(1..end).unwrap_or_default()).into_owned()
+}
+
+/// The last text part of a key.
+fn last_text(key: &Key) -> String {
+    let bytes = key.as_bytes();
+    let end = bytes.len().saturating_sub(1);
+    let start = bytes[..end].iter().rposition(|byte| *byte == 0).map_or(1, |at| at + 1);
+    String::from_utf8_lossy(bytes.get(start..end).unwrap_or_default()).into_owned()
+}

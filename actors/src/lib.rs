@@ -1,0 +1,25 @@
+//! The rooms of Telson: one folder per concept.
+//!
+//! ```text
+//! channel --> router --> session --> provider        (inbound)
+//!             session --> outbox --> channel         (outbound: the only way out)
+//! every room --> message, clock, store               dead_letter <-- every room
+//! ```
+//!
+//! A room imports another room's `mod.rs` (its handle and messages), never its `actor.rs`.
+//! Nothing in this crate opens a config file, reads an environment variable or listens on a port.
+
+pub mod channel;
+pub mod clock;
+pub mod dead_letter;
+pub mod event;
+pub mod inbox;
+pub mod janitor;
+pub mod journey;
+pub mod load;
+pub mod message;
+pub mod outbox;
+pub mod provider;
+pub mod router;
+pub mod session;
+pub mod store;

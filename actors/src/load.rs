@@ -1,0 +1,35 @@
+//! How much is under way, over the whole engine: for admission limits, draining and status.
+//!
+//! The counts are the store's own tallies, changed by the same commits that change the records. A
+//! crash between two steps can't let them drift.
+
+use serde::Serialize;
+
+use crate::store::{Space, Store};
+
+/// What waits at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct LoadSnapshot {
+    /// Admitted messages without an answer.
+    pub waiting: u64,
+    /// Outbox entries not delivered yet.
+    pub undelivered: u64,
+    /// What waits for a person.
+    pub dead_letters: u64,
+}
+
+impl LoadSnapshot {
+    /// The counts now.
+    pub fn of(store: &Store) -> Self {
+        Self {
+            waiting: store.tally(Space::Inbox),
+            undelivered: store.tally(Space::Outbox),
+            dead_letters: store.tally(Space::DeadLetter),
+        }
+    }
+
+    /// Whether everything admitted is answered and everything answered is out.
+    pub fn is_idle(&self) -> bool {
+        self.waiting == 0 && self.undelivered == 0
+    }
+}

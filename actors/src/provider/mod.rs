@@ -1,0 +1,35 @@
+//! What a model provider must be able to do: turn a request into streamed text.
+
+mod actor;
+mod answer;
+pub mod anthropic;
+pub mod classify;
+mod echo;
+mod http;
+pub mod openai;
+mod request;
+mod secret;
+
+pub use actor::{ProviderActor, ProviderDeps, ProviderMessage, Reply, TurnKey, provider_name};
+pub use echo::Echo;
+pub use http::{ConfigError, HttpConfig};
+pub use request::{
+    Completion, Failure, FailureClass, Request, Role, StopReason, TurnMessage, Usage,
+};
+pub use secret::Secret;
+
+use futures_util::future::BoxFuture;
+
+/// Receives text while a provider streams it. Must not block.
+pub type TextSink<'a> = &'a mut (dyn FnMut(&str) + Send);
+
+/// A client of one model provider. One call is one attempt; retries and permits are the actor's.
+pub trait Provider: Send + Sync + 'static {
+    /// Streams one completion. `sink` gets each piece of text as it arrives; the answer holds the
+    /// whole text. Every wait inside has a deadline.
+    fn stream<'a>(
+        &'a self,
+        request: &'a Request,
+        sink: TextSink<'a>,
+    ) -> BoxFuture<'a, Result<Completion, Failure>>;
+}

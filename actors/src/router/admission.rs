@@ -1,0 +1,84 @@
+//! What a channel offers, and what it is told.
+
+use crate::dead_letter::Reason;
+use crate::message::{AccountKey, Inbound};
+use crate::store::StoreError;
+
+/// Everything a channel has read since its last admission: durable together or not at all.
+#[derive(Debug, Clone)]
+pub struct Admission {
+    /// The account.
+    pub account: AccountKey,
+    /// Messages, in the order in which they are to be answered.
+    pub inbound: Vec<Inbound>,
+    /// What the channel itself has decided not to offer, for the record.
+    pub declined: Vec<DeclinedRow>,
+    /// Platform ids that were there before the account was first watched.
+    pub history: Vec<String>,
+    /// How far the channel has read, in its own words.
+    pub cursor: Option<Vec<u8>>,
+}
+
+impl Admission {
+    /// Nothing yet.
+    pub fn new(account: AccountKey) -> Self {
+        Self {
+            account,
+            inbound: Vec::new(),
+            declined: Vec::new(),
+            history: Vec::new(),
+            cursor: None,
+        }
+    }
+
+    /// Whether there is nothing to make durable.
+    pub fn is_empty(&self) -> bool {
+        self.inbound.is_empty()
+            && self.declined.is_empty()
+            && self.history.is_empty()
+            && self.cursor.is_none()
+    }
+}
+
+/// A platform message the channel declines.
+#[derive(Debug, Clone)]
+pub struct DeclinedRow {
+    /// The platform's id.
+    pub dedupe_key: String,
+    /// Who wrote it.
+    pub sender: String,
+    /// What it says, as far as known.
+    pub text: String,
+    /// Why it is declined.
+    pub reason: String,
+    /// Set if a person should look at it.
+    pub dead_letter: Option<Reason>,
+}
+
+/// What became of an admission.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Admitted {
+    /// Messages bound to a session.
+    pub admitted: usize,
+    /// Messages refused by policy, and rows declined by the channel.
+    pub declined: usize,
+    /// Messages known before.
+    pub duplicates: usize,
+}
+
+/// Why nothing was admitted.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AdmitError {
+    /// Too many messages wait for an answer.
+    #[error("{waiting} messages wait for an answer; nothing more is admitted until some are done")]
+    Busy {
+        /// How many.
+        waiting: u64,
+    },
+    /// The router is being restarted.
+    #[error("the router is restarting")]
+    Restarting,
+    /// The store can't make it durable.
+    #[error(transparent)]
+    Store(StoreError),
+}

@@ -1,0 +1,376 @@
+//! The session actor: one conversation, one lane, at most one turn in flight.
+//!
+//! The router sends it messages, a provider reports to it. It sends to its provider and writes
+//! through the outbox. [`machine`](super::machine) decides; this file only performs.
+//! Restart: reloads everything from the store. Invariants: S1 (with the dynamic supervisor), S2, D2, D7.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
+use telson_supervision::dynamic::{DynamicMessage, DynamicSpec};
+use telson_supervision::{ChildSpec, Dice, Events, Registry, Via};
+
+use super::lane::LaneSettings;
+use super::machine::{
+    Effect, Event, FinishedTurn, HISTORY_EXCHANGES_MAX, Loaded, Session, Settings,
+};
+use super::record::{
+    Exchange, SessionRecord, TurnRecord, exchange_key, exchange_prefix, session_key, turn_key,
+};
+use crate::clock::{Clock, Timestamp};
+use crate::dead_letter::{self, DeadLetter, DeadLetterId, Item, Reason};
+use crate::event::{Journal, JourneyStep};
+use crate::inbox::{InboxRecord, inbox_key, inbox_prefix};
+use crate::message::SessionKey;
+use crate::outbox::{Draft, Outbox};
+use crate::provider::{
+    Completion, Failure, FailureClass, ProviderMessage, Request, TurnKey, TurnMessage,
+    provider_name,
+};
+use crate::store::{Batch, Epoch, Expect, Space, Store, StoreError};
+
+/// The name of the dynamic supervisor of all sessions.
+pub const SESSIONS: &str = "engine/core/sessions";
+
+/// What an agent is, for a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentProfile {
+    /// The provider's configured name.
+    pub provider: String,
+    /// The provider's own model name.
+    pub model: String,
+    /// The system prompt.
+    pub system: String,
+    /// Upper bound of an answer, in tokens.
+    pub output_tokens_max: u32,
+}
+
+/// What a session needs.
+#[derive(Clone)]
+pub struct SessionDeps {
+    /// Where it lives while it sleeps.
+    pub store: Store,
+    /// The way out.
+    pub outbox: Outbox,
+    /// Providers by name.
+    pub registry: Registry,
+    /// Time.
+    pub clock: Clock,
+    /// For those who watch.
+    pub journal: Journal,
+    /// Agents by id.
+    pub agents: Arc<HashMap<String, AgentProfile>>,
+    /// How lanes queue, by channel name; the empty name is the default.
+    pub lanes: Arc<HashMap<String, LaneSettings>>,
+    /// Idle time before a session is passivated.
+    pub idle_max: Duration,
+    /// Which sessions are alive, to notice one that crashed.
+    pub lives: Lives,
+}
+
+/// Sessions that have begun and not ended in order. One that begins twice has crashed in between.
+#[derive(Debug, Clone, Default)]
+pub struct Lives(Arc<Mutex<HashSet<SessionKey>>>);
+
+impl Lives {
+    /// Notes a beginning; `true` if the life before did not end in order.
+    fn begin(&self, key: &SessionKey) -> bool {
+        !self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone())
+    }
+
+    fn end(&self, key: &SessionKey) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+}
+
+/// What a session actor is told: the machine's whole input.
+pub struct SessionMessage(pub Event);
+
+/// The sessions, by key.
+pub type Sessions = Via<DynamicMessage<SessionKey, SessionMessage>>;
+
+/// All sessions as one child of the tree: a dynamic supervisor that starts a session for the first
+/// message of its key.
+pub fn sessions_child(deps: SessionDeps, live_max: usize, events: Events, dice: Dice) -> ChildSpec {
+    let registry = deps.registry.clone();
+    let deps = Arc::new(deps);
+    let mut spec = DynamicSpec::new(SESSIONS, move |key: SessionKey, parent: ActorCell| {
+        start(key, deps.clone(), parent)
+    });
+    spec.live_max = live_max;
+    spec.make_room = Some(Arc::new(|| SessionMessage(Event::MakeRoom)));
+    spec.events = events;
+    spec.dice = dice;
+    spec.into_child("sessions", registry)
+}
+
+async fn start(
+    key: SessionKey,
+    deps: Arc<SessionDeps>,
+    parent: ActorCell,
+) -> Result<ActorRef<SessionMessage>, SpawnErr> {
+    let (session, _) = Actor::spawn_linked(None, SessionActor, (key, deps), parent).await?;
+    Ok(session)
+}
+
+struct SessionActor;
+
+struct State {
+    key: SessionKey,
+    deps: Arc<SessionDeps>,
+    agent: String,
+    /// The machine; absent until the store has been read.
+    session: Option<Session>,
+    /// Whether the session's facts are in the store.
+    known: bool,
+}
+
+type Myself = ActorRef<SessionMessage>;
+type Outcome<T = ()> = Result<T, ActorProcessingErr>;
+
+impl Actor for SessionActor {
+    type Msg = SessionMessage;
+    type State = State;
+    type Arguments = (SessionKey, Arc<SessionDeps>);
+
+    async fn pre_start(&self, _: Myself, (key, deps): Self::Arguments) -> Outcome<State> {
+        let agent = key.agent().unwrap_or_default();
+        Ok(State { key, deps, agent, session: None, known: false })
+    }
+
+    // Reading happens here and not in pre_start: the supervisor of all sessions waits for that.
+    async fn post_start(&self, myself: Myself, state: &mut State) -> Outcome {
+        let loaded = state.load().await?;
+        if let Some(record) = loaded.inbox.first() {
+            state.agent.clone_from(&record.agent);
+        }
+        let settings = state.settings(loaded.inbox.first());
+        let now = state.deps.clock.now();
+        let (session, effects) = Session::new(settings, loaded, now);
+        state.session = Some(session);
+        state.perform_all(&myself, effects).await
+    }
+
+    async fn handle(&self, myself: Myself, message: SessionMessage, state: &mut State) -> Outcome {
+        let now = state.deps.clock.now();
+        let Some(session) = &mut state.session else { return Ok(()) };
+        let effects = session.step(message.0, now);
+        state.perform_all(&myself, effects).await
+    }
+
+    async fn post_stop(&self, _: Myself, state: &mut State) -> Outcome {
+        state.deps.lives.end(&state.key);
+        Ok(())
+    }
+}
+
+impl State {
+    async fn load(&mut self) -> Result<Loaded, StoreError> {
+        let store = &self.deps.store;
+        // What an earlier life submitted is on disk behind this.
+        store.commit(Batch::new()).await?;
+        let inbox: Vec<InboxRecord> =
+            store.scan(&inbox_prefix(&self.key))?.into_iter().map(|(_, record)| record).collect();
+        let history: Vec<Exchange> = store
+            .tail(&exchange_prefix(&self.key), HISTORY_EXCHANGES_MAX)?
+            .into_iter()
+            .map(|(_, exchange)| exchange)
+            .collect();
+        let turn: Option<TurnRecord> = store.get(&turn_key(&self.key))?;
+        self.known = store.contains(&session_key(&self.key))?;
+        let crashed = self.deps.lives.begin(&self.key);
+        if crashed {
+            // It may have died between the commit of an answer and telling the delivery actor.
+            self.deps.outbox.reread();
+        }
+        let after_crash = crashed
+            || turn.is_some()
+            || inbox.iter().any(|record| Epoch(record.epoch) < store.epoch());
+        Ok(Loaded { inbox, history, turn, after_crash })
+    }
+
+    fn settings(&self, first: Option<&InboxRecord>) -> Settings {
+        let channel = first.map_or("", |record| &record.envelope.inbound.account.channel);
+        let lanes = &self.deps.lanes;
+        let lane = lanes.get(channel).or_else(|| lanes.get("")).copied().unwrap_or_default();
+        let model = self
+            .profile()
+            .map_or_else(String::new, |agent| format!("{}/{}", agent.provider, agent.model));
+        Settings { lane, idle_max: self.deps.idle_max, model }
+    }
+
+    fn profile(&self) -> Option<&AgentProfile> {
+        self.deps.agents.get(&self.agent)
+    }
+
+    async fn perform_all(&mut self, myself: &Myself, effects: Vec<Effect>) -> Outcome {
+        for effect in effects {
+            self.perform(myself, effect).await?;
+        }
+        Ok(())
+    }
+
+    async fn perform(&mut self, myself: &Myself, effect: Effect) -> Outcome {
+        match effect {
+            Effect::JournalAttempt(record) => self.journal_attempt(record).await?,
+            Effect::Ask { turn, messages, again } => {
+                if !again {
+                    self.tell_started(turn);
+                }
+                self.ask(myself, turn, messages);
+            }
+            Effect::Finish(finished) => self.finish(*finished).await?,
+            Effect::DeadLetter { records, reason, notice } => {
+                self.dead_letter(records, reason, notice).await?;
+            }
+            Effect::WakeAt(at) => {
+                let pause = at.since(self.deps.clock.now()).max(Duration::from_millis(1));
+                myself.send_after(pause, || SessionMessage(Event::Tick));
+            }
+            Effect::Passivate => myself.get_cell().drain()?,
+        }
+        Ok(())
+    }
+
+    async fn journal_attempt(&self, record: TurnRecord) -> Result<(), StoreError> {
+        tracing::info!(session = %self.key, turn = record.turn, attempt = record.attempts,
+            "resuming a turn that an earlier life left unfinished");
+        let mut batch = Batch::new();
+        batch.put(turn_key(&self.key), &record);
+        self.deps.store.commit(batch).await
+    }
+
+    fn ask(&self, myself: &Myself, turn: u64, messages: Vec<TurnMessage>) {
+        let session = myself.clone();
+        let tell = move |event: Event| {
+            // A session that is gone has a successor that asks again.
+            drop(session.send_message(SessionMessage(event)));
+        };
+        let Some(agent) = self.profile() else {
+            tell(Event::Failed(turn, no_agent(&self.agent)));
+            return;
+        };
+        let request = Request {
+            model: agent.model.clone(),
+            system: agent.system.clone(),
+            messages,
+            output_tokens_max: agent.output_tokens_max,
+        };
+        let reply = Arc::new(move |result: Result<Completion, Failure>| {
+            tell(match result {
+                Ok(completion) => Event::Answered(turn, completion),
+                Err(failure) => Event::Failed(turn, failure),
+            });
+        });
+        let key = TurnKey { session: self.key.as_str().to_owned(), turn };
+        let provider = self.deps.registry.via(provider_name(&agent.provider));
+        if provider.cast(ProviderMessage::Ask { turn: key, request, reply }).is_err() {
+            // It is restarting: the machine asks again when nothing is heard.
+            tracing::debug!(session = %self.key, provider = %agent.provider, "provider is not up");
+        }
+    }
+
+    /// The one commit that ends a turn: messages out of the inbox, the exchange into the
+    /// transcript, the answer into the outbox.
+    async fn finish(&mut self, finished: FinishedTurn) -> Outcome {
+        let now = self.deps.clock.now();
+        let FinishedTurn { mut exchange, members, journalled } = finished;
+        let turn = exchange.turn;
+        let mut batch = Batch::new();
+        for id in &members {
+            let key = inbox_key(&self.key, *id);
+            batch.expect(Expect::Present(key.clone())).delete(key);
+        }
+        batch.tally(Space::Inbox, -count(members.len()));
+        if journalled {
+            batch.delete(turn_key(&self.key));
+        }
+        if !self.known {
+            let record =
+                SessionRecord { key: self.key.clone(), agent: self.agent.clone(), created_at: now };
+            batch.put(session_key(&self.key), &record);
+        }
+        let draft = Draft {
+            session: self.key.clone(),
+            turn,
+            to: exchange.reply_to.clone(),
+            text: exchange.answer.clone(),
+            is_answer: true,
+        };
+        let entries = self.deps.outbox.add(&mut batch, &draft, now)?;
+        exchange.entries = entries.iter().map(|entry| entry.id.0).collect();
+        let step = JourneyStep::Answered { turn, entries: exchange.entries.clone() };
+        batch.put(exchange_key(&self.key, turn), &exchange);
+        // A conflict means that an earlier life has finished this turn: reload and see.
+        self.deps.store.commit(batch).await?;
+        self.known = true;
+        self.deps.outbox.written(entries);
+        self.tell(now, step);
+        Ok(())
+    }
+
+    async fn dead_letter(
+        &self,
+        records: Vec<InboxRecord>,
+        reason: Reason,
+        notice: Option<String>,
+    ) -> Outcome {
+        let now = self.deps.clock.now();
+        let mut batch = Batch::new();
+        let mut steps = Vec::new();
+        let mut entries = Vec::new();
+        if let (Some(text), Some(first)) = (notice, records.first()) {
+            let draft = Draft {
+                session: self.key.clone(),
+                turn: first.envelope.id.0,
+                to: first.envelope.inbound.reply_to.clone(),
+                text,
+                is_answer: false,
+            };
+            entries = self.deps.outbox.add(&mut batch, &draft, now)?;
+        }
+        let finished = records.len();
+        for record in records {
+            let id = DeadLetterId(self.deps.store.next_id()?);
+            let key = inbox_key(&self.key, record.envelope.id);
+            batch.expect(Expect::Present(key.clone())).delete(key);
+            tracing::warn!(session = %self.key, message = %record.envelope.id, %reason,
+                "message became dead letter {id}: see `telson dead-letters show {id}`");
+            steps.push(JourneyStep::DeadLettered { dead_letter: id.0, reason: reason.to_string() });
+            let item = Item::Inbound(Box::new(record));
+            dead_letter::add(&mut batch, &DeadLetter { id, at: now, reason: reason.clone(), item });
+        }
+        batch.delete(turn_key(&self.key)).tally(Space::Inbox, -count(finished));
+        self.deps.store.commit(batch).await?;
+        self.deps.outbox.written(entries);
+        for step in steps {
+            self.tell(now, step);
+        }
+        Ok(())
+    }
+
+    fn tell_started(&self, turn: u64) {
+        let messages = self.session.as_ref().map_or(0, Session::members_in_flight);
+        let step = JourneyStep::TurnStarted { turn, messages };
+        self.tell(self.deps.clock.now(), step);
+    }
+
+    fn tell(&self, at: Timestamp, step: JourneyStep) {
+        self.deps.journal.tell(at, Some(self.key.as_str()), step);
+    }
+}
+
+fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn no_agent(id: &str) -> Failure {
+    Failure {
+        class: FailureClass::ModelNotFound,
+        message: format!("agent {id:?} is not configured; add it under agents.entries"),
+        retry_after: None,
+        output_started: false,
+    }
+}

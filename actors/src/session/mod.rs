@@ -1,0 +1,17 @@
+//! One conversation: its lane, its turns, its transcript.
+//!
+//! [`machine`] decides, [`lane`] queues, the actor performs. Sessions live under a dynamic
+//! supervisor, one actor per key, started by the first message and passivated when idle.
+
+mod actor;
+pub mod lane;
+pub mod machine;
+mod record;
+
+pub use actor::{
+    AgentProfile, Lives, SESSIONS, SessionDeps, SessionMessage, Sessions, sessions_child,
+};
+pub use record::{
+    Exchange, Said, SessionRecord, TurnRecord, exchange_key, exchange_prefix, session_key,
+    session_prefix, turn_key,
+};

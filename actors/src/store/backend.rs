@@ -1,0 +1,39 @@
+//! The seam between the committer and a database.
+
+use super::batch::Write;
+use super::error::StoreError;
+use super::key::Key;
+
+/// A key and its stored bytes.
+pub type Pair = (Key, Vec<u8>);
+
+/// A database behind the committer. Calls block; only one thread writes.
+pub trait Backend: Send + Sync + 'static {
+    /// Applies all writes atomically and returns when they are durable: after a power loss either
+    /// all of them are there or none.
+    fn commit(&self, writes: &[Write]) -> Result<(), StoreError>;
+
+    /// The value of a key.
+    fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Up to `limit` pairs whose keys start with `prefix` and lie behind `after`, in key order.
+    fn scan(
+        &self,
+        prefix: &Key,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<Pair>, StoreError>;
+
+    /// The last `limit` pairs whose keys start with `prefix`, in key order.
+    fn tail(&self, prefix: &Key, limit: usize) -> Result<Vec<Pair>, StoreError>;
+
+    /// Does a small slice of upkeep (such as compaction); `true` if more is due at once.
+    fn upkeep(&self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    /// Bytes on disk.
+    fn disk_bytes(&self) -> u64 {
+        0
+    }
+}

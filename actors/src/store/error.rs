@@ -1,0 +1,73 @@
+//! What can go wrong with memory.
+
+use std::path::PathBuf;
+
+use super::codec::RecordError;
+
+/// An error of the store.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// Another process owns the state directory.
+    #[error("state directory {dir} is in use by a running telson{}; stop it or choose another --state-dir",
+        .pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default())]
+    Locked {
+        /// The directory.
+        dir: PathBuf,
+        /// The owner, where it left its number.
+        pid: Option<u32>,
+    },
+    /// A file of the store cannot be used.
+    #[error("cannot {action} {path}: {reason}")]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// The system's answer.
+        reason: String,
+    },
+    /// Written by a newer version of the program.
+    #[error("store format {found} is newer than this program knows ({known}); use a newer telson")]
+    Newer {
+        /// In the store.
+        found: u32,
+        /// In this program.
+        known: u32,
+    },
+    /// The database failed. After a failed write nothing more is acknowledged.
+    #[error("database failed: {0}")]
+    Database(String),
+    /// A write failed earlier; restart to recover from disk.
+    #[error("store is fenced after an earlier failure: {0}")]
+    Fenced(String),
+    /// A condition of the batch did not hold; nothing was written.
+    #[error("condition of the batch does not hold")]
+    Conflict,
+    /// The batch comes from a former owner of the partition.
+    #[error("partition has a newer owner")]
+    LostOwnership,
+    /// More writes wait than may wait; try again shortly.
+    #[error("too many writes are waiting")]
+    Busy,
+    /// The store is closed.
+    #[error("store is closed")]
+    Closed,
+    /// A record is damaged.
+    #[error("{key}: {error}")]
+    Record {
+        /// The key, readable.
+        key: String,
+        /// What is wrong with it.
+        error: RecordError,
+    },
+}
+
+impl StoreError {
+    pub(super) fn file(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+        reason: impl ToString,
+    ) -> Self {
+        Self::File { action, path: path.into(), reason: reason.to_string() }
+    }
+}

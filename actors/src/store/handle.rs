@@ -1,0 +1,322 @@
+//! What the other rooms hold: commit, get, scan.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::backend::{Backend, Pair};
+use super::batch::{Batch, Epoch};
+use super::codec::{Record, decode};
+use super::committer::{Commit, Committer};
+use super::compaction::CompactionPolicy;
+use super::error::StoreError;
+use super::key::{Key, Space};
+use super::lock::StateLock;
+use super::sequence::{self, ReservedTo, Sequence};
+use super::sled_backend::SledBackend;
+use super::tally::Tallies;
+
+/// The stored format this program writes. Grows with every incompatible change.
+const FORMAT: u32 = 1;
+/// Batches waiting for the committer before callers must wait or are refused.
+const QUEUE_BATCHES_MAX: usize = 8192;
+/// Pairs read per step of a full scan.
+const SCAN_STEP: usize = 1024;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Opened {
+    format: u32,
+    epoch: u64,
+}
+
+impl Record for Opened {
+    const VERSION: u8 = 1;
+}
+
+/// Figures for people.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct StoreStats {
+    /// Bytes on disk.
+    pub disk_bytes: u64,
+    /// How often this store has been opened.
+    pub epoch: u64,
+}
+
+/// The store. Cheap to clone; closed when the last clone is gone.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    backend: Arc<dyn Backend>,
+    epoch: Epoch,
+    sequence: Sequence,
+    tallies: Arc<Tallies>,
+    failure: watch::Receiver<Option<String>>,
+    writer: Writer,
+    // Shared with the committer: the directory is free when both are gone.
+    _lock: Option<Arc<StateLock>>,
+}
+
+enum Writer {
+    /// A thread of its own: sync calls block.
+    Thread { queue: Option<mpsc::Sender<Commit>>, thread: Option<std::thread::JoinHandle<()>> },
+    /// At once, in the caller: for backends without a disk, and for exact replays.
+    Inline(Mutex<Committer>),
+}
+
+impl Store {
+    /// Opens the store in `<state_dir>/store`, taking the directory's lock.
+    ///
+    /// # Errors
+    /// A directory in use, unusable files, or a format newer than this program.
+    pub fn open(state_dir: &Path, policy: CompactionPolicy) -> Result<Self, StoreError> {
+        let lock = StateLock::acquire(state_dir)?;
+        let backend = Arc::new(SledBackend::open(&state_dir.join("store"), policy)?);
+        Self::threaded(backend, Some(lock))
+    }
+
+    /// A store over any backend, with a committer thread.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn threaded(
+        backend: Arc<dyn Backend>,
+        lock: Option<StateLock>,
+    ) -> Result<Self, StoreError> {
+        let (epoch, sequence) = begin(&*backend)?;
+        let tallies = Arc::new(Tallies::of(&*backend)?);
+        let (queue, receiver) = mpsc::channel(QUEUE_BATCHES_MAX);
+        let lock = lock.map(Arc::new);
+        let (committer, failure) =
+            Committer::new(backend.clone(), epoch, tallies.clone(), lock.clone());
+        let thread = std::thread::Builder::new()
+            .name("store-committer".into())
+            .spawn(move || committer.run(receiver))
+            .map_err(|error| StoreError::Database(format!("no committer thread: {error}")))?;
+        let writer = Writer::Thread { queue: Some(queue), thread: Some(thread) };
+        Ok(Self(Arc::new(Inner {
+            backend,
+            epoch,
+            sequence,
+            tallies,
+            failure,
+            writer,
+            _lock: lock,
+        })))
+    }
+
+    /// A store over any backend that commits in the caller's thread.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn inline(backend: Arc<dyn Backend>) -> Result<Self, StoreError> {
+        let (epoch, sequence) = begin(&*backend)?;
+        let tallies = Arc::new(Tallies::of(&*backend)?);
+        let (committer, failure) = Committer::new(backend.clone(), epoch, tallies.clone(), None);
+        let writer = Writer::Inline(Mutex::new(committer));
+        Ok(Self(Arc::new(Inner {
+            backend,
+            epoch,
+            sequence,
+            tallies,
+            failure,
+            writer,
+            _lock: None,
+        })))
+    }
+
+    /// Makes a batch durable. Returns only then.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if a condition did not hold (nothing is written); after any other
+    /// error the content on disk is unknown and the store is fenced.
+    pub async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        let (sender, receiver) = oneshot::channel();
+        let done = Box::new(move |result| {
+            // The caller may have been stopped meanwhile.
+            drop(sender.send(result));
+        });
+        let commit = Commit { epoch: self.0.epoch, batch, done };
+        match &self.0.writer {
+            Writer::Thread { queue, .. } => {
+                let queue = queue.as_ref().ok_or(StoreError::Closed)?;
+                queue.send(commit).await.map_err(|_| StoreError::Closed)?;
+            }
+            Writer::Inline(committer) => {
+                committer.lock().unwrap_or_else(PoisonError::into_inner).commit(vec![commit]);
+            }
+        }
+        receiver.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Queues a batch and returns at once; `done` is called when it is durable or refused. Batches
+    /// become durable in the order in which they are queued.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when too many wait; then `done` is not called.
+    pub fn submit(
+        &self,
+        batch: Batch,
+        done: impl FnOnce(Result<(), StoreError>) + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let commit = Commit { epoch: self.0.epoch, batch, done: Box::new(done) };
+        match &self.0.writer {
+            Writer::Thread { queue, .. } => {
+                let queue = queue.as_ref().ok_or(StoreError::Closed)?;
+                queue.try_send(commit).map_err(|error| match error {
+                    mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+                    mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+                })
+            }
+            Writer::Inline(committer) => {
+                committer.lock().unwrap_or_else(PoisonError::into_inner).commit(vec![commit]);
+                Ok(())
+            }
+        }
+    }
+
+    /// The record of a key.
+    ///
+    /// # Errors
+    /// A damaged or newer record, named with its key.
+    pub fn get<R: Record>(&self, key: &Key) -> Result<Option<R>, StoreError> {
+        self.0.backend.get(key)?.map(|bytes| decoded(key, &bytes)).transpose()
+    }
+
+    /// Whether a key exists.
+    pub fn contains(&self, key: &Key) -> Result<bool, StoreError> {
+        Ok(self.0.backend.get(key)?.is_some())
+    }
+
+    /// All records under a prefix, in key order: the ordered replay of a room's journal.
+    ///
+    /// # Errors
+    /// The first damaged record. Use [`Store::scan_raw`] to read around it.
+    pub fn scan<R: Record>(&self, prefix: &Key) -> Result<Vec<(Key, R)>, StoreError> {
+        self.scan_raw(prefix)?.into_iter().map(decoded_pair).collect()
+    }
+
+    /// The first `limit` records under a prefix behind `after`, in key order.
+    ///
+    /// # Errors
+    /// The first damaged record.
+    pub fn page<R: Record>(
+        &self,
+        prefix: &Key,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<(Key, R)>, StoreError> {
+        self.0.backend.scan(prefix, after, limit)?.into_iter().map(decoded_pair).collect()
+    }
+
+    /// The last `limit` records under a prefix, in key order.
+    ///
+    /// # Errors
+    /// The first damaged record.
+    pub fn tail<R: Record>(&self, prefix: &Key, limit: usize) -> Result<Vec<(Key, R)>, StoreError> {
+        self.0.backend.tail(prefix, limit)?.into_iter().map(decoded_pair).collect()
+    }
+
+    /// All keys and raw values under a prefix.
+    pub fn scan_raw(&self, prefix: &Key) -> Result<Vec<(Key, Vec<u8>)>, StoreError> {
+        let mut pairs = Vec::new();
+        loop {
+            let after = pairs.last().map(|(key, _): &(Key, Vec<u8>)| key.clone());
+            let step = self.0.backend.scan(prefix, after.as_ref(), SCAN_STEP)?;
+            let last = step.len() < SCAN_STEP;
+            pairs.extend(step);
+            if last {
+                return Ok(pairs);
+            }
+        }
+    }
+
+    /// A number larger than every number before, also across restarts.
+    pub fn next_id(&self) -> Result<u64, StoreError> {
+        self.0.sequence.next(|batch| self.submit(batch, |_| ()))
+    }
+
+    /// How many records a counted space holds: the inbox, the outbox, the dead letters.
+    pub fn tally(&self, space: Space) -> u64 {
+        self.0.tallies.get(space)
+    }
+
+    /// Which life of the store this is: grows with every opening.
+    pub fn epoch(&self) -> Epoch {
+        self.0.epoch
+    }
+
+    /// Returns the reason when the store has failed; until then it waits. A failed store
+    /// acknowledges nothing more: close it and open it again.
+    pub async fn failed(&self) -> String {
+        let mut failure = self.0.failure.clone();
+        match failure.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            Err(_) => "the committer ended".into(),
+        }
+    }
+
+    /// Figures for people.
+    pub fn stats(&self) -> StoreStats {
+        StoreStats { disk_bytes: self.0.backend.disk_bytes(), epoch: self.0.epoch.0 }
+    }
+}
+
+/// Checks the format and takes over: the epoch grows, and the sequence continues behind every
+/// number ever reserved.
+fn begin(backend: &dyn Backend) -> Result<(Epoch, Sequence), StoreError> {
+    let key = Key::of(Space::Meta).text("opened");
+    let before: Option<Opened> =
+        backend.get(&key)?.map(|bytes| decoded(&key, &bytes)).transpose()?;
+    if let Some(Opened { format, .. }) = before
+        && format > FORMAT
+    {
+        return Err(StoreError::Newer { found: format, known: FORMAT });
+    }
+    let epoch = before.map_or(1, |opened| opened.epoch + 1);
+    let mut batch = Batch::new();
+    batch.put(key, &Opened { format: FORMAT, epoch });
+    backend.commit(&batch.writes)?;
+    let key = sequence::key();
+    let reserved = backend
+        .get(&key)?
+        .map(|bytes| decoded::<ReservedTo>(&key, &bytes))
+        .transpose()?
+        .map_or(1, |reserved| reserved.0);
+    Ok((Epoch(epoch), Sequence::new(reserved)))
+}
+
+fn decoded<R: Record>(key: &Key, bytes: &[u8]) -> Result<R, StoreError> {
+    decode(key, bytes).map_err(|error| StoreError::Record {
+        key: String::from_utf8_lossy(key.as_bytes()).escape_debug().to_string(),
+        error,
+    })
+}
+
+fn decoded_pair<R: Record>((key, bytes): Pair) -> Result<(Key, R), StoreError> {
+    let record = decoded(&key, &bytes)?;
+    Ok((key, record))
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Writer::Thread { queue, thread } = &mut self.writer {
+            drop(queue.take());
+            // The last clone may die on the committer's own thread, inside a callback.
+            if let Some(thread) = thread.take()
+                && thread.thread().id() != std::thread::current().id()
+                && thread.join().is_err()
+            {
+                tracing::error!("committer thread panicked");
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("epoch", &self.0.epoch).finish_non_exhaustive()
+    }
+}

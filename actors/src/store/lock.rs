@@ -1,0 +1,64 @@
+//! One process per state directory, by an operating-system lock that dies with the process.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use super::error::StoreError;
+
+/// Tries before the directory counts as in use.
+const TRIES: u32 = 100;
+/// Pause between them.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Held as long as the store is open.
+#[derive(Debug)]
+pub struct StateLock {
+    // Closing the file releases the lock; the file itself stays, so no two processes can ever lock
+    // two different files of the same name.
+    _file: File,
+}
+
+impl StateLock {
+    /// Takes the lock of a state directory, waiting up to two seconds for an owner that is just
+    /// ending. Blocks its thread.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] with the owner's process id if somebody else holds it.
+    pub fn acquire(dir: &Path) -> Result<Self, StoreError> {
+        let path = dir.join("lock");
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(|error| StoreError::file("open", &path, error))?;
+        match lock_with_patience(&file) {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                let pid =
+                    file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
+                return Err(StoreError::Locked { dir: dir.to_owned(), pid });
+            }
+            Err(TryLockError::Error(error)) => return Err(StoreError::file("lock", &path, error)),
+        }
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .map_err(|error| StoreError::file("write", &path, error))?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn lock_with_patience(file: &File) -> Result<(), TryLockError> {
+    for _ in 1..TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            other => return other,
+        }
+    }
+    file.try_lock()
+}

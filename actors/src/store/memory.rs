@@ -1,0 +1,126 @@
+//! The in-memory twin: the same seam, faults on demand, everything unsynced forgotten on a "crash".
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::backend::{Backend, Pair};
+use super::batch::Write;
+use super::error::StoreError;
+use super::key::Key;
+
+/// A fault of the next commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemoryFault {
+    /// Nothing is written, the flush fails.
+    FailedFlush,
+    /// The flush fails after everything was written: durable, but nobody is told.
+    FailedAfterWrite,
+    /// The disk is full; the commit after it works again.
+    DiskFull,
+}
+
+/// A backend in memory. Clones share their content, so a "restarted" store finds it again.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryBackend(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    data: BTreeMap<Vec<u8>, Vec<u8>>,
+    fault: Option<MemoryFault>,
+    commits: u64,
+}
+
+impl MemoryBackend {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lets the next commit fail.
+    pub fn fail_next(&self, fault: MemoryFault) {
+        self.inner().fault = Some(fault);
+    }
+
+    /// Successful commits so far.
+    pub fn commits(&self) -> u64 {
+        self.inner().commits
+    }
+
+    /// Flips one bit of a stored value.
+    pub fn damage(&self, key: &Key) {
+        if let Some(value) = self.inner().data.get_mut(key.as_bytes())
+            && let Some(last) = value.last_mut()
+        {
+            *last ^= 1;
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Backend for MemoryBackend {
+    fn commit(&self, writes: &[Write]) -> Result<(), StoreError> {
+        let mut inner = self.inner();
+        let fault = inner.fault.take();
+        match fault {
+            Some(MemoryFault::FailedFlush) => {
+                return Err(StoreError::Database("flush failed (injected)".into()));
+            }
+            Some(MemoryFault::DiskFull) => {
+                return Err(StoreError::Database("no space left on device (injected)".into()));
+            }
+            Some(MemoryFault::FailedAfterWrite) | None => {}
+        }
+        for write in writes {
+            match write {
+                Write::Put(key, value) => {
+                    inner.data.insert(key.as_bytes().to_vec(), value.clone());
+                }
+                Write::Delete(key) => {
+                    inner.data.remove(key.as_bytes());
+                }
+            }
+        }
+        if fault.is_some() {
+            return Err(StoreError::Database("flush failed after the write (injected)".into()));
+        }
+        inner.commits += 1;
+        Ok(())
+    }
+
+    fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.inner().data.get(key.as_bytes()).cloned())
+    }
+
+    fn scan(
+        &self,
+        prefix: &Key,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<Pair>, StoreError> {
+        let start = after.map_or(prefix.as_bytes(), Key::as_bytes).to_vec();
+        let inner = self.inner();
+        let pairs = inner
+            .data
+            .range(start..)
+            .filter(|(key, _)| after.is_none_or(|after| key.as_slice() != after.as_bytes()))
+            .take_while(|(key, _)| key.starts_with(prefix.as_bytes()))
+            .take(limit)
+            .map(|(key, value)| (Key::from_bytes(key), value.clone()))
+            .collect();
+        Ok(pairs)
+    }
+
+    fn tail(&self, prefix: &Key, limit: usize) -> Result<Vec<Pair>, StoreError> {
+        let inner = self.inner();
+        let mut pairs: Vec<Pair> = inner
+            .data
+            .range(prefix.as_bytes().to_vec()..)
+            .take_while(|(key, _)| key.starts_with(prefix.as_bytes()))
+            .map(|(key, value)| (Key::from_bytes(key), value.clone()))
+            .collect();
+        Ok(pairs.split_off(pairs.len().saturating_sub(limit)))
+    }
+}

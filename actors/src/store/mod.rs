@@ -1,0 +1,33 @@
+//! Memory that survives: one committer owns all writes, and says "done" only when they are on disk.
+//!
+//! The room knows bytes, prefixes, batches and fences, and no meaning; each other room keeps its
+//! record types and keys in its own `record.rs`. The words are those of a partitioned log
+//! (partition, batch with a fence, ordered replay), so that a replicated store can stand behind the
+//! same seam.
+//!
+//! Only this folder knows sled.
+
+mod backend;
+mod batch;
+pub mod codec;
+mod committer;
+mod compaction;
+mod error;
+mod handle;
+mod key;
+mod lock;
+mod memory;
+mod sequence;
+mod sled_backend;
+pub mod sweep;
+mod tally;
+
+pub use backend::{Backend, Pair};
+pub use batch::{Batch, Epoch, Expect, Partition, Write};
+pub use codec::{Record, RecordError};
+pub use compaction::CompactionPolicy;
+pub use error::StoreError;
+pub use handle::{Store, StoreStats};
+pub use key::{Key, Space};
+pub use lock::StateLock;
+pub use memory::{MemoryBackend, MemoryFault};

@@ -1,0 +1,57 @@
+//! Agents: who answers, with which model.
+
+use telson_actors::session::AgentProfile;
+
+use super::Assembly;
+use super::providers::KNOWN;
+use crate::config::{AgentEntry, Config, Lookup};
+use crate::defaults::OUTPUT_TOKENS_MAX;
+
+pub(super) fn add(assembly: &mut Assembly, config: &Config, env: &Lookup<'_>) {
+    for (id, agent) in config.agents_map() {
+        let model = model_of(&agent, env);
+        let (provider, name) = split_model(&model);
+        assembly.notes.push(note(&id, &agent, &model));
+        let profile = AgentProfile {
+            provider: provider.to_owned(),
+            model: name.to_owned(),
+            system: agent.system_prompt.clone().unwrap_or_default(),
+            output_tokens_max: OUTPUT_TOKENS_MAX,
+        };
+        assembly.build(|builder| builder.agent(&id, profile));
+    }
+    let default = config.default_agent();
+    assembly.build(|builder| {
+        builder.rules(|rules| {
+            rules.agents.default = default.map(telson_actors::router::AgentId::new);
+        })
+    });
+}
+
+/// The agent's model: chosen, else by the first key found in the environment, else `echo`.
+pub(super) fn model_of(agent: &AgentEntry, env: &Lookup<'_>) -> String {
+    let chosen = agent.model.as_ref().and_then(|model| model.primary.clone());
+    chosen.unwrap_or_else(|| {
+        let has_key = |variable: &str| env(variable).is_some_and(|key| !key.is_empty());
+        let found = KNOWN.iter().find(|known| has_key(known.variable));
+        found.map_or_else(|| "echo/echo".into(), |known| known.model.to_owned())
+    })
+}
+
+/// `provider/model`, where the model may hold further slashes.
+pub(super) fn split_model(model: &str) -> (&str, &str) {
+    model.split_once('/').unwrap_or((model, model))
+}
+
+fn note(id: &str, agent: &AgentEntry, model: &str) -> String {
+    let chosen = agent.model.as_ref().is_some_and(|model| model.primary.is_some());
+    let why = match (chosen, model) {
+        (true, _) => "as configured",
+        (false, "echo/echo") => {
+            "because no API key was found: set ANTHROPIC_API_KEY or OPENAI_API_KEY, or configure \
+             agents.defaults.model"
+        }
+        (false, _) => "because its API key is in the environment",
+    };
+    format!("agent {id} answers with {model} ({why})")
+}

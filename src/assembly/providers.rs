@@ -1,0 +1,120 @@
+//! Model providers: those configured, and those found by a key in the environment.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use telson_actors::provider::{Echo, HttpConfig, Provider, Secret, anthropic, openai};
+
+use super::Assembly;
+use super::agents::{model_of, split_model};
+use crate::config::{self, Config, Lookup, ProviderApi};
+
+/// A provider that needs no configuration besides its key.
+pub(super) struct Known {
+    pub(super) name: &'static str,
+    pub(super) variable: &'static str,
+    /// What is asked when nobody has chosen a model.
+    pub(super) model: &'static str,
+    base_url: &'static str,
+}
+
+/// In the order in which a key in the environment is looked for.
+pub(super) const KNOWN: [Known; 2] = [
+    Known {
+        name: "anthropic",
+        variable: "ANTHROPIC_API_KEY",
+        model: "anthropic/claude-sonnet-4-5",
+        base_url: "https://api.anthropic.com",
+    },
+    Known {
+        name: "openai",
+        variable: "OPENAI_API_KEY",
+        model: "openai/gpt-5-mini",
+        base_url: "https://api.openai.com/v1",
+    },
+];
+
+pub(super) fn add(
+    assembly: &mut Assembly,
+    config: &Config,
+    env: &Lookup<'_>,
+) -> Result<(), String> {
+    for (name, provider) in &config.models.providers {
+        let client = client(name, provider, env)?;
+        assembly.build(|builder| builder.provider(name, client));
+    }
+    for name in asked_for(config, env) {
+        if config.models.providers.contains_key(&name) || name == "echo" {
+            continue;
+        }
+        let client = client(&name, &config::Provider::default(), env)?;
+        assembly.build(|builder| builder.provider(&name, client));
+    }
+    if let Some(calls) = config.agents.defaults.max_concurrent {
+        assembly.build(|builder| {
+            let mut limits = builder.limits;
+            limits.provider_calls_max = usize::try_from(calls).unwrap_or(usize::MAX);
+            builder.limits(limits)
+        });
+    }
+    Ok(())
+}
+
+/// Every provider that some agent's model names.
+fn asked_for(config: &Config, env: &Lookup<'_>) -> BTreeSet<String> {
+    let agents = config.agents_map();
+    agents.values().map(|agent| split_model(&model_of(agent, env)).0.to_owned()).collect()
+}
+
+fn client(
+    name: &str,
+    provider: &config::Provider,
+    env: &Lookup<'_>,
+) -> Result<Arc<dyn Provider>, String> {
+    let api = provider.api_of(name);
+    if api == ProviderApi::Echo {
+        return Ok(Arc::new(Echo));
+    }
+    let http = http_config(name, provider, env)?;
+    let failed =
+        |error: telson_actors::provider::ConfigError| format!("models.providers.{name}: {error}");
+    match api {
+        ProviderApi::AnthropicMessages => {
+            Ok(Arc::new(anthropic::Anthropic::new(http).map_err(failed)?))
+        }
+        ProviderApi::OpenaiCompletions | ProviderApi::Echo => {
+            Ok(Arc::new(openai::OpenAi::new(http).map_err(failed)?))
+        }
+    }
+}
+
+fn http_config(
+    name: &str,
+    provider: &config::Provider,
+    env: &Lookup<'_>,
+) -> Result<HttpConfig, String> {
+    let known = KNOWN.iter().find(|known| known.name == name);
+    let base_url = match (&provider.base_url, known) {
+        (Some(url), _) => url.clone(),
+        (None, Some(known)) => known.base_url.to_owned(),
+        (None, None) => {
+            return Err(format!(
+                "models.providers.{name}.baseUrl is missing: this provider's address is not known"
+            ));
+        }
+    };
+    let mut http = HttpConfig::new(base_url);
+    let configured = provider.api_key.as_ref().and_then(config::Secret::expose).map(str::to_owned);
+    let key = configured.or_else(|| known.and_then(|known| env(known.variable)));
+    http.api_key = key.filter(|key| !key.is_empty()).map(Secret::new);
+    for (header, value) in &provider.headers {
+        if let Some(value) = value.expose() {
+            http.headers.push((header.clone(), value.to_owned()));
+        }
+    }
+    if let Some(seconds) = provider.timeout_seconds {
+        http.total_timeout = Duration::from_secs(seconds);
+    }
+    Ok(http)
+}

@@ -1,0 +1,152 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, Subcommand};
+
+/// Routes messages between people and agents. Never loses one, never silently doubles one.
+#[derive(Debug, Parser)]
+#[command(name = "telson", version, propagate_version = true, max_term_width = 100)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// Print one JSON document instead of text.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Print without colour (also: NO_COLOR=1, or when the output is no terminal).
+    #[arg(long, global = true)]
+    pub(super) no_color: bool,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Where the service keeps its things.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct Place {
+    /// Directory of the service's memory [default: ~/.telson].
+    #[arg(long, global = true, value_name = "DIR", env = "TELSON_STATE_DIR")]
+    pub(super) state_dir: Option<PathBuf>,
+    /// Config file [default: telson.json in the state directory].
+    #[arg(long, global = true, value_name = "FILE", env = "TELSON_CONFIG_PATH")]
+    pub(super) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the service until it is told to stop (Ctrl-C or SIGTERM; a second one ends it at once).
+    Run(RunArgs),
+    /// Watch the whole thing work, killed and restarted, on made-up data. Nothing to set up.
+    Demo(DemoArgs),
+    /// Show what the running service is doing.
+    Status,
+    /// Show the running service's supervision tree.
+    Tree,
+    /// Show what became of a message.
+    Why {
+        /// A piece of its text, its platform id, or a number such as m12, e7, d3.
+        #[arg(required = true, value_name = "TEXT_OR_ID")]
+        query: Vec<String>,
+    },
+    /// What could not be finished: look at it, put it back to work, or drop it.
+    DeadLetters {
+        #[command(subcommand)]
+        command: DeadLetterCommand,
+    },
+    /// Check the config file, or print its schema.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    Man,
+    /// Stand in for imsg over a synthetic database (for the demo and for tests).
+    #[command(hide = true)]
+    ImsgDouble {
+        /// `rpc`, as imsg is called.
+        command: String,
+        /// The database.
+        #[arg(long)]
+        db: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct RunArgs {
+    /// How much to log: error, warn, info, debug or trace [default: the config's, else info].
+    #[arg(long, value_name = "LEVEL")]
+    pub(super) log_level: Option<String>,
+    /// Log JSON lines.
+    #[arg(long, action = ArgAction::SetTrue)]
+    pub(super) log_json: bool,
+    /// Longest time to finish what is under way when stopping, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub(super) drain_seconds: u64,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct DemoArgs {
+    /// How many messages people write.
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    pub(super) messages: u32,
+    /// How often the service is killed (SIGKILL) while they write.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub(super) kills: u32,
+    /// Keep the temporary folder and print where it is.
+    #[arg(long)]
+    pub(super) keep: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DeadLetterCommand {
+    /// List them.
+    List,
+    /// Show one, whole.
+    Show {
+        /// Its number, such as d7.
+        id: String,
+    },
+    /// Put one back to work.
+    Replay {
+        /// Its number, such as d7.
+        id: String,
+    },
+    /// Forget one.
+    Drop {
+        /// Its number, such as d7.
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Check the config file and say what is wrong with it.
+    Validate,
+    /// Print the config's JSON schema.
+    Schema,
+}
+
+impl Place {
+    /// The state directory: as given, else `.telson` in the user's home.
+    pub(super) fn state_dir(&self) -> Result<PathBuf, super::Failure> {
+        match (&self.state_dir, std::env::home_dir()) {
+            (Some(dir), _) => Ok(dir.clone()),
+            (None, Some(home)) => Ok(home.join(".telson")),
+            (None, None) => {
+                Err(super::Failure::config("no home directory is known; pass --state-dir"))
+            }
+        }
+    }
+
+    /// The config file: as given, else `telson.json` in the state directory.
+    pub(super) fn config_path(&self) -> Result<PathBuf, super::Failure> {
+        match &self.config {
+            Some(path) => Ok(path.clone()),
+            None => Ok(self.state_dir()?.join("telson.json")),
+        }
+    }
+}

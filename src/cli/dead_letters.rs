@@ -1,0 +1,77 @@
+//! `telson dead-letters`.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::args::{DeadLetterCommand, Place};
+use super::exit::Failure;
+use super::output::{Output, table};
+use super::time::moment;
+use crate::control::Client;
+
+pub(super) async fn run(
+    place: &Place,
+    command: DeadLetterCommand,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
+    let mut client = Client::connect(&place.state_dir()?).await?;
+    match command {
+        DeadLetterCommand::List => {
+            let answer = client.call("telson.deadLetters.list", json!({})).await?;
+            output.show(&answer, || list(*output, &answer));
+        }
+        DeadLetterCommand::Show { id } => {
+            let answer = client.call("telson.deadLetters.show", json!({"id": id})).await?;
+            output.show(&answer, || show(&answer));
+        }
+        DeadLetterCommand::Replay { id } => {
+            act(&mut client, "telson.deadLetters.replay", &id, output).await?;
+        }
+        DeadLetterCommand::Drop { id } => {
+            act(&mut client, "telson.deadLetters.drop", &id, output).await?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn act(client: &mut Client, method: &str, id: &str, output: &Output) -> Result<(), Failure> {
+    let answer = client.call(method, json!({"id": id})).await?;
+    output.show(&answer, || answer["result"].as_str().unwrap_or("done").to_owned());
+    Ok(())
+}
+
+fn list(output: Output, answer: &Value) -> String {
+    let letters = answer["deadLetters"].as_array().cloned().unwrap_or_default();
+    if letters.is_empty() {
+        return "no dead letters: everything accepted was finished".into();
+    }
+    let mut rows =
+        vec![["ID", "SINCE", "KIND", "REASON", "WHO", "TEXT"].map(str::to_owned).to_vec()];
+    for letter in &letters {
+        let cell = |key: &str| letter[key].as_str().unwrap_or("").to_owned();
+        let at = moment(&letter["at"]);
+        rows.push(vec![cell("id"), at, cell("kind"), cell("reason"), cell("who"), cell("text")]);
+    }
+    table(output, &rows) + "\nnext: `telson dead-letters show|replay|drop <ID>`"
+}
+
+fn show(letter: &Value) -> String {
+    let mut text = String::new();
+    for (key, value) in letter.as_object().into_iter().flatten() {
+        match value {
+            Value::Array(notes) => {
+                for note in notes {
+                    let outcome = note["outcome"].as_str().unwrap_or("?");
+                    text.push_str(&format!("{key}: {} {outcome}\n", moment(&note["at"])));
+                }
+            }
+            _ if key == "at" || key.ends_with("At") => {
+                text.push_str(&format!("{key}: {}\n", moment(value)));
+            }
+            Value::String(value) => text.push_str(&format!("{key}: {value}\n")),
+            _ => text.push_str(&format!("{key}: {value}\n")),
+        }
+    }
+    text
+}

@@ -1,0 +1,108 @@
+//! Text for people, one JSON document for programs.
+
+use std::io::{IsTerminal, Write};
+
+use serde_json::Value;
+
+/// Where a command prints.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Output {
+    json: bool,
+    color: bool,
+    no_color: bool,
+}
+
+/// A colour with a meaning.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Tone {
+    /// As it should be.
+    Good,
+    /// Deserves a look.
+    Warn,
+    /// Wrong.
+    Bad,
+    /// Beside the point.
+    Dim,
+    /// A heading.
+    Bold,
+}
+
+impl Output {
+    pub(super) fn new(json: bool, no_color: bool) -> Self {
+        let unwanted = no_color || std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        let color = !json && !unwanted && std::io::stdout().is_terminal();
+        Self { json, color, no_color: unwanted }
+    }
+
+    /// Whether the person has asked for no colour, whatever is written to.
+    pub(super) fn refuses_color(self) -> bool {
+        self.no_color
+    }
+
+    /// Whether a program reads.
+    pub(super) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Prints the document, or the text made from it.
+    pub(super) fn show(self, document: &Value, text: impl FnOnce() -> String) {
+        if self.json {
+            self.line(&document.to_string());
+        } else {
+            self.line(text().trim_end());
+        }
+    }
+
+    #[expect(clippy::unused_self, reason = "everything is printed through the output")]
+    /// Prints one line. A reader that has gone is no error: it has seen enough.
+    pub(super) fn line(self, text: &str) {
+        drop(writeln!(std::io::stdout().lock(), "{text}"));
+    }
+
+    /// Prints a line for people; a program does not get it.
+    pub(super) fn say(self, text: &str) {
+        if !self.json {
+            self.line(text);
+        }
+    }
+
+    /// Prints a failure: the document on standard output for programs, else text on standard error.
+    pub(super) fn failure(self, document: &Value, text: &str) {
+        if self.json {
+            self.line(&document.to_string());
+        } else {
+            drop(writeln!(std::io::stderr().lock(), "telson: {text}"));
+        }
+    }
+
+    /// The text in a tone, if this is a terminal.
+    pub(super) fn paint(self, tone: Tone, text: &str) -> String {
+        let code = match tone {
+            Tone::Good => "32",
+            Tone::Warn => "33",
+            Tone::Bad => "31",
+            Tone::Dim => "2",
+            Tone::Bold => "1",
+        };
+        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// A table: the first row is the heading, columns are as wide as their widest cell.
+pub(super) fn table(output: Output, rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+    };
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let mut text = String::new();
+    for (index, row) in rows.iter().enumerate() {
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let line = cells.join("  ");
+        let line = line.trim_end();
+        text.push_str(&if index == 0 { output.paint(Tone::Bold, line) } else { line.to_owned() });
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,51 @@
+//! `telson status`.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::args::Place;
+use super::exit::Failure;
+use super::output::{Output, Tone, table};
+use super::time::duration;
+use crate::control::Client;
+
+pub(super) async fn run(place: &Place, output: &Output) -> Result<ExitCode, Failure> {
+    let mut client = Client::connect(&place.state_dir()?).await?;
+    let status = client.call("status", json!({})).await?;
+    output.show(&status, || text(*output, &status));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(output: Output, status: &Value) -> String {
+    let number = |pointer: &str| status.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
+    let mut text = format!(
+        "telson {} (pid {}), up {}\n",
+        status["version"].as_str().unwrap_or("?"),
+        number("/pid"),
+        duration(number("/uptimeMs")),
+    );
+    text.push_str(&format!(
+        "waiting {}   undelivered {}   dead letters {}   live sessions {}   store {} KiB\n\n",
+        number("/load/waiting"),
+        number("/load/undelivered"),
+        number("/deadLetters"),
+        number("/sessionsLive"),
+        number("/store/disk_bytes") / 1024,
+    ));
+    let mut rows = vec![vec!["WHAT".to_owned(), "STATE".to_owned(), "NOTES".to_owned()]];
+    for list in ["channels", "providers"] {
+        for item in status[list].as_array().into_iter().flatten() {
+            rows.push(row(output, item));
+        }
+    }
+    text + &table(output, &rows)
+}
+
+fn row(output: Output, item: &Value) -> Vec<String> {
+    let state = item["state"].as_str().unwrap_or("?");
+    let tone = if state == "running" { Tone::Good } else { Tone::Bad };
+    let notes: Vec<&str> =
+        item["notes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    vec![item["id"].as_str().unwrap_or("?").to_owned(), output.paint(tone, state), notes.join("; ")]
+}

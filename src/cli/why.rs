@@ -1,0 +1,110 @@
+//! `telson why`: the journey of a message.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::args::Place;
+use super::exit::Failure;
+use super::output::{Output, Tone};
+use super::time::moment;
+use crate::control::Client;
+
+pub(super) async fn run(place: &Place, query: &str, output: &Output) -> Result<ExitCode, Failure> {
+    let mut client = Client::connect(&place.state_dir()?).await?;
+    let answer = client.call("telson.why", json!({"query": query})).await?;
+    let journeys = answer["journeys"].as_array().cloned().unwrap_or_default();
+    if journeys.is_empty() {
+        let text = format!("nothing in the journal matches {query:?}");
+        output.show(&json!({"ok": false, "journeys": []}), || text);
+        return Ok(ExitCode::FAILURE);
+    }
+    output.show(&answer, || {
+        journeys.iter().map(|journey| text(*output, journey)).collect::<Vec<_>>().join("\n")
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(output: Output, journey: &Value) -> String {
+    let mut text = String::new();
+    let state = journey["state"].as_str().unwrap_or("?");
+    let tone = match state {
+        "answered" => Tone::Good,
+        "waiting" => Tone::Warn,
+        _ => Tone::Bad,
+    };
+    text.push_str(&output.paint(tone, state));
+    if let Some(reason) = journey["reason"].as_str() {
+        text.push_str(&format!(": {reason}"));
+    }
+    text.push('\n');
+    message(&journey["message"], &mut text);
+    turn(&journey["turn"], &mut text);
+    for entry in journey["entries"].as_array().into_iter().flatten() {
+        self::entry(output, entry, &mut text);
+    }
+    text
+}
+
+fn message(message: &Value, text: &mut String) {
+    if message.is_null() {
+        return;
+    }
+    let id = message["id"].as_str().unwrap_or("-");
+    let (sender, said) = (quoted(&message["sender"]), quoted(&message["text"]));
+    text.push_str(&format!("  {id}  from {sender}: {said}\n"));
+    if let Some(platform_id) = message["platform_id"].as_str() {
+        text.push_str(&format!("      platform id {platform_id}\n"));
+    }
+    for (key, label) in [("sent_at", "written"), ("admitted_at", "admitted")] {
+        let at = moment(&message[key]);
+        if !at.is_empty() {
+            text.push_str(&format!("      {label} {at}\n"));
+        }
+    }
+    if let Some(session) = message["session"].as_str() {
+        text.push_str(&format!("      session {session}\n"));
+    }
+}
+
+fn turn(turn: &Value, text: &mut String) {
+    if turn.is_null() {
+        return;
+    }
+    text.push_str(&format!(
+        "  turn {} with {}, {} message(s), {} to {}\n",
+        turn["turn"],
+        turn["model"].as_str().unwrap_or("?"),
+        turn["messages"],
+        moment(&turn["started_at"]),
+        moment(&turn["finished_at"]),
+    ));
+}
+
+fn entry(output: Output, entry: &Value, text: &mut String) {
+    let state = entry["state"].as_str().unwrap_or("?");
+    let tone = if state == "delivered" { Tone::Good } else { Tone::Warn };
+    text.push_str(&format!(
+        "  {}  {} to {}: {}\n",
+        entry["id"].as_str().unwrap_or("-"),
+        output.paint(tone, state),
+        entry["to"].as_str().unwrap_or("?"),
+        quoted(&entry["text"]),
+    ));
+    for note in entry["notes"].as_array().into_iter().flatten() {
+        let outcome = note["outcome"].as_str().unwrap_or("?");
+        text.push_str(&format!("      {} {outcome}\n", moment(&note["at"])));
+    }
+    let delivered = moment(&entry["delivered_at"]);
+    if !delivered.is_empty() {
+        let platform_id = entry["platform_id"].as_str().unwrap_or("");
+        text.push_str(&format!("      {delivered} delivered {platform_id}\n"));
+    }
+}
+
+/// One line of a text, in quotes.
+fn quoted(value: &Value) -> String {
+    let text = value.as_str().unwrap_or("");
+    let excerpt = telson_actors::event::excerpt(text);
+    format!("\"{excerpt}\"")
+}

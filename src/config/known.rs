@@ -1,0 +1,226 @@
+//! Keys that configs of this kind carry and this program does not act on yet.
+//!
+//! They are taken out before the config is read and named in one warning, so that an existing
+//! file loads as it is, while a mistyped key still is an error.
+
+use super::node::{Kind, Node};
+use super::path::{Path, Segment};
+use super::suggest::nearest;
+
+/// Keys that may appear in every object matching one of the patterns; `*` stands for any step.
+struct Group {
+    /// Which objects.
+    objects: &'static [&'static [&'static str]],
+    /// The keys, with spaces between them.
+    keys: &'static str,
+}
+
+/// The channels this program serves; all others are known and not used.
+const CHANNELS: [&str; 1] = ["imessage"];
+
+/// Keys of `channels` that are no channels.
+const CHANNEL_SETTINGS: [&str; 1] = ["defaults"];
+
+const GROUPS: &[Group] = &[
+    Group {
+        objects: &[&[]],
+        keys: "acp approvals audio auth browser canvasHost cli cloudWorkers commands cron desktop \
+               diagnostics discovery gateway hooks mcp media memory nodeHost plugins secrets \
+               security skills talk tools tts ui update vault web wizard",
+    },
+    Group { objects: &[&["env"]], keys: "shellEnv" },
+    Group {
+        objects: &[&["agents", "defaults"]],
+        keys: "additionalSystemPrompt blockStreamingBreak blockStreamingChunk \
+               blockStreamingCoalesce blockStreamingDefault bootstrapMaxChars \
+               bootstrapPromptTruncationWarning bootstrapTotalMaxChars cliBackends compaction \
+               contextInjection contextLimits contextPruning contextTokens elevatedDefault \
+               embeddedPi envelopeElapsed envelopeTimestamp envelopeTimezone fastModeDefault \
+               heartbeat humanDelay imageGenerationModel imageMaxDimensionPx imageModel \
+               mediaMaxMb memorySearch modelPolicy models params pdfMaxBytesMb pdfMaxPages \
+               pdfModel reasoningDefault repoRoot runRetries runtime sandbox silentReply \
+               silentReplyRewrite skills skipBootstrap skipOptionalBootstrapFiles startupContext subagents thinkingDefault timeFormat timeoutSeconds \
+               tools typingIntervalSeconds typingMode userTimezone utilityModel verboseDefault",
+    },
+    Group {
+        objects: &[&["agents", "entries", "*"], &["agents", "list", "*"]],
+        keys: "agentDir bootstrapMaxChars bootstrapTotalMaxChars contextInjection elevatedDefault \
+               silentReply utilityModel blockStreamingBreak blockStreamingChunk blockStreamingCoalesce \
+               blockStreamingDefault compaction contextLimits contextTokens description \
+               fastModeDefault heartbeat humanDelay memorySearch modelPolicy models params \
+               reasoningDefault runtime sandbox skills skillsLimits subagents thinkingDefault \
+               tools tts typingMode verboseDefault",
+    },
+    Group {
+        objects: &[&["agents", "entries", "*", "identity"], &["agents", "list", "*", "identity"]],
+        keys: "avatar theme",
+    },
+    Group {
+        objects: &[
+            &["agents", "entries", "*", "groupChat"],
+            &["agents", "list", "*", "groupChat"],
+            &["messages", "groupChat"],
+        ],
+        keys: "historyLimit unmentionedInbound visibleReplies",
+    },
+    Group { objects: &[&["bindings", "*"]], keys: "acp" },
+    Group {
+        objects: &[&["session"]],
+        keys: "agentToAgent idleMinutes maintenance maxRecentTurns parentForkMaxTokens reset \
+               resetByChannel resetByType resetTriggers sendPolicy store threadBindings \
+               transcriptRetentionDays typingIntervalSeconds typingMode writeLock",
+    },
+    Group {
+        objects: &[&["messages"]],
+        keys: "ackReaction ackReactionScope inbound messagePrefix removeAckAfterReply \
+               statusReactions suppressToolErrors tts visibleReplies",
+    },
+    Group { objects: &[&["messages", "queue"]], keys: "debounceMs" },
+    Group { objects: &[&["channels"]], keys: "modelByChannel" },
+    Group {
+        objects: &[&["channels", "defaults"]],
+        keys: "botLoopProtection contextVisibility heartbeat heartbeatVisibility implicitMentions",
+    },
+    Group {
+        objects: &[&["channels", "imessage"], &["channels", "imessage", "accounts", "*"]],
+        keys: "actions attachmentRoots blockStreaming blockStreamingCoalesce botLoopProtection \
+               capabilities catchup chunkMode coalesceSameSenderDms configWrites \
+               contextVisibility defaultTo dmHistoryLimit dms healthMonitor heartbeat \
+               heartbeatVisibility historyLimit implicitMentions markdown mediaMaxMb \
+               mentionPatterns probeTimeoutMs reactionNotifications remoteAttachmentRoots \
+               remoteHost sendReadReceipts sendTransport streaming typingMode",
+    },
+    Group {
+        objects: &[
+            &["channels", "imessage", "groups", "*"],
+            &["channels", "imessage", "accounts", "*", "groups", "*"],
+        ],
+        keys: "skills tools toolsBySender topics",
+    },
+    Group { objects: &[&["models"]], keys: "bedrockDiscovery catalogs mode pricing proxy" },
+    Group {
+        objects: &[&["models", "providers", "*"]],
+        keys: "auth authHeader contextTokens contextWindow injectNumCtxForOpenAICompat maxTokens \
+               params region request",
+    },
+    Group {
+        objects: &[&["models", "providers", "*", "models", "*"]],
+        keys: "api baseUrl compat contextTokens cost headers input params reasoning",
+    },
+    Group { objects: &[&["accessGroups", "*"]], keys: "channelId guildId membership" },
+    Group {
+        objects: &[&["logging"]],
+        keys: "consoleLevel consoleStyle file maxFileBytes redactPatterns redactSensitive",
+    },
+];
+
+/// Takes the known keys out of the document; returns where they were.
+pub(super) fn strip(root: &mut Node) -> Vec<Path> {
+    let mut paths = Vec::new();
+    find(root, &Path::default(), &mut paths);
+    for path in &paths {
+        root.remove(path);
+    }
+    paths
+}
+
+/// The known keys that may appear in the object at `path`.
+pub(super) fn keys_of(path: &Path) -> impl Iterator<Item = &'static str> {
+    GROUPS
+        .iter()
+        .filter(move |group| group.objects.iter().any(|pattern| matches(pattern, path)))
+        .flat_map(|group| group.keys.split_whitespace())
+}
+
+fn find(node: &Node, path: &Path, found: &mut Vec<Path>) {
+    match &node.kind {
+        Kind::Table(table) => {
+            let known: Vec<&str> = keys_of(path).collect();
+            for (key, child) in table {
+                if known.contains(&key.as_str()) || is_other_channel(path, key) {
+                    found.push(path.key(key));
+                } else {
+                    find(child, &path.key(key), found);
+                }
+            }
+        }
+        Kind::List(list) => {
+            for (index, child) in list.iter().enumerate() {
+                find(child, &path.index(index), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Any key of `channels` may be a channel, unless it looks like one of ours mistyped.
+fn is_other_channel(path: &Path, key: &str) -> bool {
+    *path == Path::of(&["channels"])
+        && nearest(key, CHANNELS.into_iter().chain(CHANNEL_SETTINGS)).is_none()
+}
+
+fn matches(pattern: &[&str], path: &Path) -> bool {
+    let steps = path.segments();
+    pattern.len() == steps.len()
+        && pattern.iter().zip(steps).all(|(expected, step)| match step {
+            Segment::Key(key) => *expected == "*" || expected == key,
+            Segment::Index(_) => *expected == "*",
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stripped(text: &str) -> (Vec<String>, Node) {
+        let mut root: Node = json5::from_str(text).unwrap();
+        let paths = strip(&mut root).iter().map(Path::to_string).collect();
+        (paths, root)
+    }
+
+    #[test]
+    fn known_keys_are_taken_out_at_every_place_they_may_appear() {
+        let (paths, rest) = stripped(
+            "{gateway: {port: 1}, channels: {telegram: {}, imessage: {enabled: true, dms: {},
+              accounts: {a: {dms: {}, groups: {'*': {tools: {}, requireMention: true}}}}}},
+              agents: {list: [{id: 'a', tools: {}}]}}",
+        );
+        assert_eq!(
+            paths,
+            [
+                "agents.list[0].tools",
+                "channels.imessage.accounts.a.dms",
+                "channels.imessage.accounts.a.groups[\"*\"].tools",
+                "channels.imessage.dms",
+                "channels.telegram",
+                "gateway",
+            ]
+        );
+        let expected = "{channels: {imessage: {enabled: true,
+              accounts: {a: {groups: {'*': {requireMention: true}}}}}}, agents: {list: [{id: 'a'}]}}";
+        assert_eq!(rest, json5::from_str(expected).unwrap());
+    }
+
+    #[test]
+    fn a_known_key_in_the_wrong_place_stays() {
+        let (paths, _) = stripped("{session: {gateway: {}}, channels: {imessage: {hooks: {}}}}");
+        assert!(paths.is_empty(), "{paths:?}");
+    }
+
+    #[test]
+    fn a_mistyped_channel_of_ours_stays() {
+        let (paths, _) = stripped("{channels: {imesage: {}, default: {}, matrix: {}}}");
+        assert_eq!(paths, ["channels.matrix"]);
+    }
+
+    #[test]
+    fn no_key_is_listed_twice() {
+        for group in GROUPS {
+            let mut keys: Vec<&str> = group.keys.split_whitespace().collect();
+            let listed = keys.len();
+            keys.sort_unstable();
+            keys.dedup();
+            assert_eq!(keys.len(), listed);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The whole config, and the questions asked of it.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::access_groups::AccessGroup;
+use super::agents::{AgentEntry, Agents, MAIN_AGENT};
+use super::bindings::{Binding, BindingKind, Broadcast};
+use super::channels::Channels;
+use super::env::{Lookup, Missing};
+use super::finding::Finding;
+use super::imessage::{Imessage, ImessageAccount};
+use super::logging::Logging;
+use super::messages::Messages;
+use super::models::Models;
+use super::path::Path;
+use super::secret::Secret;
+use super::session::Session;
+use super::variables::Variables;
+
+/// Everything a config file can say. Every setting has a default, so `{}` is a config.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Config {
+    /// The schema editors check the file against; not used otherwise.
+    #[serde(rename = "$schema")]
+    pub schema_url: Option<String>,
+    /// Notes other programs keep in the file; not used.
+    pub meta: Option<serde_json::Value>,
+    /// Variables the config brings along.
+    pub env: Variables,
+    /// The agents.
+    pub agents: Agents,
+    /// Which agent gets which conversation, first match first. Default: none.
+    pub bindings: Vec<Binding>,
+    /// Conversations that several agents answer. Default: none.
+    pub broadcast: Option<Broadcast>,
+    /// Which conversations share a memory.
+    pub session: Session,
+    /// What happens to messages that arrive during a turn.
+    pub messages: Messages,
+    /// Where messages come from.
+    pub channels: Channels,
+    /// Where models are.
+    pub models: Models,
+    /// Named lists of people. Default: none.
+    pub access_groups: BTreeMap<String, AccessGroup>,
+    /// How to log.
+    pub logging: Logging,
+}
+
+impl Config {
+    /// The agents by id, from both spellings, with the shared model filled in.
+    /// There is always at least one: `main`, if none is configured.
+    pub fn agents_map(&self) -> BTreeMap<String, AgentEntry> {
+        let named = self.agents.entries.iter().map(|(id, entry)| (id.clone(), entry));
+        let listed = self.agents.list.iter().filter_map(|entry| Some((entry.id.clone()?, entry)));
+        let mut agents: BTreeMap<_, _> =
+            named.chain(listed).map(|(id, entry)| (id, entry.clone())).collect();
+        if agents.is_empty() {
+            agents.insert(MAIN_AGENT.to_owned(), AgentEntry::default());
+        }
+        for (id, entry) in &mut agents {
+            entry.id = Some(id.clone());
+            entry.model = entry.model.take().or_else(|| self.agents.defaults.model.clone());
+        }
+        agents
+    }
+
+    /// The agent for messages no binding claims: the one marked default, else a sole agent.
+    pub fn default_agent(&self) -> Option<String> {
+        let agents = self.agents_map();
+        let sole = agents.len() == 1;
+        agents.into_iter().find(|(_, entry)| entry.default || sole).map(|(id, _)| id)
+    }
+
+    /// What counts as a mention of an agent: its own patterns, else the shared ones.
+    pub fn mention_patterns(&self, agent_id: &str) -> Vec<String> {
+        let entry = self.agents_map().remove(agent_id).unwrap_or_default();
+        let shared = &self.messages.group_chat.mention_patterns;
+        match &entry.group_chat.mention_patterns {
+            Some(own) => own.clone(),
+            None if !shared.is_empty() => shared.clone(),
+            None => entry.names_as_patterns(),
+        }
+    }
+
+    /// The bindings that choose an agent, in the order they apply, with their position in the file.
+    pub fn routes(&self) -> impl Iterator<Item = (usize, &Binding)> {
+        let bindings = self.bindings.iter().enumerate();
+        bindings.filter(|(_, binding)| binding.kind == BindingKind::Route)
+    }
+
+    /// The iMessage accounts by id, every setting decided; none if the channel is not configured.
+    pub fn imessage_accounts(&self) -> BTreeMap<String, ImessageAccount> {
+        let fallback = self.channels.defaults.group_policy.unwrap_or_default();
+        let channel = self.channels.imessage.as_ref();
+        let mut accounts = channel.map(|channel| channel.accounts(fallback)).unwrap_or_default();
+        for account in accounts.values_mut() {
+            let shared = || self.messages.response_prefix.clone();
+            account.response_prefix = account.response_prefix.take().or_else(shared);
+        }
+        accounts
+    }
+
+    /// The iMessage account meant where none is named.
+    pub fn imessage_default_account(&self) -> Option<&str> {
+        self.channels.imessage.as_ref().map(Imessage::default_account)
+    }
+
+    /// Fills in the secrets; returns a remark for each whose variable is unset.
+    pub(super) fn resolve_secrets(
+        &mut self,
+        env: &Lookup<'_>,
+        missing: &[Missing],
+    ) -> Vec<Finding> {
+        let mut unset = Vec::new();
+        for (path, secret) in self.secrets() {
+            if let Some(missing) = missing.iter().find(|missing| missing.path == path) {
+                // Already remarked on when the reference in the text could not be replaced.
+                secret.withdraw(&missing.variable);
+                continue;
+            }
+            secret.resolve(env);
+            if let Some(variable) = secret.missing_variable() {
+                unset.push(unset_variable(path, variable));
+            }
+        }
+        unset
+    }
+
+    fn secrets(&mut self) -> Vec<(Path, &mut Secret)> {
+        let mut secrets = Vec::new();
+        for (id, provider) in &mut self.models.providers {
+            let path = Path::of(&["models", "providers", id]);
+            if let Some(key) = &mut provider.api_key {
+                secrets.push((path.key("apiKey"), key));
+            }
+            for (name, value) in &mut provider.headers {
+                secrets.push((path.key("headers").key(name), value));
+            }
+        }
+        secrets
+    }
+}
+
+/// The remark on a setting whose variable is unset or empty.
+pub(super) fn unset_variable(path: Path, variable: &str) -> Finding {
+    Finding::new(path, format!("the environment variable {variable} is not set"))
+}

@@ -1,0 +1,61 @@
+//! Dead letters as they are shown.
+
+use serde_json::{Value, json};
+use telson_actors::dead_letter::{DeadLetter, Item};
+use telson_actors::event::excerpt;
+
+/// One line of a list.
+pub(super) fn short(letter: &DeadLetter) -> Value {
+    let (kind, from_or_to, text) = parts(letter);
+    json!({
+        "id": letter.id.to_string(),
+        "at": letter.at,
+        "kind": kind,
+        "reason": letter.reason.name(),
+        "detail": letter.reason.to_string(),
+        "who": from_or_to,
+        "text": excerpt(&text),
+    })
+}
+
+/// Everything about it.
+pub(super) fn whole(letter: &DeadLetter) -> Value {
+    let mut value = short(letter);
+    let (_, _, text) = parts(letter);
+    value["text"] = json!(text);
+    match &letter.item {
+        Item::Inbound(record) => {
+            value["message"] = json!(record.envelope.id.to_string());
+            value["session"] = json!(record.session.to_string());
+            value["platformId"] = json!(record.envelope.inbound.dedupe_key);
+            value["admittedAt"] = json!(record.envelope.admitted_at);
+        }
+        Item::Outbound(entry) => {
+            value["entry"] = json!(entry.id.to_string());
+            value["session"] = json!(entry.session.to_string());
+            value["to"] = json!(entry.to.to_string());
+            value["attempts"] = json!(entry.attempts);
+            value["notes"] = entry
+                .notes
+                .iter()
+                .map(|note| json!({"at": note.at, "outcome": note.outcome}))
+                .collect();
+        }
+        Item::Row { account, platform_id } => {
+            value["account"] = json!(account.to_string());
+            value["platformId"] = json!(platform_id);
+        }
+    }
+    value
+}
+
+fn parts(letter: &DeadLetter) -> (&'static str, String, String) {
+    match &letter.item {
+        Item::Inbound(record) => {
+            let inbound = &record.envelope.inbound;
+            ("message", inbound.sender.clone(), inbound.text.clone())
+        }
+        Item::Outbound(entry) => ("reply", entry.to.target.clone(), entry.text.clone()),
+        Item::Row { platform_id, .. } => ("row", platform_id.clone(), String::new()),
+    }
+}

@@ -1,0 +1,137 @@
+//! The engine: a store, a supervision tree over it, and a handle to both.
+//!
+//! Nothing here reads files besides the store, the environment or signals: the same engine runs in
+//! the service and inside any tokio program. Two engines in one process share nothing (A4).
+
+mod builder;
+mod drain;
+mod late;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use telson_actors::clock::Clock;
+use telson_actors::dead_letter::DeadLetters;
+use telson_actors::event::{Journal, JourneyEvent};
+use telson_actors::journey::{self, Journey};
+use telson_actors::load::LoadSnapshot;
+use telson_actors::message::{Inbound, SessionKey};
+use telson_actors::router::{Admission, Admissions, AdmitError, Admitted};
+use telson_actors::session::Sessions;
+use telson_actors::store::{Store, StoreError, StoreStats};
+use telson_supervision::dynamic::DynamicMessage;
+use telson_supervision::{Event, Node, Tree};
+use tokio::sync::broadcast;
+
+pub use builder::{AccountSpec, Builder, ProviderSpec, StartError, StoreSpec};
+pub(crate) use late::LateEngine;
+
+/// A running engine. Cheap to clone; it stops by [`Engine::shutdown`], not by being dropped.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    tree: Tree,
+    store: Store,
+    clock: Clock,
+    journal: Journal,
+    admissions: Admissions,
+    dead_letters: DeadLetters,
+    sessions: Sessions,
+    admitting: Arc<AtomicBool>,
+    started: tokio::time::Instant,
+}
+
+impl Engine {
+    /// Begins to describe an engine.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Hands a message in, for a channel that lives in the embedding program. Returns when the
+    /// message is durable: only then acknowledge it to its platform.
+    ///
+    /// # Errors
+    /// Nothing was admitted; offer it again later. A repeat of an admitted message has no effect.
+    pub async fn inject(&self, inbound: Inbound) -> Result<Admitted, AdmitError> {
+        let mut admission = Admission::new(inbound.account.clone());
+        admission.inbound.push(inbound);
+        self.0.admissions.admit(admission).await
+    }
+
+    /// The way in, for receivers that admit several messages and a cursor together.
+    pub fn admissions(&self) -> Admissions {
+        self.0.admissions.clone()
+    }
+
+    /// What happens to messages from now on.
+    pub fn events(&self) -> broadcast::Receiver<JourneyEvent> {
+        self.0.journal.subscribe()
+    }
+
+    /// What happens to actors from now on.
+    pub fn supervision_events(&self) -> broadcast::Receiver<Event> {
+        self.0.tree.events()
+    }
+
+    /// The supervision tree as it is now.
+    pub fn tree(&self) -> Node {
+        self.0.tree.snapshot()
+    }
+
+    /// How much is under way.
+    pub fn load(&self) -> LoadSnapshot {
+        LoadSnapshot::of(&self.0.store)
+    }
+
+    /// Figures about the store.
+    pub fn store_stats(&self) -> StoreStats {
+        self.0.store.stats()
+    }
+
+    /// Time since the engine was started.
+    pub fn uptime(&self) -> Duration {
+        self.0.started.elapsed()
+    }
+
+    /// The wall-clock time the engine goes by.
+    pub fn clock(&self) -> Clock {
+        self.0.clock
+    }
+
+    /// The journeys that a message number, entry number, platform id or piece of text names.
+    ///
+    /// # Errors
+    /// A damaged record.
+    pub async fn why(&self, query: &str) -> Result<Vec<Journey>, StoreError> {
+        let (store, query) = (self.0.store.clone(), query.to_owned());
+        tokio::task::spawn_blocking(move || journey::find(&store, &query))
+            .await
+            .map_err(|error| StoreError::Database(error.to_string()))?
+    }
+
+    /// What could not be finished.
+    pub fn dead_letters(&self) -> DeadLetters {
+        self.0.dead_letters.clone()
+    }
+
+    /// Kills an actor as a crash would: by its path below the root (`core/providers/echo`), or a
+    /// session by its key. `false` if there is no such place. For chaos tests: whatever is killed,
+    /// nothing is lost.
+    pub fn kill_actor(&self, path: &str) -> bool {
+        match SessionKey::parse(path) {
+            Ok(key) => self.0.sessions.cast(DynamicMessage::Kill(key)).is_ok(),
+            Err(_) => self.0.tree.kill(path),
+        }
+    }
+
+    /// Returns with the reason when the engine can't go on: its store failed, or a failure went up
+    /// through the whole tree. Nothing acknowledged is lost; start again to recover from disk.
+    pub async fn failed(&self) -> String {
+        tokio::select! {
+            reason = self.0.store.failed() => format!("the store failed: {reason}"),
+            () = self.0.tree.ended() => "the supervision tree has ended".into(),
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! Describing an engine before it runs.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use ractor::SpawnErr;
+use telson_actors::channel::imessage::ImessageConfig;
+use telson_actors::channel::{Channel, Receiver};
+use telson_actors::clock::Clock;
+use telson_actors::dead_letter::DeadLetters;
+use telson_actors::event::Journal;
+use telson_actors::message::AccountKey;
+use telson_actors::outbox::UnsettledSends;
+use telson_actors::provider::{Echo, Provider};
+use telson_actors::router::{Access, Admissions, AgentId, CodeSource, Rules};
+use telson_actors::session::lane::LaneSettings;
+use telson_actors::session::{AgentProfile, SESSIONS};
+use telson_actors::store::{Backend, CompactionPolicy, Store, StoreError};
+use telson_supervision::{Dice, Registry, Tree};
+
+use super::{Engine, Inner, LateEngine};
+use crate::control::ControlSpec;
+use crate::limits::Limits;
+use crate::tree::{Wiring, tree};
+
+/// Why an engine did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store can't be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No place for the store was named.
+    #[error("no store: call state_dir() or in_memory()")]
+    NoStore,
+    /// An agent asks a provider that is not there.
+    #[error("agent {agent:?} asks provider {provider:?}, which is not configured")]
+    NoProvider {
+        /// The agent.
+        agent: String,
+        /// The provider.
+        provider: String,
+    },
+    /// An actor did not start.
+    #[error("{0}")]
+    Tree(String),
+}
+
+/// Where an engine keeps its memory.
+#[derive(Clone)]
+pub enum StoreSpec {
+    /// In this directory, which one process at a time can use.
+    Dir(PathBuf),
+    /// Behind this backend, committed in the caller's thread.
+    Inline(Arc<dyn Backend>),
+}
+
+/// A model provider.
+#[derive(Clone)]
+pub struct ProviderSpec {
+    /// Its name, as in `name/model`.
+    pub name: String,
+    /// Its client.
+    pub client: Arc<dyn Provider>,
+}
+
+/// An account of a channel.
+#[derive(Clone)]
+pub enum AccountSpec {
+    /// Apple Messages on this machine.
+    Imessage(Box<ImessageConfig>, UnsettledSends),
+    /// A channel of the embedding program.
+    Own {
+        /// Its name.
+        account: AccountKey,
+        /// Its sending half.
+        channel: Arc<dyn Channel>,
+        /// Its receiving half, unless the program injects.
+        receiver: Option<Arc<dyn Receiver>>,
+        /// What becomes of sends nobody can settle.
+        unsettled: UnsettledSends,
+    },
+}
+
+/// Describes an engine; [`Builder::start`] starts it.
+#[derive(Clone)]
+pub struct Builder {
+    pub(crate) store: Option<StoreSpec>,
+    pub(crate) compaction: CompactionPolicy,
+    pub(crate) rules: Rules,
+    pub(crate) agents: HashMap<String, AgentProfile>,
+    pub(crate) providers: Vec<ProviderSpec>,
+    pub(crate) accounts: Vec<AccountSpec>,
+    pub(crate) lanes: HashMap<String, LaneSettings>,
+    pub(crate) prefixes: HashMap<AccountKey, String>,
+    pub(crate) limits: Limits,
+    pub(crate) clock: Clock,
+    pub(crate) dice: Dice,
+    pub(crate) codes: Option<CodeSource>,
+    pub(crate) control: Option<ControlSpec>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            store: None,
+            compaction: CompactionPolicy::default(),
+            rules: Rules::default(),
+            agents: HashMap::new(),
+            providers: vec![ProviderSpec { name: "echo".into(), client: Arc::new(Echo) }],
+            accounts: Vec::new(),
+            lanes: HashMap::new(),
+            prefixes: HashMap::new(),
+            limits: Limits::default(),
+            clock: Clock::system(),
+            dice: Dice::random(),
+            codes: None,
+            control: None,
+        }
+    }
+}
+
+impl Builder {
+    /// Keeps its memory in this directory (created if absent).
+    #[must_use]
+    pub fn state_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.store = Some(StoreSpec::Dir(dir.into()));
+        self
+    }
+
+    /// Keeps its memory behind `backend`.
+    #[must_use]
+    pub fn backend(mut self, backend: Arc<dyn Backend>) -> Self {
+        self.store = Some(StoreSpec::Inline(backend));
+        self
+    }
+
+    /// Adds an agent; the first one added is the default agent.
+    #[must_use]
+    pub fn agent(mut self, id: &str, profile: AgentProfile) -> Self {
+        self.agents.insert(id.to_owned(), profile);
+        let id = AgentId::new(id);
+        self.rules.agents.default.get_or_insert_with(|| id.clone());
+        self.rules.agents.ids.push(id);
+        self
+    }
+
+    /// Adds a provider. `echo` is there already.
+    #[must_use]
+    pub fn provider(mut self, name: &str, client: Arc<dyn Provider>) -> Self {
+        self.providers.retain(|provider| provider.name != name);
+        self.providers.push(ProviderSpec { name: name.to_owned(), client });
+        self
+    }
+
+    /// Adds an account of a channel of your own, and who may speak on it.
+    #[must_use]
+    pub fn channel(
+        mut self,
+        account: AccountKey,
+        channel: Arc<dyn Channel>,
+        receiver: Option<Arc<dyn Receiver>>,
+        access: Access,
+    ) -> Self {
+        self.rules.access.insert(account.clone(), access);
+        let unsettled = UnsettledSends::default();
+        self.accounts.push(AccountSpec::Own { account, channel, receiver, unsettled });
+        self
+    }
+
+    /// Adds an iMessage account, and who may speak on it.
+    #[must_use]
+    pub fn imessage(
+        mut self,
+        config: ImessageConfig,
+        unsettled: UnsettledSends,
+        access: Access,
+    ) -> Self {
+        self.rules.access.insert(config.account.clone(), access);
+        self.accounts.push(AccountSpec::Imessage(Box::new(config), unsettled));
+        self
+    }
+
+    /// Sets the routing rules besides agents and access: bindings, session scopes, groups.
+    #[must_use]
+    pub fn rules(mut self, change: impl FnOnce(&mut Rules)) -> Self {
+        change(&mut self.rules);
+        self
+    }
+
+    /// Sets how lanes queue: for one channel, or for all with an empty name.
+    #[must_use]
+    pub fn lane(mut self, channel: &str, settings: LaneSettings) -> Self {
+        self.lanes.insert(channel.to_owned(), settings);
+        self
+    }
+
+    /// Sets what is put before every answer on an account.
+    #[must_use]
+    pub fn prefix(mut self, account: AccountKey, prefix: &str) -> Self {
+        self.prefixes.insert(account, prefix.to_owned());
+        self
+    }
+
+    /// Sets the limits.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets when the store is compacted.
+    #[must_use]
+    pub fn compaction(mut self, policy: CompactionPolicy) -> Self {
+        self.compaction = policy;
+        self
+    }
+
+    /// Sets time and randomness, for tests that replay exactly.
+    #[must_use]
+    pub fn determined_by(mut self, clock: Clock, dice: Dice) -> Self {
+        self.clock = clock;
+        self.dice = dice;
+        self
+    }
+
+    /// Sets the source of pairing codes; it must be hard to guess.
+    #[must_use]
+    pub fn codes(mut self, codes: CodeSource) -> Self {
+        self.codes = Some(codes);
+        self
+    }
+
+    /// Listens for commands on a local socket.
+    #[must_use]
+    pub fn control(mut self, control: ControlSpec) -> Self {
+        self.control = Some(control);
+        self
+    }
+
+    /// Opens the store, then starts the tree over it.
+    ///
+    /// # Errors
+    /// A store that can't be opened, a missing provider, or an actor that does not start; nothing
+    /// is left running.
+    pub async fn start(mut self) -> Result<Engine, StartError> {
+        self.add_default_agent();
+        self.check_providers()?;
+        let store = self.open_store().await?;
+        let wiring = Wiring {
+            journal: Journal::new(),
+            registry: Registry::new(),
+            admitting: Arc::new(AtomicBool::new(true)),
+            store: store.clone(),
+            engine: LateEngine::default(),
+            spec: self,
+        };
+        let tree = Tree::start(tree(&wiring)).await.map_err(|error| match error {
+            SpawnErr::StartupFailed(reason) => StartError::Tree(reason.to_string()),
+            other => StartError::Tree(other.to_string()),
+        })?;
+        let engine = Engine(Arc::new(Inner {
+            tree,
+            clock: wiring.spec.clock,
+            journal: wiring.journal.clone(),
+            admissions: Admissions::new(&wiring.registry),
+            sessions: wiring.registry.via(SESSIONS),
+            dead_letters: DeadLetters::new(store.clone(), &wiring.registry),
+            admitting: wiring.admitting.clone(),
+            started: tokio::time::Instant::now(),
+            store,
+        }));
+        wiring.engine.set(&engine);
+        Ok(engine)
+    }
+
+    /// Without an agent there is one that answers with `echo`.
+    fn add_default_agent(&mut self) {
+        if self.agents.is_empty() {
+            *self = self.clone().agent("main", crate::defaults::echo_agent());
+        }
+    }
+
+    fn check_providers(&self) -> Result<(), StartError> {
+        let known = |name: &str| self.providers.iter().any(|provider| provider.name == name);
+        match self.agents.iter().find(|(_, agent)| !known(&agent.provider)) {
+            Some((id, agent)) => {
+                Err(StartError::NoProvider { agent: id.clone(), provider: agent.provider.clone() })
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn open_store(&self) -> Result<Store, StartError> {
+        match self.store.clone().ok_or(StartError::NoStore)? {
+            StoreSpec::Inline(backend) => Ok(Store::inline(backend)?),
+            StoreSpec::Dir(dir) => {
+                let compaction = self.compaction;
+                // Opening reads the database and may recover it: not on a runtime thread.
+                let opened = tokio::task::spawn_blocking(move || {
+                    crate::state_dir::create(&dir)?;
+                    Store::open(&dir, compaction)
+                });
+                Ok(opened.await.map_err(|error| StartError::Tree(error.to_string()))??)
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Ending an engine: stop admitting, let what is under way finish, stop the tree.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use telson_supervision::StopOutcome;
+use tokio::time::Instant;
+
+use super::Engine;
+
+/// Pause between looks at what is left. Draining is a matter of seconds.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Replies that make no progress for this long wait for something a stop can't wait for:
+/// permission, evidence about a doubtful send, a back-off.
+const STUCK_AFTER: Duration = Duration::from_secs(3);
+
+impl Engine {
+    /// Admits nothing more from its own watchers and waits until everything admitted is answered
+    /// and everything answered is out, but not longer than `deadline`, and not for replies that
+    /// make no progress. Answers whether nothing is left; what is left is durable and goes on after the next start.
+    pub async fn drain(&self, deadline: Duration) -> bool {
+        self.0.admitting.store(false, Ordering::Release);
+        let end = Instant::now() + deadline;
+        let (mut last, mut since) = (self.load(), Instant::now());
+        loop {
+            let load = self.load();
+            if load.is_idle() {
+                return true;
+            }
+            if load != last {
+                (last, since) = (load, Instant::now());
+            }
+            let now = Instant::now();
+            let only_stuck = load.waiting == 0 && now.duration_since(since) >= STUCK_AFTER;
+            if now >= end || only_stuck {
+                return false;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Stops every actor in reverse start order within `deadline`. Dropping the last handle then
+    /// closes the store.
+    pub async fn shutdown(&self, deadline: Duration) -> StopOutcome {
+        self.0.admitting.store(false, Ordering::Release);
+        self.0.tree.shutdown(deadline).await
+    }
+}

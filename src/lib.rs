@@ -1,0 +1,28 @@
+//! Telson: an actor-model message-routing engine that never loses a message and never silently
+//! doubles one.
+//!
+//! [`Engine`] is the whole of it: a durable store and a supervision tree over it. It runs inside any
+//! tokio program, without files besides its store, environment variables or signals of its own; the
+//! `telson` program is one such program. What passes through it is described in [`actors`]; the
+//! supervision tree by itself is [`supervision`].
+
+mod assembly;
+pub mod cli;
+pub mod config;
+pub mod control;
+mod defaults;
+pub mod demo;
+mod engine;
+mod limits;
+mod state_dir;
+mod tree;
+
+pub use assembly::{Assembly, assemble};
+pub use engine::{AccountSpec, Builder, Engine, ProviderSpec, StartError, StoreSpec};
+pub use limits::Limits;
+pub use telson_actors as actors;
+pub use telson_supervision as supervision;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

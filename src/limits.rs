@@ -1,0 +1,40 @@
+//! Every limit of the engine that is not a platform's own: default, unit, reason.
+
+use std::time::Duration;
+
+/// The limits of one engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Unanswered messages beyond which nothing more is admitted. Channels keep what they have not
+    /// had acknowledged, so this is back-pressure, not loss.
+    pub waiting_max: u64,
+    /// Session actors alive at once, about 10 KB each. Beyond it messages wait for one to leave.
+    pub sessions_live_max: usize,
+    /// Idle time after which a session actor is passivated.
+    pub session_idle_max: Duration,
+    /// Calls to one provider at the same time.
+    pub provider_calls_max: usize,
+    /// Time for a branch to stop its children.
+    pub stop_max: Duration,
+    /// The pause of an account's branch that spent its restart budget.
+    pub account_rest: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            waiting_max: 10_000,
+            sessions_live_max: 10_000,
+            session_idle_max: Duration::from_mins(1),
+            provider_calls_max: default_calls_max(),
+            stop_max: Duration::from_secs(15),
+            account_rest: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Between 8 and 16, by processors: model calls wait on the network, so few processors can have
+/// many, and a person's account with a provider rarely allows more than 16.
+fn default_calls_max() -> usize {
+    std::thread::available_parallelism().map_or(8, usize::from).clamp(8, 16)
+}

@@ -1,0 +1,17 @@
+//! The directory an engine keeps its memory in: owner-only.
+
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
+
+use telson_actors::store::StoreError;
+
+/// Creates the directory, and makes sure that nobody else can read it.
+pub(crate) fn create(dir: &Path) -> Result<(), StoreError> {
+    let failed = |reason: std::io::Error| StoreError::File {
+        action: "create",
+        path: dir.to_owned(),
+        reason: reason.to_string(),
+    };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
+    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700)).map_err(failed)
+}

@@ -1,0 +1,278 @@
+//! The whole supervision tree, in start order, on one screen. Stop order is the reverse.
+//!
+//! ```text
+//! engine                rest_for_one   core falls => edge restarts, never the other way round
+//! +- core               one_for_one
+//! |  +- janitor                        sweeps old records
+//! |  +- providers       one_for_one    one actor per client
+//! |  +- conversation    rest_for_one   the router finds sessions to hand messages to
+//! |     +- sessions     dynamic        one actor per key
+//! |     +- router
+//! |     +- dead_letters
+//! +- edge               one_for_one
+//!    +- <account>       one_for_one    half-open: an account burns only its own budget
+//!    |  +- delivery
+//!    |  +- the channel's own actors (imsg, watcher; or a receiver)
+//!    +- control                        the local socket the command line asks
+//! ```
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use telson_actors::channel::{Channel, Receiver, imessage};
+use telson_actors::dead_letter::{DeadLetterActor, DeadLetterDeps};
+use telson_actors::event::Journal;
+use telson_actors::inbox::InboxRecord;
+use telson_actors::janitor::{JanitorActor, JanitorDeps};
+use telson_actors::message::AccountKey;
+use telson_actors::outbox::{DeliveryActor, DeliveryDeps, Outbox, Style, UnsettledSends};
+use telson_actors::provider::{ProviderActor, ProviderDeps};
+use telson_actors::router::{Admissions, CodeSource, RouterActor, RouterDeps};
+use telson_actors::session::machine::Event as SessionEvent;
+use telson_actors::session::{
+    Lives, SESSIONS, SessionDeps, SessionMessage, Sessions, sessions_child,
+};
+use telson_actors::store::Store;
+use telson_supervision::dynamic::DynamicMessage;
+use telson_supervision::{
+    ChildSpec, Events, Health, OnExceeded, Registry, Shutdown, Strategy, SupervisorSpec, task,
+};
+
+use crate::engine::{AccountSpec, Builder, LateEngine, ProviderSpec};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// Everything the tree is built from.
+pub(crate) struct Wiring {
+    pub(crate) spec: Builder,
+    pub(crate) store: Store,
+    pub(crate) registry: Registry,
+    pub(crate) journal: Journal,
+    pub(crate) admitting: Arc<AtomicBool>,
+    pub(crate) engine: LateEngine,
+}
+
+/// An account, taken apart: what sends, and which actors receive.
+struct Account {
+    key: AccountKey,
+    channel: Arc<dyn Channel>,
+    unsettled: UnsettledSends,
+    children: Vec<ChildSpec>,
+}
+
+/// The tree.
+pub(crate) fn tree(wiring: &Wiring) -> SupervisorSpec {
+    let events = Events::new();
+    let branch = |path: &str, strategy, restarts_max| SupervisorSpec {
+        events: events.clone(),
+        dice: wiring.spec.dice.clone(),
+        ..SupervisorSpec::new(path, strategy, restarts_max, MINUTE)
+    };
+    let accounts: Vec<Account> =
+        wiring.spec.accounts.iter().map(|account| wiring.account(account)).collect();
+    let outbox = wiring.outbox(&accounts);
+
+    // Providers do not know each other.
+    let providers = wiring
+        .spec
+        .providers
+        .iter()
+        .fold(branch("engine/core/providers", Strategy::OneForOne, 20), |branch, provider| {
+            branch.child(wiring.provider(provider))
+        });
+    // A router that starts finds unanswered messages and needs sessions to hand them to; so new
+    // sessions need a new router, and not the other way round.
+    let conversation = branch("engine/core/conversation", Strategy::RestForOne, 10)
+        .child(wiring.sessions(&outbox, &events))
+        .child(wiring.router(&outbox))
+        .child(wiring.dead_letters(&outbox));
+    // These three do not know each other: a broken provider must not restart conversations.
+    let core = branch("engine/core", Strategy::OneForOne, 10)
+        .child(wiring.janitor())
+        .child(providers.into_child("providers", wiring.stop()))
+        .child(conversation.into_child("conversation", wiring.stop()));
+    // One branch per account: a bad one trips alone, rests and tries again (V3).
+    let edge = accounts.into_iter().fold(
+        branch("engine/edge", Strategy::OneForOne, 10),
+        |edge, account| {
+            let name = account.key.to_string();
+            // With pauses of up to five seconds a single broken child restarts 16 times a minute.
+            let mut branch = branch(&format!("engine/edge/{name}"), Strategy::OneForOne, 10);
+            branch.on_exceeded = OnExceeded::HalfOpen(wiring.spec.limits.account_rest);
+            let branch = branch.child(wiring.delivery(&account));
+            let branch = account.children.into_iter().fold(branch, SupervisorSpec::child);
+            edge.child(branch.into_child(&name, wiring.stop()))
+        },
+    );
+    // Started last and stopped first, so that whoever asks meets an engine that runs.
+    let edge =
+        wiring.spec.control.iter().fold(edge, |edge, control| {
+            edge.child(control.clone().into_child(wiring.engine.clone()))
+        });
+    // The edge needs the core; the core goes on without the edge.
+    branch("engine", Strategy::RestForOne, 3)
+        .child(core.into_child("core", wiring.stop()))
+        .child(edge.into_child("edge", wiring.stop()))
+}
+
+impl Wiring {
+    fn stop(&self) -> Shutdown {
+        Shutdown { drain: self.spec.limits.stop_max, stop: Duration::from_secs(1) }
+    }
+
+    fn outbox(&self, accounts: &[Account]) -> Outbox {
+        let styles: HashMap<_, _> = accounts
+            .iter()
+            .map(|account| {
+                let prefix = self.spec.prefixes.get(&account.key).cloned().unwrap_or_default();
+                let style = Style { capabilities: account.channel.capabilities(), prefix };
+                (account.key.clone(), style)
+            })
+            .collect();
+        Outbox::new(self.store.clone(), self.registry.clone(), styles)
+    }
+
+    fn account(&self, account: &AccountSpec) -> Account {
+        match account {
+            AccountSpec::Imessage(config, unsettled) => {
+                let (channel, children) = imessage::build(&imessage::ImessageDeps {
+                    config: (**config).clone(),
+                    registry: self.registry.clone(),
+                    clock: self.spec.clock,
+                    admissions: Admissions::new(&self.registry),
+                    store: self.store.clone(),
+                    admitting: self.admitting.clone(),
+                });
+                let key = config.account.clone();
+                Account { key, channel, unsettled: *unsettled, children }
+            }
+            AccountSpec::Own { account, channel, receiver, unsettled } => Account {
+                key: account.clone(),
+                channel: channel.clone(),
+                unsettled: *unsettled,
+                children: receiver.iter().map(|receiver| self.receiver(receiver)).collect(),
+            },
+        }
+    }
+
+    fn receiver(&self, receiver: &Arc<dyn Receiver>) -> ChildSpec {
+        let (receiver, registry) = (receiver.clone(), self.registry.clone());
+        // A receiver has no mailbox to drain: what it has not admitted its platform still has.
+        let shutdown = Shutdown { drain: Duration::ZERO, stop: Duration::from_millis(100) };
+        ChildSpec::new("receiver", move |parent| {
+            let work = receiver.run(Admissions::new(&registry));
+            task::spawn(parent, work)
+        })
+        .shutdown(shutdown)
+    }
+
+    fn delivery(&self, account: &Account) -> ChildSpec {
+        let health = Health::new();
+        let deps = DeliveryDeps {
+            account: account.key.clone(),
+            channel: account.channel.clone(),
+            unsettled: account.unsettled,
+            store: self.store.clone(),
+            clock: self.spec.clock,
+            dice: self.spec.dice.clone(),
+            journal: self.journal.clone(),
+            registry: self.registry.clone(),
+            health: health.clone(),
+        };
+        ChildSpec::actor("delivery", move || (DeliveryActor, deps.clone())).health(health)
+    }
+
+    fn provider(&self, provider: &ProviderSpec) -> ChildSpec {
+        let health = Health::new();
+        let deps = ProviderDeps {
+            name: provider.name.clone(),
+            client: provider.client.clone(),
+            permits: self.spec.limits.provider_calls_max,
+            dice: self.spec.dice.clone(),
+            registry: self.registry.clone(),
+            health: health.clone(),
+        };
+        ChildSpec::actor(provider.name.as_str(), move || (ProviderActor, deps.clone()))
+            .health(health)
+    }
+
+    fn sessions(&self, outbox: &Outbox, events: &Events) -> ChildSpec {
+        let deps = SessionDeps {
+            store: self.store.clone(),
+            outbox: outbox.clone(),
+            registry: self.registry.clone(),
+            clock: self.spec.clock,
+            journal: self.journal.clone(),
+            agents: Arc::new(self.spec.agents.clone()),
+            lanes: Arc::new(self.spec.lanes.clone()),
+            idle_max: self.spec.limits.session_idle_max,
+            lives: Lives::default(),
+        };
+        let live_max = self.spec.limits.sessions_live_max;
+        sessions_child(deps, live_max, events.clone(), self.spec.dice.clone())
+    }
+
+    fn router(&self, outbox: &Outbox) -> ChildSpec {
+        let health = Health::new();
+        let deps = RouterDeps {
+            rules: Arc::new(self.spec.rules.clone()),
+            store: self.store.clone(),
+            outbox: outbox.clone(),
+            clock: self.spec.clock,
+            journal: self.journal.clone(),
+            waiting_max: self.spec.limits.waiting_max,
+            codes: self.codes(),
+            registry: self.registry.clone(),
+            health: health.clone(),
+        };
+        ChildSpec::actor("router", move || (RouterActor, deps.clone())).health(health)
+    }
+
+    fn codes(&self) -> CodeSource {
+        let dice = self.spec.dice.clone();
+        self.spec.codes.clone().unwrap_or_else(|| {
+            Arc::new(move || {
+                let mut random = [0; 8];
+                if let Err(error) = getrandom::fill(&mut random) {
+                    tracing::error!(%error, "weak randomness for pairing codes");
+                    random = dice.next().to_be_bytes();
+                }
+                random
+            })
+        })
+    }
+
+    fn dead_letters(&self, outbox: &Outbox) -> ChildSpec {
+        let health = Health::new();
+        let sessions: Sessions = self.registry.via(SESSIONS);
+        let deliver = move |record: InboxRecord| {
+            let key = record.session.clone();
+            let message = SessionMessage(SessionEvent::Inbound(Box::new(record)));
+            if sessions.cast(DynamicMessage::Dispatch(key, message)).is_err() {
+                tracing::debug!("sessions are not up; the replayed message waits in the store");
+            }
+        };
+        let deps = DeadLetterDeps {
+            store: self.store.clone(),
+            clock: self.spec.clock,
+            outbox: outbox.clone(),
+            admissions: Admissions::new(&self.registry),
+            deliver: Arc::new(deliver),
+            registry: self.registry.clone(),
+            health: health.clone(),
+        };
+        ChildSpec::actor("dead_letters", move || (DeadLetterActor, deps.clone())).health(health)
+    }
+
+    fn janitor(&self) -> ChildSpec {
+        let health = Health::new();
+        let deps = JanitorDeps {
+            store: self.store.clone(),
+            clock: self.spec.clock,
+            health: health.clone(),
+        };
+        ChildSpec::actor("janitor", move || (JanitorActor, deps.clone())).health(health)
+    }
+}

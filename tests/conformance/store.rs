@@ -1,0 +1,127 @@
+//! What every store must do.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use telson::actors::store::{
+    Batch, CompactionPolicy, Expect, Key, MemoryBackend, Record, Space, Store, StoreError,
+};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Note(u64);
+
+impl Record for Note {
+    const VERSION: u8 = 1;
+}
+
+/// Opens the same store again, as after a restart.
+type Open<'a> = &'a dyn Fn() -> Store;
+
+fn key(lane: &str, number: u64) -> Key {
+    Key::of(Space::Inbox).text(lane).number(number)
+}
+
+async fn suite(open: Open<'_>) {
+    atomic_and_conditional(open).await;
+    ordered_replay(open).await;
+    counts_survive(open).await;
+    epochs_and_ids_grow(open);
+}
+
+async fn atomic_and_conditional(open: Open<'_>) {
+    let store = open();
+    let mut batch = Batch::new();
+    batch.put(key("a", 1), &Note(1)).put(key("a", 2), &Note(2)).tally(Space::Inbox, 2);
+    batch.expect(Expect::Absent(key("a", 1)));
+    store.commit(batch.clone()).await.unwrap();
+    assert!(matches!(store.commit(batch).await, Err(StoreError::Conflict)), "D5");
+    let mut half = Batch::new();
+    half.put(key("a", 3), &Note(3)).expect(Expect::Present(key("a", 9)));
+    assert!(matches!(store.commit(half).await, Err(StoreError::Conflict)));
+    assert_eq!(store.get::<Note>(&key("a", 3)).unwrap(), None, "nothing of a refused batch");
+    let mut swap = Batch::new();
+    swap.delete(key("a", 1)).put(key("a", 2), &Note(20)).tally(Space::Inbox, -1);
+    store.commit(swap).await.unwrap();
+    assert_eq!(store.get::<Note>(&key("a", 1)).unwrap(), None);
+    assert_eq!(store.get::<Note>(&key("a", 2)).unwrap(), Some(Note(20)));
+}
+
+async fn ordered_replay(open: Open<'_>) {
+    let store = open();
+    for number in (0..3000u64).rev() {
+        let mut batch = Batch::new();
+        batch.put(key("b", number), &Note(number)).tally(Space::Inbox, 1);
+        store.submit(batch, |result| assert!(result.is_ok())).unwrap();
+    }
+    store.commit(Batch::new()).await.unwrap();
+    let prefix = Key::of(Space::Inbox).text("b");
+    let all: Vec<u64> =
+        store.scan::<Note>(&prefix).unwrap().into_iter().map(|(_, note)| note.0).collect();
+    assert!(all.iter().copied().eq(0..3000), "a commit stands behind what was submitted before");
+    let tail: Vec<u64> =
+        store.tail::<Note>(&prefix, 3).unwrap().into_iter().map(|(_, note)| note.0).collect();
+    assert_eq!(tail, [2997, 2998, 2999]);
+    let page = store.page::<Note>(&prefix, Some(&key("b", 9)), 2).unwrap();
+    assert_eq!(page.iter().map(|(_, note)| note.0).collect::<Vec<_>>(), [10, 11]);
+}
+
+async fn counts_survive(open: Open<'_>) {
+    let store = open();
+    assert_eq!(store.tally(Space::Inbox), 3001);
+    let mut batch = Batch::new();
+    batch.delete(key("b", 0)).expect(Expect::Present(key("b", 0))).tally(Space::Inbox, -1);
+    store.commit(batch.clone()).await.unwrap();
+    assert!(store.commit(batch).await.is_err());
+    drop(store);
+    assert_eq!(open().tally(Space::Inbox), 3000);
+}
+
+fn epochs_and_ids_grow(open: Open<'_>) {
+    let (mut epoch, mut id) = (0, 0);
+    for _ in 0..3 {
+        let store = open();
+        assert!(store.epoch().0 > epoch);
+        epoch = store.epoch().0;
+        for _ in 0..2000 {
+            let next = store.next_id().unwrap();
+            assert!(next > id);
+            id = next;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sled() {
+    let dir = tempfile::tempdir().unwrap();
+    suite(&|| Store::open(dir.path(), CompactionPolicy::default()).unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sled_while_it_compacts_all_the_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let always = CompactionPolicy { bytes_min: 0, growth: 1 };
+    suite(&|| Store::open(dir.path(), always).unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_behind_a_committer() {
+    let backend = MemoryBackend::new();
+    suite(&|| Store::threaded(Arc::new(backend.clone()), None).unwrap()).await;
+}
+
+#[tokio::test]
+async fn memory_inline() {
+    let backend = MemoryBackend::new();
+    suite(&|| Store::inline(Arc::new(backend.clone())).unwrap()).await;
+}
+
+// A replay from a seed must not depend on a thread: the first poll is the commit.
+#[test]
+fn an_inline_commit_needs_no_other_thread() {
+    let store = Store::inline(Arc::new(MemoryBackend::new())).unwrap();
+    let mut batch = Batch::new();
+    batch.put(key("a", 1), &Note(1));
+    let mut commit = tokio_test::task::spawn(store.commit(batch));
+    tokio_test::assert_ready_ok!(commit.poll());
+    assert_eq!(store.get::<Note>(&key("a", 1)).unwrap(), Some(Note(1)));
+}

@@ -1,0 +1,111 @@
+//! A config that is missing, wrong, or valid.
+
+use serde_json::{Value, json};
+
+use crate::kit::{Home, Process};
+
+const DEFAULTS: &str = "running on defaults";
+
+fn stop_and_read(service: Process) -> (String, String) {
+    let (out, log) = (service.out(), service.log());
+    service.stop();
+    (out, log)
+}
+
+#[test]
+fn without_a_config_it_runs_on_defaults_and_says_so() {
+    let home = Home::new();
+    let service = home.start(&[]);
+    let pid = service.pid();
+    let (out, log) = stop_and_read(service);
+    let config = home.state_dir().join("telson.json");
+    assert!(out.starts_with(&format!("telson 0.1.0 is running (pid {pid})\n")), "{out}");
+    assert!(out.contains(&format!("no config at {}: {DEFAULTS}", config.display())), "{out}");
+    assert!(out.contains("agent main answers with echo/echo"), "{out}");
+    assert!(out.contains("no channel is configured: add channels.imessage"), "{out}");
+    assert!(out.contains("next: `telson status`"), "{out}");
+    assert_eq!(log, "", "nothing to warn of");
+}
+
+#[test]
+fn a_program_is_told_the_same_as_one_document() {
+    let home = Home::new();
+    let service = home.start(&["--json"]);
+    let pid = service.pid();
+    let (out, _) = stop_and_read(service);
+    let document: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&document["event"], &document["pid"]), (&json!("started"), &json!(pid)));
+    assert!(document["config"].as_str().unwrap().ends_with(DEFAULTS), "{document}");
+    assert!(document["notes"].to_string().contains("no channel is configured"), "{document}");
+}
+
+#[test]
+fn a_wrong_config_is_refused_with_every_place_that_is_wrong() {
+    let home = Home::new();
+    home.configure(
+        "{\n  // who answers\n  agents: {defaults: {modle: 'echo/echo'}},\n  \
+         channels: {imessage: {dmPolicy: 'opne'}},\n}\n",
+    );
+    let file = home.state_dir().join("telson.json");
+    let expected = format!(
+        "{0}:3:23: agents.defaults.modle: unknown key\n  help: did you mean `model`?\n\
+         {0}:4:35: channels.imessage.dmPolicy: \"opne\" is not one of pairing, allowlist, open, \
+         disabled\n  help: did you mean \"open\"?",
+        file.display()
+    );
+    for args in [&["run"][..], &["config", "validate"]] {
+        let finished = home.ask(args);
+        assert_eq!((finished.code, finished.out.as_str()), (78, ""), "{args:?}");
+        assert_eq!(finished.err, format!("telson: {expected}\n"));
+        let (code, document) = home.ask_json(args);
+        let error = json!({"type": "config", "message": expected});
+        assert_eq!((code, document), (78, json!({"ok": false, "error": error})));
+    }
+    assert!(!home.state_dir().join("store").exists(), "nothing was started");
+}
+
+#[test]
+fn a_broken_or_unreadable_config_is_refused_with_its_place() {
+    let home = Home::new();
+    home.configure("{agents: {defaults: }}");
+    let file = home.state_dir().join("telson.json");
+    let finished = home.ask(&["run"]);
+    assert_eq!(finished.code, 78);
+    let place = format!("telson: {}:1:21: ", file.display());
+    assert!(finished.err.starts_with(&place), "{}", finished.err);
+    let folder = home.ask(&["run", "--config", home.path("").to_str().unwrap()]);
+    assert_eq!(folder.code, 78, "{folder:?}");
+}
+
+#[test]
+fn a_config_is_validated_without_a_service() {
+    let home = Home::new();
+    let none = home.ask(&["config", "validate"]);
+    assert_eq!(none.code, 0);
+    assert!(none.out.contains("there is no config at"), "{}", none.out);
+    home.configure("{agents: {defaults: {model: 'echo/echo', workspace: '/tmp/w'}}}");
+    let valid = home.ask(&["config", "validate"]);
+    let file = home.state_dir().join("telson.json");
+    assert_eq!(valid.code, 0, "{valid:?}");
+    assert!(valid.out.ends_with(&format!("{} is valid\n", file.display())), "{}", valid.out);
+    assert!(valid.out.contains("warning: understood, but without effect yet: agents.*.workspace"));
+    let (code, document) = home.ask_json(&["config", "validate"]);
+    assert_eq!((code, &document["ok"], &document["exists"]), (0, &json!(true), &json!(true)));
+    assert_eq!(document["warnings"].as_array().unwrap().len(), 1, "{document}");
+}
+
+#[test]
+fn other_places_can_be_named() {
+    let home = Home::new();
+    let (state, config) = (home.path("elsewhere"), home.path("my.json"));
+    std::fs::write(&config, "{logging: {level: 'debug'}}").unwrap();
+    let place = [state.to_str().unwrap(), config.to_str().unwrap()];
+    let service = home.start_at(&state, &["--state-dir", place[0], "--config", place[1]]);
+    assert!(service.out().contains(&format!("config {}", config.display())), "{}", service.out());
+    let status = home.ask(&["status", "--state-dir", place[0]]);
+    assert_eq!(status.code, 0, "{status:?}");
+    assert!(status.out.contains(&format!("pid {}", service.pid())), "{}", status.out);
+    assert_eq!(home.ask(&["status"]).code, 1, "nobody runs at the usual place");
+    service.stop();
+    assert!(!home.state_dir().exists());
+}

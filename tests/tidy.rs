@@ -1,0 +1,231 @@
+//! The rules of the house, kept by a test instead of by memory.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test helper fails its test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Files that decide. They get time, randomness and content as arguments (T1).
+const PURE_FILES: &[&str] = &[
+    "supervision/src/strategy.rs",
+    "supervision/src/intensity.rs",
+    "supervision/src/backoff.rs",
+    "supervision/src/decision.rs",
+    "actors/src/message/session_key.rs",
+    "actors/src/store/key.rs",
+    "actors/src/store/batch.rs",
+    "actors/src/store/codec.rs",
+    "actors/src/router/route.rs",
+    "actors/src/router/rules.rs",
+    "actors/src/router/access.rs",
+    "actors/src/router/bindings.rs",
+    "actors/src/router/pairing.rs",
+    "actors/src/session/lane.rs",
+    "actors/src/session/machine.rs",
+    "actors/src/outbox/entry.rs",
+    "actors/src/outbox/dispatch.rs",
+    "actors/src/channel/chunk.rs",
+    "actors/src/channel/imessage/wire.rs",
+    "actors/src/channel/imessage/row.rs",
+    "actors/src/channel/imessage/inbound.rs",
+    "actors/src/channel/imessage/previews.rs",
+    "actors/src/channel/imessage/text_hash.rs",
+    "actors/src/channel/imessage/typedstream.rs",
+    "actors/src/channel/imessage/verdict.rs",
+    "actors/src/provider/classify.rs",
+    "actors/src/provider/openai/wire.rs",
+    "actors/src/provider/anthropic/wire.rs",
+    "src/control/frame.rs",
+];
+
+struct Source {
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// The shipped part: without the unit tests at the end of the file.
+    fn shipped(&self) -> &str {
+        self.text.split("#[cfg(test)]").next().unwrap_or_default()
+    }
+
+    fn is_test(&self) -> bool {
+        self.path
+            .split('/')
+            .any(|part| matches!(part, "tests" | "tests.rs" | "testing.rs" | "benches"))
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let mut files = Vec::new();
+    for dir in ["src", "actors", "supervision", "tests", "benches", "examples"] {
+        let dir = root().join(dir);
+        if dir.exists() {
+            collect(&dir, &mut files);
+        }
+    }
+    files
+        .into_iter()
+        .map(|path| Source {
+            text: fs::read_to_string(&path).unwrap(),
+            path: path.strip_prefix(root()).unwrap().to_string_lossy().into_owned(),
+        })
+        .collect()
+}
+
+/// Every place in shipped code outside `allowed` where `needle` stands.
+fn offences(needle: &str, allowed: &[&str]) -> Vec<String> {
+    sources()
+        .iter()
+        .filter(|source| !source.is_test() && !source.path.starts_with("examples/"))
+        .filter(|source| !allowed.iter().any(|prefix| source.path.starts_with(prefix)))
+        .filter(|source| {
+            source
+                .shipped()
+                .lines()
+                .any(|line| line.contains(needle) && !line.trim_start().starts_with("//"))
+        })
+        .map(|source| format!("{}: {needle}", source.path))
+        .collect()
+}
+
+#[test]
+fn every_invariant_is_named_by_a_test() {
+    let map = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let ids: Vec<&str> = map
+        .lines()
+        .filter_map(|line| line.strip_prefix("* **"))
+        .filter_map(|rest| rest.split_once("**").map(|(id, _)| id))
+        .collect();
+    assert!(ids.len() >= 18, "the map lists its invariants: {ids:?}");
+    let all = sources();
+    let tests: Vec<&str> = all
+        .iter()
+        .map(|source| {
+            if source.is_test() {
+                source.text.as_str()
+            } else {
+                source.text.split_once("#[cfg(test)]").map_or("", |(_, tests)| tests)
+            }
+        })
+        .collect();
+    let named = |id: &str| {
+        tests.iter().any(|text| {
+            text.split(|c: char| !c.is_ascii_alphanumeric())
+                .any(|word| word.eq_ignore_ascii_case(id))
+        })
+    };
+    let missing: Vec<&&str> = ids.iter().filter(|id| !named(id)).collect();
+    assert!(missing.is_empty(), "no test names {missing:?}");
+}
+
+// T1
+#[test]
+fn pure_files_are_pure() {
+    let forbidden = [
+        "async fn",
+        ".await",
+        "tokio::",
+        "ractor::",
+        "Instant::now",
+        "SystemTime",
+        "std::fs",
+        "std::env",
+        "reqwest::",
+        "sled::",
+        "rusqlite::",
+        "RandomState",
+        "Dice",
+    ];
+    let all = sources();
+    for path in PURE_FILES {
+        let source = all.iter().find(|source| source.path == *path);
+        let text = source.unwrap_or_else(|| panic!("{path} is listed as pure and gone")).shipped();
+        for word in forbidden {
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            assert!(
+                code.clone().all(|line| !line.contains(word)),
+                "{path} is pure, but says {word}"
+            );
+        }
+    }
+}
+
+// A1
+#[test]
+fn supervision_knows_no_noun_of_ours() {
+    let nouns =
+        ["session", "outbox", "inbox", "envelope", "provider", "imessage", "telegram", "router"];
+    for source in sources().iter().filter(|source| source.path.starts_with("supervision/src")) {
+        let text = source.text.to_lowercase();
+        for noun in nouns {
+            // Paths in examples of the documentation are allowed to look like somebody's tree.
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            assert!(code.clone().all(|line| !line.contains(noun)), "{} says {noun}", source.path);
+        }
+    }
+}
+
+// A2, A3, X2: who may know what.
+#[test]
+fn knowledge_stays_in_its_room() {
+    let mut found = offences("std::env::", &["src/"]);
+    found.extend(offences("sled::", &["actors/src/store/"]));
+    found.extend(offences("rusqlite::", &["actors/src/channel/imessage/", "src/demo/"]));
+    found.extend(offences("TcpListener", &[]));
+    found.extend(offences("UnixListener", &["src/control/"]));
+    found.extend(offences("flush_async", &[]));
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn arrows_point_down() {
+    let manifest = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    assert!(!manifest("supervision/Cargo.toml").contains("telson-actors"));
+    assert!(!manifest("supervision/Cargo.toml").contains("telson ="));
+    assert!(!manifest("actors/Cargo.toml").contains("telson ="));
+    // A room imports another room's front door, never its actor.
+    for source in sources().iter().filter(|source| source.path.starts_with("actors/src")) {
+        let reaches = |line: &str| line.contains("crate::") && line.contains("::actor::");
+        assert!(!source.shipped().lines().any(reaches), "{} reaches into a room", source.path);
+    }
+}
+
+#[test]
+fn nothing_is_left_unfinished_or_skipped() {
+    let unfinished =
+        ["todo!(", "unimplemented!(", concat!("FIX", "ME"), concat!("XX", "X:"), "dbg!("];
+    let skipped = [concat!("#[ig", "nore"), concat!("assert!(", "true)")];
+    for source in sources() {
+        for word in unfinished.iter().chain(&skipped) {
+            let own = source.path == "tests/tidy.rs";
+            assert!(own || !source.text.contains(word), "{} says {word}", source.path);
+        }
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_and_stays_readable() {
+    for source in sources() {
+        let lines = source.text.lines().count();
+        assert!(lines <= 600, "{} has {lines} lines: cut it by concept", source.path);
+        if !source.is_test() {
+            assert!(source.text.starts_with("//!"), "{} has no module doc", source.path);
+        }
+    }
+}
