@@ -1,6 +1,7 @@
 //! What every store must do.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use telson::actors::store::{
@@ -94,6 +95,22 @@ fn epochs_and_ids_grow(open: Open<'_>) {
 async fn sled() {
     let dir = tempfile::tempdir().unwrap();
     suite(&|| Store::open(dir.path(), CompactionPolicy::default()).unwrap()).await;
+}
+
+// A child process between its fork and its exec holds every lock of its parent for a moment.
+#[test]
+fn a_lock_that_is_about_to_go_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Store::open(dir.path(), CompactionPolicy::default()).unwrap());
+    let held = std::fs::File::open(dir.path().join("store/generation-1/db")).unwrap();
+    held.lock().unwrap();
+    let release = std::thread::spawn(move || {
+        std::thread::park_timeout(Duration::from_millis(150));
+        drop(held);
+    });
+    let store = Store::open(dir.path(), CompactionPolicy::default()).unwrap();
+    assert_eq!(store.epoch().0, 2);
+    release.join().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

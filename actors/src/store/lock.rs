@@ -35,7 +35,9 @@ impl StateLock {
             .truncate(false)
             .open(&path)
             .map_err(|error| StoreError::file("open", &path, error))?;
-        match lock_with_patience(&file) {
+        let held =
+            |result: &Result<(), TryLockError>| matches!(result, Err(TryLockError::WouldBlock));
+        match with_patience(|| file.try_lock(), held) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
@@ -53,12 +55,14 @@ impl StateLock {
     }
 }
 
-fn lock_with_patience(file: &File) -> Result<(), TryLockError> {
+/// Tries until `busy` no longer says so, for two seconds. Blocks its thread.
+pub(super) fn with_patience<T>(mut attempt: impl FnMut() -> T, busy: impl Fn(&T) -> bool) -> T {
     for _ in 1..TRIES {
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
-            other => return other,
+        let result = attempt();
+        if !busy(&result) {
+            return result;
         }
+        std::thread::sleep(PAUSE);
     }
-    file.try_lock()
+    attempt()
 }

@@ -15,6 +15,7 @@ use super::batch::Write;
 use super::compaction::{self, Compaction, CompactionPolicy};
 use super::error::StoreError;
 use super::key::Key;
+use super::lock;
 
 /// Page cache of one database. The working set of a personal gateway is far smaller.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
@@ -61,13 +62,15 @@ impl Generation {
     pub(super) fn open(dir: &Path, number: u64) -> Result<Self, StoreError> {
         let path = compaction::generation_dir(dir, number);
         let failed = |error: &dyn std::fmt::Display| StoreError::file("open", &path, error);
-        let db = sled::Config::new()
+        let config = sled::Config::new()
             .path(&path)
             .cache_capacity(CACHE_BYTES)
             // The committer flushes; a timer beside it would only steal the disk.
-            .flush_every_ms(None)
-            .open()
-            .map_err(|error| failed(&error))?;
+            .flush_every_ms(None);
+        // sled locks its file too. The directory is ours already, so whoever still holds that lock
+        // is about to let go: a child process between its fork and its exec.
+        let db =
+            lock::with_patience(|| config.open(), is_lock_held).map_err(|error| failed(&error))?;
         let file = File::open(path.join("db")).map_err(|error| failed(&error))?;
         let bytes_at_start = file.metadata().map_or(0, |meta| meta.len());
         Ok(Self { number, db, file, path, bytes_at_start })
@@ -120,6 +123,11 @@ fn behind(key: &Key) -> Vec<u8> {
     let mut bytes = key.as_bytes().to_vec();
     bytes.push(0);
     bytes
+}
+
+/// sled tells a held lock only by its text.
+fn is_lock_held(opened: &sled::Result<sled::Db>) -> bool {
+    opened.as_ref().is_err_and(|error| error.to_string().contains("could not acquire lock"))
 }
 
 fn database(error: sled::Error) -> StoreError {
