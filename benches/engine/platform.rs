@@ -85,6 +85,7 @@ impl Channel for Platform {
             text_max: 4000,
             text_unit: LengthUnit::Chars,
             sends_in_flight_max: SENDS_IN_FLIGHT_MAX,
+            leaves_evidence: true,
         }
     }
 

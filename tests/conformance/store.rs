@@ -27,6 +27,7 @@ async fn suite(open: Open<'_>) {
     ordered_replay(open).await;
     counts_survive(open).await;
     epochs_and_ids_grow(open);
+    unsynced_writes_are_read_and_kept(open).await;
 }
 
 async fn atomic_and_conditional(open: Open<'_>) {
@@ -75,6 +76,27 @@ async fn counts_survive(open: Open<'_>) {
     assert!(store.commit(batch).await.is_err());
     drop(store);
     assert_eq!(open().tally(Space::Inbox), 3000);
+}
+
+// What needs no sync of its own can be read at once, and the next commit stands behind it.
+async fn unsynced_writes_are_read_and_kept(open: Open<'_>) {
+    let store = open();
+    let applied = |number| {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let mut batch = Batch::new();
+        batch.put(key("u", number), &Note(number));
+        store.submit_unsynced(batch, |result| drop(sender.send(result))).unwrap();
+        receiver
+    };
+    applied(1).await.unwrap().unwrap();
+    assert_eq!(store.get::<Note>(&key("u", 1)).unwrap(), Some(Note(1)));
+    let mut batch = Batch::new();
+    batch.expect(Expect::Present(key("u", 1))).put(key("u", 2), &Note(2));
+    store.commit(batch).await.unwrap();
+    applied(3).await.unwrap().unwrap();
+    drop(store);
+    let kept = open().scan::<Note>(&Key::of(Space::Inbox).text("u")).unwrap();
+    assert_eq!(kept.len(), 3, "closing a store in order keeps everything");
 }
 
 fn epochs_and_ids_grow(open: Open<'_>) {
@@ -130,6 +152,22 @@ async fn memory_behind_a_committer() {
 async fn memory_inline() {
     let backend = MemoryBackend::new();
     suite(&|| Store::inline(Arc::new(backend.clone())).unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_crash_forgets_what_was_not_synced() {
+    let backend = MemoryBackend::new();
+    let store = Store::inline(Arc::new(backend.clone())).unwrap();
+    let (kept, lost) = (key("c", 1), key("c", 2));
+    let mut batch = Batch::new();
+    batch.put(kept.clone(), &Note(1));
+    store.commit(batch).await.unwrap();
+    let mut batch = Batch::new();
+    batch.put(lost.clone(), &Note(2)).put(kept.clone(), &Note(3));
+    store.submit_unsynced(batch, |result| assert!(result.is_ok())).unwrap();
+    backend.crash();
+    assert_eq!(store.get::<Note>(&lost).unwrap(), None);
+    assert_eq!(store.get::<Note>(&kept).unwrap(), Some(Note(1)));
 }
 
 // A replay from a seed must not depend on a thread: the first poll is the commit.

@@ -91,7 +91,12 @@ impl Platform {
 
 impl Channel for Platform {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { text_max: 4000, text_unit: LengthUnit::Chars, sends_in_flight_max: 64 }
+        Capabilities {
+            text_max: 4000,
+            text_unit: LengthUnit::Chars,
+            sends_in_flight_max: 64,
+            leaves_evidence: true,
+        }
     }
 
     fn prepare<'a>(&'a self, _: &'a Outbound) -> BoxFuture<'a, Result<Evidence, SendFailure>> {

@@ -28,7 +28,12 @@ where
 {
     fn capabilities(&self) -> Capabilities {
         // Nobody limits a function; this only keeps single parts readable.
-        Capabilities { text_max: 16_000, text_unit: LengthUnit::Chars, sends_in_flight_max: 16 }
+        Capabilities {
+            text_max: 16_000,
+            text_unit: LengthUnit::Chars,
+            sends_in_flight_max: 16,
+            leaves_evidence: false,
+        }
     }
 
     fn prepare<'a>(&'a self, _: &'a Outbound) -> BoxFuture<'a, Result<Evidence, SendFailure>> {

@@ -20,4 +20,7 @@ pub struct Capabilities {
     pub text_unit: LengthUnit,
     /// How many attempts the account may have in flight at once, over all lanes.
     pub sends_in_flight_max: usize,
+    /// Whether the platform's own record shows, also after a crash, whether a part went out. Then a
+    /// receipt needs no sync of its own: one that is lost is found again.
+    pub leaves_evidence: bool,
 }

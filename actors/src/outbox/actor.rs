@@ -283,7 +283,7 @@ impl Delivery {
         let mut batch = Batch::new();
         take(&mut batch, &to, id);
         batch.put(receipt_key(id), &ReceiptRecord { entry, at: now, receipt });
-        self.write(batch)?;
+        self.write_receipt(batch)?;
         self.done(&to, id);
         let step = JourneyStep::Delivered { entry: id.0 };
         self.deps.journal.tell(now, Some(session.as_str()), step);
@@ -333,15 +333,28 @@ impl Delivery {
     }
 
     /// Queues a write without waiting: writes become durable in order, so the next attempt's own
-    /// commit stands behind it, and a lost receipt is settled by evidence after a restart.
+    /// commit stands behind it.
     fn write(&self, batch: Batch) -> Outcome {
-        let account = self.deps.account.clone();
-        self.deps.store.submit(batch, move |result| match result {
-            // A conflict: a predecessor had recorded the same end already.
-            Ok(()) | Err(StoreError::Conflict) => {}
-            Err(error) => tracing::error!(%account, %error, "delivery could not be recorded"),
-        })?;
-        Ok(())
+        Ok(self.deps.store.submit(batch, recorded(&self.deps.account))?)
+    }
+
+    /// As [`write`](Self::write), and where the platform itself remembers, the receipt rides on the
+    /// next commit: it spares a lone message one of four syncs.
+    fn write_receipt(&self, batch: Batch) -> Outcome {
+        if !self.deps.channel.capabilities().leaves_evidence {
+            return self.write(batch);
+        }
+        Ok(self.deps.store.submit_unsynced(batch, recorded(&self.deps.account))?)
+    }
+}
+
+/// Reports a write that nobody waits for.
+fn recorded(account: &AccountKey) -> impl FnOnce(Result<(), StoreError>) + Send + 'static {
+    let account = account.clone();
+    move |result| match result {
+        // A conflict: a predecessor had recorded the same end already.
+        Ok(()) | Err(StoreError::Conflict) => {}
+        Err(error) => tracing::error!(%account, %error, "delivery could not be recorded"),
     }
 }
 

@@ -14,8 +14,12 @@ use crate::message::{AccountKey, Destination, SessionKey};
 use crate::store::{Batch, Space, Store, StoreError};
 
 /// Limits assumed for an account that is not configured (any more): its entries wait, visibly.
-const UNKNOWN_ACCOUNT: Capabilities =
-    Capabilities { text_max: 4000, text_unit: LengthUnit::Chars, sends_in_flight_max: 1 };
+const UNKNOWN_ACCOUNT: Capabilities = Capabilities {
+    text_max: 4000,
+    text_unit: LengthUnit::Chars,
+    sends_in_flight_max: 1,
+    leaves_evidence: false,
+};
 
 /// How an account writes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,6 +13,17 @@ pub trait Backend: Send + Sync + 'static {
     /// all of them are there or none.
     fn commit(&self, writes: &[Write]) -> Result<(), StoreError>;
 
+    /// Applies all writes atomically and returns when they can be read. They become durable with
+    /// the next [`commit`](Self::commit) or [`sync`](Self::sync), behind everything before them.
+    fn apply(&self, writes: &[Write]) -> Result<(), StoreError> {
+        self.commit(writes)
+    }
+
+    /// Returns when everything applied is durable.
+    fn sync(&self) -> Result<(), StoreError> {
+        self.commit(&[])
+    }
+
     /// The value of a key.
     fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError>;
 

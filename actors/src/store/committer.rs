@@ -2,29 +2,51 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::backend::Backend;
 use super::batch::{Batch, Epoch, Expect, Write};
 use super::error::StoreError;
 use super::key::{Key, Space};
 use super::lock::StateLock;
+use super::receive::{Received, receive};
 use super::tally::Tallies;
 
 /// Most batches in one group: beyond this the answer to the first would wait too long.
 const GROUP_BATCHES_MAX: usize = 1024;
 
+/// Writes that need no sync of their own get one after this time at the latest.
+const UNSYNCED_MAX: Duration = Duration::from_secs(2);
+
 /// Called on the committer's thread when the batch is durable, or refused. Must not block.
 pub(super) type Done = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
-/// A batch that will be written: whom to tell, and what it changes in the counts.
-type Accepted = (Done, Vec<(Space, i64)>);
+/// When a batch counts as done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    /// It is durable.
+    Synced,
+    /// It can be read. It becomes durable with the next batch that is synced, or soon.
+    Applied,
+}
+
+/// Batches of one group that will be written.
+#[derive(Default)]
+struct Accepted {
+    /// Whom to tell, and what each changes in the counts.
+    done: Vec<(Done, Vec<(Space, i64)>)>,
+    writes: Vec<Write>,
+    needs_sync: bool,
+}
 
 /// A batch on its way.
 pub(super) struct Commit {
     pub(super) epoch: Epoch,
     pub(super) batch: Batch,
+    pub(super) when: When,
     pub(super) done: Done,
 }
 
@@ -35,6 +57,8 @@ pub(super) struct Committer {
     epoch: Epoch,
     tallies: Arc<Tallies>,
     fenced: watch::Sender<Option<String>>,
+    /// Since when something is written that is not synced.
+    unsynced_since: Option<Instant>,
     // Dropped behind the database, so that whoever gets the lock finds it closed.
     _lock: Option<Arc<StateLock>>,
 }
@@ -48,16 +72,17 @@ impl Committer {
         lock: Option<Arc<StateLock>>,
     ) -> (Self, watch::Receiver<Option<String>>) {
         let (fenced, failure) = watch::channel(None);
-        (Self { backend, epoch, tallies, fenced, _lock: lock }, failure)
+        let unsynced_since = None;
+        (Self { backend, epoch, tallies, fenced, unsynced_since, _lock: lock }, failure)
     }
 
     /// Runs until the queue is closed. Blocks its thread.
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Commit>) {
         let mut upkeep_due = false;
         loop {
-            let first = if upkeep_due { queue.try_recv().ok() } else { queue.blocking_recv() };
-            match first {
-                Some(first) => {
+            let limit = if upkeep_due { Some(Duration::ZERO) } else { self.sync_due_in() };
+            match receive(&mut queue, limit) {
+                Received::Message(first) => {
                     let mut group = vec![first];
                     while group.len() < GROUP_BATCHES_MAX
                         && let Ok(next) = queue.try_recv()
@@ -66,8 +91,11 @@ impl Committer {
                     }
                     self.commit(group);
                 }
-                None if queue.is_closed() && queue.is_empty() => return,
-                None => {}
+                Received::Nothing => {}
+                Received::Closed => return self.sync(),
+            }
+            if self.sync_due_in() == Some(Duration::ZERO) {
+                self.sync();
             }
             upkeep_due = self.upkeep();
         }
@@ -81,13 +109,9 @@ impl Committer {
             }
             return;
         }
-        let (accepted, writes) = self.accept(group);
-        let result = if writes.is_empty() { Ok(()) } else { self.backend.commit(&writes) };
-        if let Err(error) = &result {
-            tracing::error!(%error, "commit failed: nothing more is acknowledged");
-            self.fenced.send_replace(Some(error.to_string()));
-        }
-        for (done, tallies) in accepted {
+        let accepted = self.accept(group);
+        let result = self.write(&accepted.writes, accepted.needs_sync);
+        for (done, tallies) in accepted.done {
             if result.is_ok() {
                 for (space, change) in tallies {
                     self.tallies.add(space, change);
@@ -97,11 +121,47 @@ impl Committer {
         }
     }
 
+    /// Makes everything written durable.
+    pub(super) fn sync(&mut self) {
+        if self.unsynced_since.is_some() && self.fenced.borrow().is_none() {
+            let result = self.backend.sync();
+            self.unsynced_since = None;
+            self.fence_after(&result);
+        }
+    }
+
+    /// How long until what is not synced has to be.
+    fn sync_due_in(&self) -> Option<Duration> {
+        self.unsynced_since.map(|since| UNSYNCED_MAX.saturating_sub(since.elapsed()))
+    }
+
+    fn write(&mut self, writes: &[Write], needs_sync: bool) -> Result<(), StoreError> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        let result = if needs_sync {
+            self.unsynced_since = None;
+            self.backend.commit(writes)
+        } else {
+            self.unsynced_since.get_or_insert_with(Instant::now);
+            self.backend.apply(writes)
+        };
+        self.fence_after(&result);
+        result
+    }
+
+    fn fence_after(&self, result: &Result<(), StoreError>) {
+        if let Err(error) = result {
+            tracing::error!(%error, "commit failed: nothing more is acknowledged");
+            self.fenced.send_replace(Some(error.to_string()));
+        }
+    }
+
     /// Checks each batch against the state its predecessors in the group leave behind.
-    fn accept(&self, group: Vec<Commit>) -> (Vec<Accepted>, Vec<Write>) {
+    fn accept(&self, group: Vec<Commit>) -> Accepted {
         let mut overlay: HashMap<Key, bool> = HashMap::new();
-        let (mut accepted, mut writes) = (Vec::with_capacity(group.len()), Vec::new());
-        for Commit { epoch, batch, done } in group {
+        let mut accepted = Accepted::default();
+        for Commit { epoch, batch, when, done } in group {
             if epoch != self.epoch {
                 done(Err(StoreError::LostOwnership));
                 continue;
@@ -120,10 +180,11 @@ impl Committer {
             for write in &batch.writes {
                 overlay.insert(write.key().clone(), matches!(write, Write::Put(..)));
             }
-            writes.extend(batch.writes);
-            accepted.push((done, batch.tallies));
+            accepted.needs_sync |= when == When::Synced && !batch.writes.is_empty();
+            accepted.writes.extend(batch.writes);
+            accepted.done.push((done, batch.tallies));
         }
-        (accepted, writes)
+        accepted
     }
 
     fn holds(&self, expects: &[Expect], overlay: &HashMap<Key, bool>) -> Result<bool, StoreError> {

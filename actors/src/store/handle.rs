@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::backend::{Backend, Pair};
 use super::batch::{Batch, Epoch};
 use super::codec::{Record, decode};
-use super::committer::{Commit, Committer};
+use super::committer::{Commit, Committer, When};
 use super::compaction::CompactionPolicy;
 use super::error::StoreError;
 use super::key::{Key, Space};
@@ -127,7 +127,8 @@ impl Store {
         })))
     }
 
-    /// Makes a batch durable. Returns only then.
+    /// Makes a batch durable. Returns only then. Behind an empty batch everything submitted before
+    /// can be read.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if a condition did not hold (nothing is written); after any other
@@ -138,7 +139,7 @@ impl Store {
             // The caller may have been stopped meanwhile.
             drop(sender.send(result));
         });
-        let commit = Commit { epoch: self.0.epoch, batch, done };
+        let commit = Commit { epoch: self.0.epoch, batch, when: When::Synced, done };
         match &self.0.writer {
             Writer::Thread { queue, .. } => {
                 let queue = queue.as_ref().ok_or(StoreError::Closed)?;
@@ -161,7 +162,24 @@ impl Store {
         batch: Batch,
         done: impl FnOnce(Result<(), StoreError>) + Send + 'static,
     ) -> Result<(), StoreError> {
-        let commit = Commit { epoch: self.0.epoch, batch, done: Box::new(done) };
+        self.queue(Commit { epoch: self.0.epoch, batch, when: When::Synced, done: Box::new(done) })
+    }
+
+    /// As [`Store::submit`] for what may be forgotten in a crash: `done` is called when the batch can
+    /// be read. It becomes durable with the next batch that is synced, after two seconds, or when
+    /// the store is closed.
+    ///
+    /// # Errors
+    /// As [`Store::submit`].
+    pub fn submit_unsynced(
+        &self,
+        batch: Batch,
+        done: impl FnOnce(Result<(), StoreError>) + Send + 'static,
+    ) -> Result<(), StoreError> {
+        self.queue(Commit { epoch: self.0.epoch, batch, when: When::Applied, done: Box::new(done) })
+    }
+
+    fn queue(&self, commit: Commit) -> Result<(), StoreError> {
         match &self.0.writer {
             Writer::Thread { queue, .. } => {
                 let queue = queue.as_ref().ok_or(StoreError::Closed)?;
@@ -302,14 +320,19 @@ fn decoded_pair<R: Record>((key, bytes): Pair) -> Result<(Key, R), StoreError> {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if let Writer::Thread { queue, thread } = &mut self.writer {
-            drop(queue.take());
-            // The last clone may die on the committer's own thread, inside a callback.
-            if let Some(thread) = thread.take()
-                && thread.thread().id() != std::thread::current().id()
-                && thread.join().is_err()
-            {
-                tracing::error!("committer thread panicked");
+        match &mut self.writer {
+            Writer::Thread { queue, thread } => {
+                drop(queue.take());
+                // The last clone may die on the committer's own thread, inside a callback.
+                if let Some(thread) = thread.take()
+                    && thread.thread().id() != std::thread::current().id()
+                    && thread.join().is_err()
+                {
+                    tracing::error!("committer thread panicked");
+                }
+            }
+            Writer::Inline(committer) => {
+                committer.get_mut().unwrap_or_else(PoisonError::into_inner).sync();
             }
         }
     }

@@ -26,8 +26,23 @@ pub struct MemoryBackend(Arc<Mutex<Inner>>);
 #[derive(Debug, Default)]
 struct Inner {
     data: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// What was there before writes that are not synced yet, oldest first.
+    undo: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     fault: Option<MemoryFault>,
     commits: u64,
+}
+
+impl Inner {
+    fn apply(&mut self, writes: &[Write]) {
+        for write in writes {
+            let key = write.key().as_bytes().to_vec();
+            let before = match write {
+                Write::Put(_, value) => self.data.insert(key.clone(), value.clone()),
+                Write::Delete(_) => self.data.remove(&key),
+            };
+            self.undo.push((key, before));
+        }
+    }
 }
 
 impl MemoryBackend {
@@ -39,6 +54,17 @@ impl MemoryBackend {
     /// Lets the next commit fail.
     pub fn fail_next(&self, fault: MemoryFault) {
         self.inner().fault = Some(fault);
+    }
+
+    /// Forgets what was not synced, as the end of a process does.
+    pub fn crash(&self) {
+        let mut inner = self.inner();
+        for (key, before) in std::mem::take(&mut inner.undo).into_iter().rev() {
+            match before {
+                Some(value) => inner.data.insert(key, value),
+                None => inner.data.remove(&key),
+            };
+        }
     }
 
     /// Successful commits so far.
@@ -73,20 +99,17 @@ impl Backend for MemoryBackend {
             }
             Some(MemoryFault::FailedAfterWrite) | None => {}
         }
-        for write in writes {
-            match write {
-                Write::Put(key, value) => {
-                    inner.data.insert(key.as_bytes().to_vec(), value.clone());
-                }
-                Write::Delete(key) => {
-                    inner.data.remove(key.as_bytes());
-                }
-            }
-        }
+        inner.apply(writes);
+        inner.undo.clear();
         if fault.is_some() {
             return Err(StoreError::Database("flush failed after the write (injected)".into()));
         }
         inner.commits += 1;
+        Ok(())
+    }
+
+    fn apply(&self, writes: &[Write]) -> Result<(), StoreError> {
+        self.inner().apply(writes);
         Ok(())
     }
 

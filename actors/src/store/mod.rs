@@ -17,6 +17,7 @@ mod handle;
 mod key;
 mod lock;
 mod memory;
+mod receive;
 mod sequence;
 mod sled_backend;
 pub mod sweep;

@@ -136,15 +136,21 @@ fn database(error: sled::Error) -> StoreError {
 
 impl Backend for SledBackend {
     fn commit(&self, writes: &[Write]) -> Result<(), StoreError> {
+        self.apply(writes)?;
+        self.sync()
+    }
+
+    fn apply(&self, writes: &[Write]) -> Result<(), StoreError> {
         let mut compaction = self.compaction.lock().unwrap_or_else(PoisonError::into_inner);
-        self.with_current(|current| {
-            current.apply(writes)?;
-            current.sync()
-        })?;
+        self.with_current(|current| current.apply(writes))?;
         if let Some(compaction) = compaction.as_mut() {
             compaction.mirror(writes)?;
         }
         Ok(())
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        self.with_current(Generation::sync)
     }
 
     fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {

@@ -236,6 +236,7 @@ impl Channel for Sender {
             text_unit: LengthUnit::Chars,
             // Rows of two sends at once could not be told apart when they say the same.
             sends_in_flight_max: 1,
+            leaves_evidence: true,
         }
     }
 
