@@ -12,7 +12,7 @@ use telson::{Engine, Limits};
 use telson_actors::clock::Timestamp;
 use telson_actors::message::{AccountKey, Inbound};
 use telson_actors::provider::{
-    Completion, Failure, FailureClass, Provider, Request, StopReason, TextSink, Usage,
+    Completion, Failure, FailureClass, Provider, Request, TextSink, TurnMessage,
 };
 use telson_actors::router::AdmitError;
 use telson_actors::session::AgentProfile;
@@ -45,12 +45,8 @@ impl Provider for Model {
                     output_started: false,
                 });
             }
-            let text = request.messages.last().map(|message| message.text.clone());
-            Ok(Completion {
-                text: text.unwrap_or_default(),
-                usage: Usage::default(),
-                stop: StopReason::End,
-            })
+            let text = request.messages.last().map(TurnMessage::plain);
+            Ok(Completion::text(text.unwrap_or_default()))
         })
     }
 }

@@ -57,7 +57,8 @@ fn request() -> Request {
     Request {
         model: "m".to_owned(),
         system: "s".to_owned(),
-        messages: vec![TurnMessage { role: Role::User, text: "hi".to_owned() }],
+        messages: vec![TurnMessage::text(Role::User, "hi")],
+        tools: Vec::new(),
         output_tokens_max: 16,
     }
 }
@@ -96,11 +97,7 @@ fn send(text: impl AsRef<[u8]>) -> Act {
 }
 
 fn completion(text: &str) -> Completion {
-    Completion {
-        text: text.to_owned(),
-        usage: Usage { input: 3, output: 2 },
-        stop: StopReason::End,
-    }
+    Completion { usage: Usage { input: 3, output: 2 }, ..Completion::text(text) }
 }
 
 /// The class of a failed call, and whether text had been seen by then.
@@ -335,7 +332,7 @@ async fn a_missing_epilogue_does_not_spoil_a_whole_text() {
     for end in [vec![], vec![Act::Hang], vec![keep_alive]] {
         let script = [vec![stream_head(), send(&whole)], end].into_iter().flatten().collect();
         let outcome = call(format, script).await;
-        assert_eq!(outcome.result.unwrap().text, "a");
+        assert_eq!(outcome.result.unwrap().plain(), "a");
     }
 }
 
@@ -419,7 +416,10 @@ async fn a_refusal_without_text_is_a_failure_and_with_text_an_answer() {
         assert!(outcome.failure().message.contains("refusal"));
         let body = [format.text("I cannot"), format.refusal()].concat();
         let completion = call(format, vec![stream_head(), send(body)]).await.result.unwrap();
-        assert_eq!((completion.text.as_str(), completion.stop), ("I cannot", StopReason::Refusal));
+        assert_eq!(
+            (completion.plain().as_str(), completion.stop),
+            ("I cannot", StopReason::Refusal)
+        );
     }
 }
 

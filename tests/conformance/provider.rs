@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 fn request() -> Request {
-    let message = |role, text: &str| TurnMessage { role, text: text.into() };
+    let message = TurnMessage::text;
     Request {
         model: "m".into(),
         system: "be brief".into(),
@@ -19,6 +19,7 @@ fn request() -> Request {
             message(Role::Assistant, "hello"),
             message(Role::User, "spell déjà vu"),
         ],
+        tools: vec![],
         output_tokens_max: 50,
     }
 }
@@ -29,8 +30,8 @@ async fn suite(provider: &dyn Provider) {
         .stream(&request(), &mut |piece: &str| pieces.push_str(piece))
         .await
         .expect("an answer");
-    assert!(!completion.text.is_empty());
-    assert_eq!(pieces, completion.text, "what was streamed is what was answered");
+    assert!(!completion.plain().is_empty());
+    assert_eq!(pieces, completion.plain(), "what was streamed is what was answered");
     assert_eq!(completion.stop, StopReason::End);
 }
 

@@ -2,8 +2,7 @@
 
 use futures_util::future::BoxFuture;
 
-use super::request::{Completion, Failure, Request, Role, StopReason, Usage};
-use super::{Provider, TextSink};
+use super::{Completion, Failure, Provider, Request, Role, TextSink, TurnMessage};
 
 /// Answers `echo: <the last message>`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -16,12 +15,8 @@ impl Provider for Echo {
         sink: TextSink<'a>,
     ) -> BoxFuture<'a, Result<Completion, Failure>> {
         let said = request.messages.iter().rev().find(|message| message.role == Role::User);
-        let text = format!("echo: {}", said.map_or("", |message| message.text.as_str()));
+        let text = format!("echo: {}", said.map(TurnMessage::plain).unwrap_or_default());
         sink(&text);
-        Box::pin(std::future::ready(Ok(Completion {
-            text,
-            usage: Usage::default(),
-            stop: StopReason::End,
-        })))
+        Box::pin(std::future::ready(Ok(Completion::text(text))))
     }
 }

@@ -4,6 +4,7 @@ mod actor;
 mod answer;
 pub mod anthropic;
 pub mod classify;
+mod content;
 mod echo;
 mod http;
 pub mod openai;
@@ -11,11 +12,10 @@ mod request;
 mod secret;
 
 pub use actor::{ProviderActor, ProviderDeps, ProviderMessage, Reply, TurnKey, provider_name};
+pub use content::{Part, Reasoning, Role, ToolCall, ToolResult, ToolSpec, TurnMessage};
 pub use echo::Echo;
 pub use http::{ConfigError, HttpConfig};
-pub use request::{
-    Completion, Failure, FailureClass, Request, Role, StopReason, TurnMessage, Usage,
-};
+pub use request::{Completion, Failure, FailureClass, Request, StopReason, Usage};
 pub use secret::Secret;
 
 use futures_util::future::BoxFuture;

@@ -4,23 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Who speaks in a transcript.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Role {
-    /// A person.
-    User,
-    /// The agent.
-    Assistant,
-}
-
-/// One entry of the conversation sent to the model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TurnMessage {
-    /// Who speaks.
-    pub role: Role,
-    /// What was said.
-    pub text: String,
-}
+use super::content::{Part, ToolCall, ToolSpec, TurnMessage, plain};
 
 /// One call to a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +13,10 @@ pub struct Request {
     pub model: String,
     /// The system prompt; may be empty.
     pub system: String,
-    /// The conversation, oldest first. Never empty; ends with a person.
+    /// The conversation, oldest first. Never empty; ends with a person or with tool results.
     pub messages: Vec<TurnMessage>,
+    /// What the model may call; may be empty.
+    pub tools: Vec<ToolSpec>,
     /// Upper bound of the answer, in tokens.
     pub output_tokens_max: u32,
 }
@@ -53,17 +39,43 @@ pub enum StopReason {
     Length,
     /// It declined.
     Refusal,
+    /// It waits for the results of its tool calls.
+    Tools,
 }
 
 /// A finished answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Completion {
-    /// The whole text.
-    pub text: String,
+    /// What it says, in order: text, thinking, tool calls.
+    pub parts: Vec<Part>,
     /// Tokens used.
     pub usage: Usage,
     /// Why it ended.
     pub stop: StopReason,
+}
+
+impl Completion {
+    /// A plain answer.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self {
+            parts: vec![Part::Text(text.into())],
+            usage: Usage::default(),
+            stop: StopReason::End,
+        }
+    }
+
+    /// The text of it, without anything else.
+    pub fn plain(&self) -> String {
+        plain(&self.parts)
+    }
+
+    /// The tool calls it asks for, in order.
+    pub fn calls(&self) -> impl Iterator<Item = &ToolCall> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Call(call) => Some(call),
+            Part::Text(_) | Part::Reasoning(_) | Part::Result(_) => None,
+        })
+    }
 }
 
 /// The classes of provider failures: what decides whether and where to try again.

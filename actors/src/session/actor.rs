@@ -256,6 +256,7 @@ impl State {
             model: agent.model.clone(),
             system: agent.system.clone(),
             messages,
+            tools: Vec::new(),
             output_tokens_max: agent.output_tokens_max,
         };
         let reply = Arc::new(move |result: Result<Completion, Failure>| {

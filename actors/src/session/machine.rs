@@ -287,10 +287,10 @@ impl Session {
     fn conversation(&self, prompt: &str) -> Vec<TurnMessage> {
         let mut messages = Vec::with_capacity(self.history.len() * 2 + 1);
         for (said, answered) in &self.history {
-            messages.push(TurnMessage { role: Role::User, text: said.clone() });
-            messages.push(TurnMessage { role: Role::Assistant, text: answered.clone() });
+            messages.push(TurnMessage::text(Role::User, said));
+            messages.push(TurnMessage::text(Role::Assistant, answered));
         }
-        messages.push(TurnMessage { role: Role::User, text: prompt.to_owned() });
+        messages.push(TurnMessage::text(Role::User, prompt));
         messages
     }
 
@@ -303,7 +303,8 @@ impl Session {
     ) {
         let Some(done) = self.turn.take_if(|in_flight| in_flight.turn == turn) else { return };
         self.last_used = now;
-        self.history.push_back((done.prompt.clone(), completion.text.clone()));
+        let answer = completion.plain();
+        self.history.push_back((done.prompt.clone(), answer.clone()));
         if self.history.len() > HISTORY_EXCHANGES_MAX {
             self.history.pop_front();
         }
@@ -320,7 +321,7 @@ impl Session {
                 turn,
                 said,
                 prompt: done.prompt,
-                answer: completion.text,
+                answer,
                 model: self.settings.model.clone(),
                 usage: completion.usage,
                 started_at: done.started_at,

@@ -4,16 +4,16 @@ use serde_json::{Value, json};
 
 use crate::provider::answer::{self, Answer, Progress, parse};
 use crate::provider::classify::failure;
-use crate::provider::{Completion, Failure, FailureClass, Request, Role, StopReason};
+use crate::provider::{
+    Completion, Failure, FailureClass, Part, Request, Role, StopReason, ToolSpec, TurnMessage,
+};
+
+/// The format's name, as thinking of it is marked.
+const FORMAT: &str = "anthropic-messages";
 
 /// The body of a request for a stream. Blank texts are left out: the server refuses them.
 pub(super) fn encode(request: &Request) -> String {
-    let messages: Vec<Value> = request
-        .messages
-        .iter()
-        .filter(|turn| !turn.text.trim().is_empty())
-        .map(|turn| json!({"role": role(turn.role), "content": turn.text}))
-        .collect();
+    let messages: Vec<Value> = request.messages.iter().filter_map(message).collect();
     let mut body = json!({
         "model": request.model,
         "messages": messages,
@@ -23,7 +23,59 @@ pub(super) fn encode(request: &Request) -> String {
     if !request.system.trim().is_empty() {
         body["system"] = json!(request.system);
     }
+    if !request.tools.is_empty() {
+        body["tools"] = request.tools.iter().map(tool).collect();
+    }
     body.to_string()
+}
+
+fn tool(tool: &ToolSpec) -> Value {
+    json!({
+        "name": tool.name, "description": tool.description, "input_schema": tool.parameters,
+    })
+}
+
+fn message(message: &TurnMessage) -> Option<Value> {
+    let content = match message.parts.as_slice() {
+        [Part::Text(text)] if text.trim().is_empty() => return None,
+        [Part::Text(text)] => json!(text),
+        parts => {
+            let blocks: Vec<Value> = parts.iter().filter_map(block).collect();
+            if blocks.is_empty() {
+                return None;
+            }
+            json!(blocks)
+        }
+    };
+    Some(json!({"role": role(message.role), "content": content}))
+}
+
+fn block(part: &Part) -> Option<Value> {
+    match part {
+        Part::Text(text) if text.trim().is_empty() => None,
+        Part::Text(text) => Some(json!({"type": "text", "text": text})),
+        Part::Reasoning(reasoning) if reasoning.format == FORMAT => {
+            serde_json::from_str(&reasoning.block).ok()
+        }
+        Part::Reasoning(_) => None,
+        Part::Call(call) => Some(json!({
+            "type": "tool_use", "id": call.id, "name": call.name, "input": input(&call.arguments),
+        })),
+        Part::Result(result) => Some(json!({
+            "type": "tool_result",
+            "tool_use_id": result.call,
+            "content": result.text,
+            "is_error": result.is_error,
+        })),
+    }
+}
+
+/// The format wants an object; what the model wrote may be none.
+fn input(arguments: &str) -> Value {
+    match serde_json::from_str(arguments) {
+        Ok(object @ Value::Object(_)) => object,
+        _ => json!({}),
+    }
 }
 
 fn role(role: Role) -> &'static str {
@@ -38,7 +90,15 @@ fn role(role: Role) -> &'static str {
 pub(super) struct Decoder {
     answer: Answer,
     input: Input,
+    thinking: Thinking,
     ended: bool,
+}
+
+/// A block of thinking on its way: text and signature come in pieces.
+#[derive(Debug, Default)]
+struct Thinking {
+    text: String,
+    signature: String,
 }
 
 /// Tokens read; those from and to the cache are counted apart from the rest.
@@ -57,8 +117,15 @@ impl answer::Decoder for Decoder {
         let json = parse(data)?;
         match json.get("type").and_then(Value::as_str).unwrap_or_default() {
             "message_start" => self.take_usage(json.pointer("/message/usage")),
-            "content_block_start" => return Ok(self.take_block(json.get("content_block"), "text")),
-            "content_block_delta" => return Ok(self.take_block(json.get("delta"), "text_delta")),
+            "content_block_start" => {
+                let block = json.get("content_block").unwrap_or(&Value::Null);
+                return Ok(self.take_block(number(&json), block));
+            }
+            "content_block_delta" => {
+                let delta = json.get("delta").unwrap_or(&Value::Null);
+                return Ok(self.take_delta(number(&json), delta));
+            }
+            "content_block_stop" => self.end_thinking(),
             "message_delta" => {
                 self.take_usage(json.get("usage"));
                 self.take_stop(json.pointer("/delta/stop_reason"));
@@ -87,7 +154,14 @@ impl answer::Decoder for Decoder {
         self.take_usage(json.get("usage"));
         self.take_stop(json.get("stop_reason"));
         self.ended = true;
-        let text: String = blocks.iter().filter_map(|block| text_of(block, "text")).collect();
+        for (place, block) in (0..).zip(blocks) {
+            if field(block, "type") != "text" {
+                self.take_block(place, block);
+                self.end_thinking();
+            }
+        }
+        let texts = blocks.iter().filter(|block| field(block, "type") == "text");
+        let text: String = texts.map(|block| field(block, "text")).collect();
         Ok(self.answer.add(&text))
     }
 
@@ -101,9 +175,48 @@ impl answer::Decoder for Decoder {
 }
 
 impl Decoder {
-    fn take_block(&mut self, block: Option<&Value>, kind: &str) -> Progress<'_> {
-        let text = block.and_then(|block| text_of(block, kind)).unwrap_or_default();
-        self.answer.add(text)
+    /// A block begins; one of a whole answer is complete with it.
+    fn take_block(&mut self, number: u64, block: &Value) -> Progress<'_> {
+        match field(block, "type") {
+            "text" => return self.answer.add(field(block, "text")),
+            "tool_use" => {
+                let input = block
+                    .get("input")
+                    .filter(|input| input.as_object().is_some_and(|o| !o.is_empty()));
+                let arguments = input.map(Value::to_string).unwrap_or_default();
+                let (id, name) = (field(block, "id"), field(block, "name"));
+                self.answer.add_call(number, id, name, &arguments);
+            }
+            "thinking" => {
+                field(block, "thinking").clone_into(&mut self.thinking.text);
+                field(block, "signature").clone_into(&mut self.thinking.signature);
+            }
+            "redacted_thinking" => self.answer.add_reasoning(FORMAT, block.to_string()),
+            _ => {}
+        }
+        Progress::Quiet
+    }
+
+    fn take_delta(&mut self, number: u64, delta: &Value) -> Progress<'_> {
+        match field(delta, "type") {
+            "text_delta" => return self.answer.add(field(delta, "text")),
+            "input_json_delta" => {
+                self.answer.add_call(number, "", "", field(delta, "partial_json"));
+            }
+            "thinking_delta" => self.thinking.text.push_str(field(delta, "thinking")),
+            "signature_delta" => self.thinking.signature.push_str(field(delta, "signature")),
+            _ => {}
+        }
+        Progress::Quiet
+    }
+
+    /// The server takes thinking back only with its signature.
+    fn end_thinking(&mut self) {
+        let Thinking { text, signature } = std::mem::take(&mut self.thinking);
+        if !signature.is_empty() {
+            let block = json!({"type": "thinking", "thinking": text, "signature": signature});
+            self.answer.add_reasoning(FORMAT, block.to_string());
+        }
     }
 
     fn take_stop(&mut self, reason: Option<&Value>) {
@@ -127,16 +240,19 @@ impl Decoder {
     }
 }
 
-/// The text of a block or delta of this type.
-fn text_of<'a>(block: &'a Value, kind: &str) -> Option<&'a str> {
-    let is_kind = block.get("type").and_then(Value::as_str) == Some(kind);
-    block.get("text").and_then(Value::as_str).filter(|_| is_kind)
+fn field<'a>(block: &'a Value, name: &str) -> &'a str {
+    block.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn number(event: &Value) -> u64 {
+    event.get("index").and_then(Value::as_u64).unwrap_or_default()
 }
 
 fn stop(reason: &str) -> StopReason {
     match reason {
         "max_tokens" | "model_context_window_exceeded" => StopReason::Length,
         "refusal" => StopReason::Refusal,
+        "tool_use" => StopReason::Tools,
         _ => StopReason::End,
     }
 }

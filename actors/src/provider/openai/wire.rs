@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 
 use crate::provider::answer::{self, Answer, Progress, parse};
 use crate::provider::classify::failure;
-use crate::provider::{Completion, Failure, FailureClass, Request, Role, StopReason, Usage};
+use crate::provider::{
+    Completion, Failure, FailureClass, Part, Request, Role, StopReason, ToolSpec, TurnMessage,
+    Usage,
+};
 
 /// What a server calls the upper bound of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,35 +21,85 @@ pub(super) enum OutputLimit {
 /// The data of the last event of a stream.
 const END_MARK: &str = "[DONE]";
 
+/// The format's name, as thinking of it is marked.
+const FORMAT: &str = "openai-completions";
+
 /// The body of a request for a stream. Blank messages are left out: some servers refuse them.
 pub(super) fn encode(request: &Request, limit: OutputLimit) -> String {
-    let system = [("system", request.system.as_str())];
-    let turns = request.messages.iter().map(|turn| (role(turn.role), turn.text.as_str()));
-    let messages: Vec<Value> = system
-        .into_iter()
-        .chain(turns)
-        .filter(|(_, text)| !text.trim().is_empty())
-        .map(|(role, text)| json!({"role": role, "content": text}))
-        .collect();
+    let mut messages = Vec::new();
+    if !request.system.trim().is_empty() {
+        messages.push(json!({"role": "system", "content": request.system}));
+    }
+    for message in &request.messages {
+        match message.role {
+            Role::User => add_user(message, &mut messages),
+            Role::Assistant => messages.extend(assistant(message)),
+        }
+    }
     let limit = match limit {
         OutputLimit::MaxTokens => "max_tokens",
         OutputLimit::MaxCompletionTokens => "max_completion_tokens",
     };
-    json!({
+    let mut body = json!({
         "model": request.model,
         "messages": messages,
         "stream": true,
         "stream_options": {"include_usage": true},
         limit: request.output_tokens_max,
-    })
-    .to_string()
+    });
+    if !request.tools.is_empty() {
+        body["tools"] = request.tools.iter().map(tool).collect();
+    }
+    body.to_string()
 }
 
-fn role(role: Role) -> &'static str {
-    match role {
-        Role::User => "user",
-        Role::Assistant => "assistant",
+fn tool(tool: &ToolSpec) -> Value {
+    json!({"type": "function", "function": {
+        "name": tool.name, "description": tool.description, "parameters": tool.parameters,
+    }})
+}
+
+/// Each tool result is a message of its own, before what the person says.
+fn add_user(message: &TurnMessage, messages: &mut Vec<Value>) {
+    for part in &message.parts {
+        if let Part::Result(result) = part {
+            messages.push(json!({
+                "role": "tool", "tool_call_id": result.call, "content": result.text,
+            }));
+        }
     }
+    let text = message.plain();
+    if !text.trim().is_empty() {
+        messages.push(json!({"role": "user", "content": text}));
+    }
+}
+
+fn assistant(message: &TurnMessage) -> Option<Value> {
+    let text = message.plain();
+    let (mut calls, mut thinking) = (Vec::new(), String::new());
+    for part in &message.parts {
+        match part {
+            Part::Call(call) => calls.push(json!({
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            })),
+            Part::Reasoning(reasoning) if reasoning.format == FORMAT => {
+                thinking.push_str(&reasoning.block);
+            }
+            Part::Text(_) | Part::Reasoning(_) | Part::Result(_) => {}
+        }
+    }
+    if calls.is_empty() {
+        return (!text.trim().is_empty()).then(|| json!({"role": "assistant", "content": text}));
+    }
+    let content = if text.trim().is_empty() { Value::Null } else { json!(text) };
+    let mut message = json!({"role": "assistant", "content": content, "tool_calls": calls});
+    if !thinking.is_empty() {
+        // Servers that think want to see it again with the calls it led to.
+        message["reasoning_content"] = json!(thinking);
+    }
+    Some(message)
 }
 
 /// Reads one answer. Fields that are missing or of another shape count as absent: each server
@@ -54,6 +107,7 @@ fn role(role: Role) -> &'static str {
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     answer: Answer,
+    thinking: String,
 }
 
 impl answer::Decoder for Decoder {
@@ -80,7 +134,10 @@ impl answer::Decoder for Decoder {
         self.answer.stop.is_some()
     }
 
-    fn finish(self) -> Result<Completion, Failure> {
+    fn finish(mut self) -> Result<Completion, Failure> {
+        if !self.thinking.is_empty() {
+            self.answer.add_reasoning(FORMAT, self.thinking);
+        }
         self.answer.finish()
     }
 }
@@ -100,9 +157,31 @@ impl Decoder {
         if let Some(reason) = choice.get("finish_reason").and_then(Value::as_str) {
             self.answer.stop = Some(stop(reason));
         }
-        let said = |name| choice.get(field).and_then(|delta| delta.get(name)).map(text);
-        let text = said("content").filter(|text| !text.is_empty());
-        self.answer.add(&text.or_else(|| said("refusal")).unwrap_or_default())
+        let said = |name| choice.get(field).and_then(|delta| delta.get(name));
+        for (place, call) in
+            (0..).zip(said("tool_calls").and_then(Value::as_array).into_iter().flatten())
+        {
+            self.take_call(place, call);
+        }
+        if let Some(thinking) = said("reasoning_content").and_then(Value::as_str) {
+            self.thinking.push_str(thinking);
+        }
+        let text = said("content").map(text).filter(|text| !text.is_empty());
+        let text = text.or_else(|| said("refusal").map(self::text)).unwrap_or_default();
+        self.answer.add(&text)
+    }
+
+    /// A call, or a piece of one. Whole answers, and some servers' pieces, carry no index.
+    fn take_call(&mut self, place: u64, call: &Value) {
+        let word =
+            |pointer: &str| call.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let number = call.get("index").and_then(Value::as_u64).unwrap_or(place);
+        // Arguments are a text; some servers send the object itself.
+        let arguments = match call.pointer("/function/arguments") {
+            Some(object @ Value::Object(_)) => object.to_string(),
+            other => other.and_then(Value::as_str).unwrap_or_default().to_owned(),
+        };
+        self.answer.add_call(number, word("/id"), word("/function/name"), &arguments);
     }
 }
 
@@ -143,6 +222,7 @@ fn stop(reason: &str) -> StopReason {
     match reason {
         "length" => StopReason::Length,
         "content_filter" => StopReason::Refusal,
+        "tool_calls" | "function_call" => StopReason::Tools,
         _ => StopReason::End,
     }
 }

@@ -6,7 +6,6 @@ use proptest::test_runner::TestCaseError;
 
 use super::*;
 use crate::message::{AccountKey, ChatKind, Destination, Envelope, Inbound, SessionKey};
-use crate::provider::{StopReason, Usage};
 
 fn record(id: u64, target: u8) -> InboxRecord {
     let account = AccountKey::new("fake", "default");
@@ -40,7 +39,7 @@ fn settings(lane: LaneSettings) -> Settings {
 }
 
 fn answer() -> Completion {
-    Completion { text: "ok".into(), usage: Usage::default(), stop: StopReason::End }
+    Completion::text("ok")
 }
 
 fn failure(class: FailureClass) -> Failure {

@@ -4,10 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::provider::answer::Decoder as _;
-use crate::provider::{TurnMessage, Usage};
+use crate::provider::{Reasoning, ToolCall, ToolResult, Usage};
 
 fn request() -> Request {
-    let turn = |role, text: &str| TurnMessage { role, text: text.to_owned() };
+    let turn = TurnMessage::text;
     Request {
         model: "m".to_owned(),
         system: "be brief".to_owned(),
@@ -17,8 +17,15 @@ fn request() -> Request {
             turn(Role::Assistant, "hello"),
             turn(Role::User, "again"),
         ],
+        tools: Vec::new(),
         output_tokens_max: 7,
     }
+}
+
+/// Thinking as the server wants to see it again.
+fn thinking(text: &str, signature: &str) -> Part {
+    let block = json!({"type": "thinking", "thinking": text, "signature": signature});
+    Part::Reasoning(Reasoning { format: FORMAT.into(), block: block.to_string() })
 }
 
 const START: &str = r#"{"type":"message_start","message":{"id":"x","content":[],"usage":
@@ -76,7 +83,7 @@ fn a_stream_gives_text_usage_and_reason() {
     assert_eq!(
         decoder.finish(),
         Ok(Completion {
-            text: "Hello".to_owned(),
+            parts: vec![thinking("hm", "s"), Part::Text("Hello".to_owned())],
             usage: Usage { input: 125, output: 9 },
             stop: StopReason::Length,
         })
@@ -108,6 +115,86 @@ fn a_plain_document_is_an_answer_too() {
     assert_eq!(other.class, FailureClass::Format);
     let error = r#"{"type":"error","error":{"type":"api_error","message":"m"}}"#;
     assert_eq!(Decoder::default().document(error), Ok(Progress::Error));
+}
+
+#[test]
+fn tools_their_calls_and_their_results_go_out() {
+    let call = Part::Call(ToolCall {
+        id: "t1".into(),
+        name: "clock".into(),
+        arguments: r#"{"zone":"CET"}"#.into(),
+        signature: None,
+    });
+    let result = Part::Result(ToolResult {
+        call: "t1".into(),
+        name: "clock".into(),
+        text: "no such zone".into(),
+        is_error: true,
+    });
+    let foreign = Part::Reasoning(Reasoning { format: "another".into(), block: "{}".into() });
+    let blank = Part::Text(" ".into());
+    let request = Request {
+        messages: vec![
+            TurnMessage {
+                role: Role::Assistant,
+                parts: vec![foreign, thinking("hm", "s"), blank, call],
+            },
+            TurnMessage { role: Role::User, parts: vec![result, Part::Text("and now?".into())] },
+        ],
+        tools: vec![ToolSpec {
+            name: "clock".into(),
+            description: "Tells the time.".into(),
+            parameters: json!({"type": "object"}),
+        }],
+        ..request()
+    };
+    let body: Value = serde_json::from_str(&encode(&request)).unwrap();
+    assert_eq!(
+        body["messages"],
+        json!([
+            {"role": "assistant", "content": [
+                {"type": "thinking", "thinking": "hm", "signature": "s"},
+                {"type": "tool_use", "id": "t1", "name": "clock", "input": {"zone": "CET"}},
+            ]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "t1", "content": "no such zone", "is_error": true},
+                {"type": "text", "text": "and now?"},
+            ]},
+        ])
+    );
+    let tool = json!([{
+        "name": "clock", "description": "Tells the time.", "input_schema": {"type": "object"},
+    }]);
+    assert_eq!(body["tools"], tool);
+}
+
+#[test]
+fn calls_come_in_pieces_and_hidden_thinking_whole() {
+    let mut decoder = Decoder::default();
+    for data in [
+        START,
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"redacted_thinking","data":"x"}}"#,
+        r#"{"type":"content_block_stop","index":0}"#,
+        r#"{"type":"content_block_start","index":1,"content_block":{"type":"tool_use","id":"a","name":"clock","input":{}}}"#,
+        r#"{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{\"zo"}}"#,
+        r#"{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"ne\":1}"}}"#,
+        r#"{"type":"content_block_stop","index":1}"#,
+        r#"{"type":"content_block_start","index":2,"content_block":{"type":"tool_use","id":"b","name":"clock","input":{}}}"#,
+        r#"{"type":"message_delta","delta":{"stop_reason":"tool_use"}}"#,
+    ] {
+        assert_eq!(decoder.event(data), Ok(Progress::Quiet), "{data}");
+    }
+    let completion = decoder.finish().unwrap();
+    let calls: Vec<_> = completion.calls().map(|call| (&*call.id, &*call.arguments)).collect();
+    assert_eq!(calls, [("a", r#"{"zone":1}"#), ("b", "{}")]);
+    assert_eq!(completion.stop, StopReason::Tools);
+    let Part::Reasoning(hidden) = &completion.parts[0] else { panic!("{completion:?}") };
+    let hidden: Value = serde_json::from_str(&hidden.block).unwrap();
+    assert_eq!(hidden, json!({"type": "redacted_thinking", "data": "x"}));
+    let mut whole = Decoder::default();
+    let body = r#"{"content":[{"type":"tool_use","id":"a","name":"x","input":{"n":1}}],"stop_reason":"tool_use"}"#;
+    assert_eq!(whole.document(body), Ok(Progress::Quiet));
+    assert_eq!(whole.finish().unwrap().calls().next().unwrap().arguments, r#"{"n":1}"#);
 }
 
 proptest! {
@@ -148,7 +235,7 @@ proptest! {
     #[test]
     fn text_survives_the_way_out_and_the_way_in(text in "(?s).*") {
         let mut request = request();
-        request.messages[0].text = format!("x{text}");
+        request.messages[0] = TurnMessage::text(Role::User, format!("x{text}"));
         let body: Value = serde_json::from_str(&encode(&request)).unwrap();
         prop_assert_eq!(&body["messages"][0]["content"], &json!(format!("x{text}")));
 

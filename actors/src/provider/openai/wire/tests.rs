@@ -3,11 +3,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::provider::TurnMessage;
 use crate::provider::answer::Decoder as _;
+use crate::provider::{Reasoning, ToolCall, ToolResult};
 
 fn request() -> Request {
-    let turn = |role, text: &str| TurnMessage { role, text: text.to_owned() };
+    let turn = TurnMessage::text;
     Request {
         model: "m".to_owned(),
         system: "be brief".to_owned(),
@@ -17,6 +17,7 @@ fn request() -> Request {
             turn(Role::Assistant, "hello"),
             turn(Role::User, "\"quoted\""),
         ],
+        tools: Vec::new(),
         output_tokens_max: 7,
     }
 }
@@ -80,7 +81,7 @@ fn a_stream_gives_text_usage_and_reason() {
     assert_eq!(
         decoder.finish(),
         Ok(Completion {
-            text: "Hello".to_owned(),
+            parts: vec![Part::Text("Hello".to_owned())],
             usage: Usage { input: 3, output: 2 },
             stop: StopReason::Length,
         })
@@ -133,6 +134,107 @@ fn a_plain_document_is_an_answer_too() {
     assert_eq!(Decoder::default().document(r#"{"error":"m"}"#), Ok(Progress::Error));
 }
 
+/// A conversation in which two tools were called, as the model is shown it again.
+fn tool_request() -> Request {
+    let call = |id: &str, name: &str, arguments: &str| {
+        Part::Call(ToolCall {
+            id: id.into(),
+            name: name.into(),
+            arguments: arguments.into(),
+            signature: None,
+        })
+    };
+    let result = |call: &str, text: &str| {
+        Part::Result(ToolResult {
+            call: call.into(),
+            name: "clock".into(),
+            text: text.into(),
+            is_error: false,
+        })
+    };
+    let thinking =
+        |format: &str| Part::Reasoning(Reasoning { format: format.into(), block: "hm".into() });
+    Request {
+        messages: vec![
+            TurnMessage::text(Role::User, "what time is it?"),
+            TurnMessage {
+                role: Role::Assistant,
+                parts: vec![
+                    thinking("openai-completions"),
+                    thinking("another"),
+                    call("c1", "clock", r#"{"zone":"CET"}"#),
+                    call("c2", "clock", "{}"),
+                ],
+            },
+            TurnMessage { role: Role::User, parts: vec![result("c1", "12"), result("c2", "11")] },
+        ],
+        tools: vec![ToolSpec {
+            name: "clock".into(),
+            description: "Tells the time.".into(),
+            parameters: json!({"type": "object"}),
+        }],
+        ..request()
+    }
+}
+
+#[test]
+fn tools_their_calls_and_their_results_go_out() {
+    let body = encode(&tool_request(), OutputLimit::MaxTokens);
+    let body: Value = serde_json::from_str(&body).unwrap();
+    let function = |arguments: &str| json!({"name": "clock", "arguments": arguments});
+    assert_eq!(
+        body["messages"],
+        json!([
+            {"role": "system", "content": "be brief"},
+            {"role": "user", "content": "what time is it?"},
+            {"role": "assistant", "content": null, "reasoning_content": "hm", "tool_calls": [
+                {"id": "c1", "type": "function", "function": function(r#"{"zone":"CET"}"#)},
+                {"id": "c2", "type": "function", "function": function("{}")},
+            ]},
+            {"role": "tool", "tool_call_id": "c1", "content": "12"},
+            {"role": "tool", "tool_call_id": "c2", "content": "11"},
+        ])
+    );
+    assert_eq!(
+        body["tools"],
+        json!([{"type": "function", "function": {
+            "name": "clock", "description": "Tells the time.", "parameters": {"type": "object"},
+        }}])
+    );
+}
+
+#[test]
+fn parallel_calls_come_in_pieces() {
+    let (_, decoder) = decode(&[
+        r#"{"choices":[{"delta":{"reasoning_content":"h"}}]}"#,
+        r#"{"choices":[{"delta":{"reasoning_content":"m"}}]}"#,
+        r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"clock","arguments":""}}]}}]}"#,
+        r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\"zo"}},{"index":1,"id":"b","function":{"name":"clock"}}]}}]}"#,
+        r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"ne\":1}"}}]}}]}"#,
+        r#"{"choices":[{"delta":{},"finish_reason":"tool_calls"}]}"#,
+    ]);
+    let completion = decoder.finish().unwrap();
+    assert_eq!(completion.stop, StopReason::Tools);
+    let calls: Vec<_> =
+        completion.calls().map(|call| (call.id.as_str(), call.arguments.as_str())).collect();
+    assert_eq!(calls, [("a", r#"{"zone":1}"#), ("b", "{}")]);
+    let thinking = Reasoning { format: "openai-completions".into(), block: "hm".into() };
+    assert!(completion.parts.contains(&Part::Reasoning(thinking)));
+}
+
+#[test]
+fn a_document_with_calls_and_a_wrong_reason_still_waits_for_tools() {
+    let mut decoder = Decoder::default();
+    let body = r#"{"choices":[{"message":{"content":null,"tool_calls":[
+        {"id":"a","function":{"name":"x","arguments":{"n":1}}},{"function":{"name":"y","arguments":"{}"}},
+        {"id":"nameless","function":{"arguments":"{}"}}]},"finish_reason":"stop"}]}"#;
+    assert_eq!(decoder.document(body), Ok(Progress::Quiet));
+    let completion = decoder.finish().unwrap();
+    let calls: Vec<_> = completion.calls().map(|call| (&*call.id, &*call.arguments)).collect();
+    assert_eq!(calls, [("a", r#"{"n":1}"#), ("call_1", "{}")]);
+    assert_eq!(completion.stop, StopReason::Tools);
+}
+
 proptest! {
     #[test]
     fn arbitrary_data_never_panics(data in ".{0,200}") {
@@ -160,7 +262,7 @@ proptest! {
     #[test]
     fn text_survives_the_way_out_and_the_way_in(text in "(?s).*") {
         let mut request = request();
-        request.messages[0].text = format!("x{text}");
+        request.messages[0] = TurnMessage::text(Role::User, format!("x{text}"));
         let body: Value = serde_json::from_str(&encode(&request, OutputLimit::MaxTokens)).unwrap();
         prop_assert_eq!(&body["messages"][1]["content"], &json!(format!("x{text}")));
 
