@@ -23,3 +23,4 @@ pub mod provider;
 pub mod router;
 pub mod session;
 pub mod store;
+pub mod tool;

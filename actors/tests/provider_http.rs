@@ -59,6 +59,7 @@ fn request() -> Request {
         system: "s".to_owned(),
         messages: vec![TurnMessage::text(Role::User, "hi")],
         tools: Vec::new(),
+        may_call: true,
         output_tokens_max: 16,
     }
 }

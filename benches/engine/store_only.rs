@@ -131,6 +131,7 @@ fn exchange(message: &InboxRecord, entry: &EntryRecord) -> Exchange {
         turn: entry.turn,
         said: vec![Said::from(message)],
         prompt: message.envelope.inbound.text.clone(),
+        steps: vec![],
         answer: entry.text.clone(),
         model: "echo/echo".into(),
         usage: Usage::default(),

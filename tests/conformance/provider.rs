@@ -20,6 +20,7 @@ fn request() -> Request {
             message(Role::User, "spell déjà vu"),
         ],
         tools: vec![],
+        may_call: true,
         output_tokens_max: 50,
     }
 }

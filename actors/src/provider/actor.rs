@@ -53,13 +53,15 @@ pub enum ProviderMessage {
     Ended(TurnKey, Result<Completion, Failure>),
 }
 
-/// A turn, over all sessions.
+/// An answer of a turn, over all sessions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TurnKey {
     /// The session.
     pub session: String,
     /// Its turn.
     pub turn: u64,
+    /// Which answer of the turn: each round of tool calls is followed by another.
+    pub round: u32,
 }
 
 /// The name of a provider's actor.

@@ -67,8 +67,19 @@ pub struct ToolResult {
     pub name: String,
     /// What the model reads.
     pub text: String,
-    /// Whether it went wrong.
-    pub is_error: bool,
+    /// How it ended.
+    pub status: ToolStatus,
+}
+
+/// How a tool call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToolStatus {
+    /// It did what it was asked.
+    Done,
+    /// It did not, and says so.
+    Failed,
+    /// It was cut off: whether it took effect is unknown.
+    Unknown,
 }
 
 /// A tool, as the model is told of it.
@@ -80,6 +91,20 @@ pub struct ToolSpec {
     pub description: String,
     /// The JSON schema of its arguments, an object.
     pub parameters: serde_json::Value,
+}
+
+impl ToolResult {
+    /// The result of a call that was cut off: nobody knows whether it had its effect.
+    pub fn unknown(call: &ToolCall) -> Self {
+        Self {
+            call: call.id.clone(),
+            name: call.name.clone(),
+            text: "The outcome of this call is unknown: the gateway was interrupted while it ran. \
+                   It was not repeated. Check whether it took effect before calling it again."
+                .into(),
+            status: ToolStatus::Unknown,
+        }
+    }
 }
 
 impl TurnMessage {

@@ -12,7 +12,7 @@ mod request;
 mod secret;
 
 pub use actor::{ProviderActor, ProviderDeps, ProviderMessage, Reply, TurnKey, provider_name};
-pub use content::{Part, Reasoning, Role, ToolCall, ToolResult, ToolSpec, TurnMessage};
+pub use content::{Part, Reasoning, Role, ToolCall, ToolResult, ToolSpec, ToolStatus, TurnMessage};
 pub use echo::Echo;
 pub use http::{ConfigError, HttpConfig};
 pub use request::{Completion, Failure, FailureClass, Request, StopReason, Usage};

@@ -17,6 +17,8 @@ pub struct Request {
     pub messages: Vec<TurnMessage>,
     /// What the model may call; may be empty.
     pub tools: Vec<ToolSpec>,
+    /// Whether it may call them now. They are described all the same where earlier calls are shown.
+    pub may_call: bool,
     /// Upper bound of the answer, in tokens.
     pub output_tokens_max: u32,
 }
@@ -28,6 +30,17 @@ pub struct Usage {
     pub input: u64,
     /// Tokens written.
     pub output: u64,
+}
+
+impl Usage {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            input: self.input.saturating_add(other.input),
+            output: self.output.saturating_add(other.output),
+        }
+    }
 }
 
 /// Why the model stopped.

@@ -19,6 +19,7 @@ use super::machine::{
 use super::record::{
     Exchange, SessionRecord, TurnRecord, exchange_key, exchange_prefix, session_key, turn_key,
 };
+use super::steps::{Opening, StepId, StepRecord, Steps, step_key, step_of_key, step_prefix};
 use crate::clock::{Clock, Timestamp};
 use crate::dead_letter::{self, DeadLetter, DeadLetterId, Item, Reason};
 use crate::event::{Journal, JourneyStep};
@@ -26,10 +27,11 @@ use crate::inbox::{InboxRecord, inbox_key, inbox_prefix};
 use crate::message::SessionKey;
 use crate::outbox::{Draft, Outbox};
 use crate::provider::{
-    Completion, Failure, FailureClass, ProviderMessage, Request, TurnKey, TurnMessage,
-    provider_name,
+    Completion, Failure, FailureClass, ProviderMessage, Request, ToolCall, ToolResult, ToolStatus,
+    TurnKey, TurnMessage, provider_name,
 };
 use crate::store::{Batch, Epoch, Expect, Space, Store, StoreError};
+use crate::tool::{CallKey, TOOLS, ToolMessage, Toolbox};
 
 /// The name of the dynamic supervisor of all sessions.
 pub const SESSIONS: &str = "engine/core/sessions";
@@ -62,6 +64,8 @@ pub struct SessionDeps {
     pub journal: Journal,
     /// Agents by id.
     pub agents: Arc<HashMap<String, AgentProfile>>,
+    /// What they can do.
+    pub toolbox: Arc<Toolbox>,
     /// How lanes queue, by channel name; the empty name is the default.
     pub lanes: Arc<HashMap<String, LaneSettings>>,
     /// Idle time before a session is passivated.
@@ -179,6 +183,7 @@ impl State {
             .map(|(_, exchange)| exchange)
             .collect();
         let turn: Option<TurnRecord> = store.get(&turn_key(&self.key))?;
+        let steps = self.load_steps()?;
         self.known = store.contains(&session_key(&self.key))?;
         let crashed = self.deps.lives.begin(&self.key);
         if crashed {
@@ -188,7 +193,21 @@ impl State {
         let after_crash = crashed
             || turn.is_some()
             || inbox.iter().any(|record| Epoch(record.epoch) < store.epoch());
-        Ok(Loaded { inbox, history, turn, after_crash })
+        Ok(Loaded { inbox, history, turn, steps, after_crash })
+    }
+
+    /// The recorded steps of a turn that did not end: there is at most one (S2).
+    fn load_steps(&self) -> Result<Option<(u64, Steps, Opening)>, StoreError> {
+        let mut records = Vec::new();
+        let mut turn = None;
+        for (key, bytes) in self.deps.store.scan_raw(&step_prefix(&self.key))? {
+            let Some((of, step)) = step_of_key(&self.key, &key) else { continue };
+            turn = turn.or(Some(of));
+            if turn == Some(of) {
+                records.push((step, self.deps.store.decode::<StepRecord>(&key, &bytes)?));
+            }
+        }
+        Ok(turn.zip(Steps::read(records)).map(|(turn, (steps, opening))| (turn, steps, opening)))
     }
 
     fn settings(&self, first: Option<&InboxRecord>) -> Settings {
@@ -215,15 +234,21 @@ impl State {
     async fn perform(&mut self, myself: &Myself, effect: Effect) -> Outcome {
         match effect {
             Effect::JournalAttempt(record) => self.journal_attempt(record).await?,
-            Effect::Ask { turn, messages, again } => {
+            Effect::Ask { turn, round, messages, may_call, again } => {
                 if !again {
                     self.tell_started(turn);
                 }
-                self.ask(myself, turn, messages);
+                self.ask(myself, (turn, round), messages, may_call);
+            }
+            Effect::Record { turn, step, record } => self.record(turn, step, &record).await?,
+            Effect::CallTools { turn, calls, again } => {
+                for (step, call) in calls {
+                    self.call_tool(myself, turn, step, call, again);
+                }
             }
             Effect::Finish(finished) => self.finish(*finished).await?,
-            Effect::DeadLetter { records, reason, notice } => {
-                self.dead_letter(records, reason, notice).await?;
+            Effect::DeadLetter { records, reason, notice, turn } => {
+                self.dead_letter(records, reason, notice, turn).await?;
             }
             Effect::WakeAt(at) => {
                 let pause = at.since(self.deps.clock.now()).max(Duration::from_millis(1));
@@ -242,30 +267,33 @@ impl State {
         self.deps.store.commit(batch).await
     }
 
-    fn ask(&self, myself: &Myself, turn: u64, messages: Vec<TurnMessage>) {
-        let session = myself.clone();
-        let tell = move |event: Event| {
-            // A session that is gone has a successor that asks again.
-            drop(session.send_message(SessionMessage(event)));
-        };
+    fn ask(
+        &self,
+        myself: &Myself,
+        (turn, round): (u64, u32),
+        messages: Vec<TurnMessage>,
+        may_call: bool,
+    ) {
+        let tell = teller(myself);
         let Some(agent) = self.profile() else {
-            tell(Event::Failed(turn, no_agent(&self.agent)));
+            tell(Event::Failed(turn, round, no_agent(&self.agent)));
             return;
         };
         let request = Request {
             model: agent.model.clone(),
             system: agent.system.clone(),
             messages,
-            tools: Vec::new(),
+            tools: self.deps.toolbox.specs(&self.agent),
+            may_call,
             output_tokens_max: agent.output_tokens_max,
         };
         let reply = Arc::new(move |result: Result<Completion, Failure>| {
             tell(match result {
-                Ok(completion) => Event::Answered(turn, completion),
-                Err(failure) => Event::Failed(turn, failure),
+                Ok(completion) => Event::Answered(turn, round, completion),
+                Err(failure) => Event::Failed(turn, round, failure),
             });
         });
-        let key = TurnKey { session: self.key.as_str().to_owned(), turn };
+        let key = TurnKey { session: self.key.as_str().to_owned(), turn, round };
         let provider = self.deps.registry.via(provider_name(&agent.provider));
         if provider.cast(ProviderMessage::Ask { turn: key, request, reply }).is_err() {
             // It is restarting: the machine asks again when nothing is heard.
@@ -273,11 +301,36 @@ impl State {
         }
     }
 
+    async fn record(&self, turn: u64, step: StepId, record: &StepRecord) -> Result<(), StoreError> {
+        let mut batch = Batch::new();
+        batch.put(step_key(&self.key, turn, step), record);
+        self.deps.store.commit(batch).await
+    }
+
+    fn call_tool(&self, myself: &Myself, turn: u64, step: StepId, call: ToolCall, again: bool) {
+        let tell = teller(myself);
+        let refused = ToolResult {
+            call: call.id.clone(),
+            name: call.name.clone(),
+            text: "the tools are restarting; this call was not made".into(),
+            status: ToolStatus::Failed,
+        };
+        let StepId { round, place } = step;
+        let key = CallKey { session: self.key.clone(), turn, round, place };
+        let agent = self.agent.clone();
+        let heard = tell.clone();
+        let reply = Arc::new(move |result| heard(Event::ToolDone(turn, step, result)));
+        let message = ToolMessage::Call { key, agent, call, again, reply };
+        if self.deps.registry.via(TOOLS).cast(message).is_err() {
+            tell(Event::ToolDone(turn, step, refused));
+        }
+    }
+
     /// The one commit that ends a turn: messages out of the inbox, the exchange into the
     /// transcript, the answer into the outbox.
     async fn finish(&mut self, finished: FinishedTurn) -> Outcome {
         let now = self.deps.clock.now();
-        let FinishedTurn { mut exchange, members, journalled } = finished;
+        let FinishedTurn { mut exchange, members, journalled, steps } = finished;
         let turn = exchange.turn;
         let mut batch = Batch::new();
         for id in &members {
@@ -287,6 +340,9 @@ impl State {
         batch.tally(Space::Inbox, -count(members.len()));
         if journalled {
             batch.delete(turn_key(&self.key));
+        }
+        for step in steps {
+            batch.delete(step_key(&self.key, turn, step));
         }
         if !self.known {
             let record =
@@ -317,6 +373,7 @@ impl State {
         records: Vec<InboxRecord>,
         reason: Reason,
         notice: Option<String>,
+        turn: Option<(u64, Vec<StepId>)>,
     ) -> Outcome {
         let now = self.deps.clock.now();
         let mut batch = Batch::new();
@@ -343,7 +400,13 @@ impl State {
             let item = Item::Inbound(Box::new(record));
             dead_letter::add(&mut batch, &DeadLetter { id, at: now, reason: reason.clone(), item });
         }
-        batch.delete(turn_key(&self.key)).tally(Space::Inbox, -count(finished));
+        if let Some((turn, steps)) = turn {
+            batch.delete(turn_key(&self.key));
+            for step in steps {
+                batch.delete(step_key(&self.key, turn, step));
+            }
+        }
+        batch.tally(Space::Inbox, -count(finished));
         self.deps.store.commit(batch).await?;
         self.deps.outbox.written(entries);
         for step in steps {
@@ -360,6 +423,15 @@ impl State {
 
     fn tell(&self, at: Timestamp, step: JourneyStep) {
         self.deps.journal.tell(at, Some(self.key.as_str()), step);
+    }
+}
+
+/// Tells a session something, from wherever it happens.
+fn teller(myself: &Myself) -> impl Fn(Event) + Clone + Send + Sync + 'static {
+    let session = myself.clone();
+    move |event| {
+        // A session that is gone has a successor that asks again.
+        drop(session.send_message(SessionMessage(event)));
     }
 }
 

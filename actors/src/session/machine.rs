@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use super::lane::{Batch, Lane, LaneSettings, Next, Pushed, Waiting, render};
 use super::record::{Exchange, TurnRecord};
+use super::steps::{Opening, StepId, StepRecord, Steps};
 use crate::clock::Timestamp;
 use crate::dead_letter::Reason;
 use crate::inbox::InboxRecord;
-use crate::message::EnvelopeId;
-use crate::provider::{Completion, Failure, FailureClass, Role, TurnMessage};
+use crate::message::{Destination, EnvelopeId};
+use crate::provider::{Completion, Failure, FailureClass, Role, ToolCall, ToolResult, TurnMessage};
 
 /// Exchanges kept in memory and sent along as context.
 pub const HISTORY_EXCHANGES_MAX: usize = 50;
@@ -33,10 +34,12 @@ const ASK_AGAIN: Duration = Duration::from_secs(5);
 pub enum Event {
     /// A message is durable and routed here.
     Inbound(Box<InboxRecord>),
-    /// The model has answered.
-    Answered(u64, Completion),
-    /// The model could not be asked.
-    Failed(u64, Failure),
+    /// The model has answered: the turn, which of its answers, and what it says.
+    Answered(u64, u32, Completion),
+    /// The model could not be asked: the turn, for which of its answers, and why.
+    Failed(u64, u32, Failure),
+    /// A tool has answered: the turn, which of its calls, and what it says.
+    ToolDone(u64, StepId, ToolResult),
     /// Time has passed.
     Tick,
     /// Its place is wanted.
@@ -52,9 +55,31 @@ pub enum Effect {
     Ask {
         /// The turn.
         turn: u64,
-        /// The conversation, ending with the prompt.
+        /// Which of its answers.
+        round: u32,
+        /// The conversation, ending with the prompt and what came of it so far.
         messages: Vec<TurnMessage>,
+        /// Whether it may call tools.
+        may_call: bool,
         /// Whether this turn was asked before: nothing was heard, or the model failed.
+        again: bool,
+    },
+    /// Make a step of the turn durable, before anything that follows from it.
+    Record {
+        /// The turn.
+        turn: u64,
+        /// Which step.
+        step: StepId,
+        /// What happened.
+        record: Box<StepRecord>,
+    },
+    /// Call these tools, each reporting with [`Event::ToolDone`].
+    CallTools {
+        /// The turn.
+        turn: u64,
+        /// The calls without a result.
+        calls: Vec<(StepId, ToolCall)>,
+        /// Whether they may have begun before: then only harmless ones are started.
         again: bool,
     },
     /// Make the answer durable: transcript, outbox, and the end of the messages, in one commit.
@@ -67,6 +92,8 @@ pub enum Effect {
         reason: Reason,
         /// What the person is told.
         notice: Option<String>,
+        /// The turn that ends with them, if it had begun, and its recorded steps.
+        turn: Option<(u64, Vec<StepId>)>,
     },
     /// Send [`Event::Tick`] at this time.
     WakeAt(Timestamp),
@@ -83,6 +110,8 @@ pub struct FinishedTurn {
     pub members: Vec<EnvelopeId>,
     /// Whether a journalled attempt has to be removed.
     pub journalled: bool,
+    /// Recorded steps, to be removed.
+    pub steps: Vec<StepId>,
 }
 
 /// Fixed settings of a session.
@@ -105,6 +134,8 @@ pub struct Loaded {
     pub history: Vec<Exchange>,
     /// A turn that was journalled as in flight.
     pub turn: Option<TurnRecord>,
+    /// A turn with recorded steps: its number, the steps, and how it began.
+    pub steps: Option<(u64, Steps, Opening)>,
     /// Whether unanswered messages may have been in flight when an earlier life ended.
     pub after_crash: bool,
 }
@@ -115,7 +146,7 @@ pub struct Session {
     settings: Settings,
     lane: Lane,
     records: HashMap<EnvelopeId, InboxRecord>,
-    history: VecDeque<(String, String)>,
+    history: VecDeque<Past>,
     turn: Option<InFlight>,
     journalled: Option<TurnRecord>,
     /// Messages that may have been in flight when an earlier life ended.
@@ -126,12 +157,23 @@ pub struct Session {
     is_leaving: bool,
 }
 
+/// An exchange, as the model is shown it again.
+#[derive(Debug)]
+struct Past {
+    prompt: String,
+    steps: Vec<TurnMessage>,
+    answer: String,
+}
+
 #[derive(Debug)]
 struct InFlight {
     turn: u64,
-    batch: Batch,
+    members: Vec<EnvelopeId>,
+    reply_to: Destination,
     prompt: String,
     started_at: Timestamp,
+    /// What the model and its tools have said so far.
+    steps: Steps,
     tries: u32,
     /// When to ask (again) if nothing is heard.
     ask_at: Timestamp,
@@ -145,7 +187,7 @@ impl Session {
             settings,
             lane,
             records: HashMap::new(),
-            history: loaded.history.into_iter().map(|e| (e.prompt, e.answer)).collect(),
+            history: loaded.history.into_iter().map(Past::from).collect(),
             turn: None,
             journalled: loaded.turn,
             suspects: Vec::new(),
@@ -157,8 +199,18 @@ impl Session {
             session.suspects = loaded.inbox.iter().map(|record| record.envelope.id).collect();
         }
         let mut effects = Vec::new();
+        let resumed = loaded.steps.filter(|(_, _, opening)| opening.is_among(&loaded.inbox));
         for record in loaded.inbox {
-            session.accept(record, now, &mut effects);
+            let id = record.envelope.id;
+            if resumed.as_ref().is_some_and(|(_, _, opening)| opening.members.contains(&id)) {
+                session.lane.mark_left(id);
+                session.records.insert(id, record);
+            } else {
+                session.accept(record, now, &mut effects);
+            }
+        }
+        if let Some((turn, steps, opening)) = resumed {
+            session.resume(turn, steps, opening, now, &mut effects);
         }
         session.proceed(now, &mut effects);
         (session, effects)
@@ -172,8 +224,15 @@ impl Session {
                 self.last_used = now;
                 self.accept(*record, now, &mut effects);
             }
-            Event::Answered(turn, completion) => self.answered(turn, completion, now, &mut effects),
-            Event::Failed(turn, failure) => self.failed(turn, failure, now, &mut effects),
+            Event::Answered(turn, round, completion) => {
+                self.answered((turn, round), completion, now, &mut effects);
+            }
+            Event::Failed(turn, round, failure) => {
+                self.failed((turn, round), failure, now, &mut effects);
+            }
+            Event::ToolDone(turn, step, result) => {
+                self.tool_done(turn, step, result, now, &mut effects);
+            }
             Event::Tick => {
                 self.wake_at = None;
                 self.ask_again(now, &mut effects);
@@ -196,7 +255,7 @@ impl Session {
 
     /// The messages the turn in flight answers.
     pub fn members_in_flight(&self) -> usize {
-        self.turn.as_ref().map_or(0, |turn| turn.batch.ids().count())
+        self.turn.as_ref().map_or(0, |turn| turn.members.len())
     }
 
     fn accept(&mut self, record: InboxRecord, now: Timestamp, effects: &mut Vec<Effect>) {
@@ -214,7 +273,7 @@ impl Session {
             }
             Pushed::Dropped(dropped) => {
                 self.records.insert(record.envelope.id, record);
-                self.dead_letter([dropped.id], &Reason::Overflow, None, effects);
+                self.overflow(dropped.id, effects);
             }
         }
     }
@@ -248,8 +307,46 @@ impl Session {
     }
 
     fn begin(&mut self, batch: Batch, now: Timestamp, effects: &mut Vec<Effect>) {
-        let ids: Vec<EnvelopeId> = batch.ids().collect();
-        let turn = ids.iter().map(|id| id.0).min().unwrap_or_default();
+        let members: Vec<EnvelopeId> = batch.ids().collect();
+        let turn = InFlight {
+            turn: members.iter().map(|id| id.0).min().unwrap_or_default(),
+            members,
+            prompt: render(&batch),
+            reply_to: batch.reply_to,
+            started_at: now,
+            steps: Steps::default(),
+            tries: 1,
+            ask_at: now.plus(ASK_AGAIN),
+        };
+        self.start(turn, effects, now);
+    }
+
+    /// Goes on with a turn of an earlier life, behind its last recorded step.
+    fn resume(
+        &mut self,
+        turn: u64,
+        steps: Steps,
+        opening: Opening,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let first = opening.members.first().and_then(|id| self.records.get(id));
+        let Some(first) = first else { return };
+        let turn = InFlight {
+            turn,
+            members: opening.members,
+            reply_to: first.envelope.inbound.reply_to.clone(),
+            prompt: opening.prompt,
+            started_at: opening.started_at,
+            steps,
+            tries: 1,
+            ask_at: now.plus(ASK_AGAIN),
+        };
+        self.start(turn, effects, now);
+    }
+
+    fn start(&mut self, turn: InFlight, effects: &mut Vec<Effect>, now: Timestamp) {
+        let ids = turn.members.clone();
         if ids.iter().any(|id| self.suspects.contains(id)) {
             self.suspects.retain(|id| !ids.contains(id));
             let attempts = self.crashes_of(&ids) + 1;
@@ -257,23 +354,33 @@ impl Session {
                 let reason = Reason::Poison { attempts: attempts - 1 };
                 let notice = "This message made the gateway fail several times. It was set aside \
                               for its operator; nothing else is affected.";
-                self.dead_letter(ids, &reason, Some(notice.into()), effects);
+                self.turn = Some(turn);
+                self.give_up(&reason, notice, effects);
                 return;
             }
-            let record = TurnRecord { turn, members: ids, attempts, at: now };
+            let record = TurnRecord { turn: turn.turn, members: ids, attempts, at: now };
             self.journalled = Some(record.clone());
             effects.push(Effect::JournalAttempt(record));
         }
-        let prompt = render(&batch);
-        effects.push(Effect::Ask { turn, messages: self.conversation(&prompt), again: false });
-        self.turn = Some(InFlight {
-            turn,
-            batch,
-            prompt,
-            started_at: now,
-            tries: 1,
-            ask_at: now.plus(ASK_AGAIN),
-        });
+        self.turn = Some(turn);
+        self.ask(true, effects);
+    }
+
+    /// What the turn in flight needs next: its tools, or the model. `begins` in this life.
+    fn ask(&mut self, begins: bool, effects: &mut Vec<Effect>) {
+        let Some(turn) = &self.turn else { return };
+        let calls = turn.steps.open_calls();
+        if calls.is_empty() {
+            effects.push(Effect::Ask {
+                turn: turn.turn,
+                round: turn.steps.round(),
+                messages: self.conversation(turn),
+                may_call: turn.steps.may_call(),
+                again: !begins,
+            });
+        } else {
+            effects.push(Effect::CallTools { turn: turn.turn, calls, again: true });
+        }
     }
 
     /// How often a turn with any of these messages was journalled as crashed.
@@ -284,56 +391,109 @@ impl Session {
         }
     }
 
-    fn conversation(&self, prompt: &str) -> Vec<TurnMessage> {
+    fn conversation(&self, turn: &InFlight) -> Vec<TurnMessage> {
         let mut messages = Vec::with_capacity(self.history.len() * 2 + 1);
-        for (said, answered) in &self.history {
-            messages.push(TurnMessage::text(Role::User, said));
-            messages.push(TurnMessage::text(Role::Assistant, answered));
+        for past in &self.history {
+            messages.push(TurnMessage::text(Role::User, &past.prompt));
+            messages.extend(past.steps.iter().cloned());
+            messages.push(TurnMessage::text(Role::Assistant, &past.answer));
         }
-        messages.push(TurnMessage::text(Role::User, prompt));
+        messages.push(TurnMessage::text(Role::User, &turn.prompt));
+        messages.extend(turn.steps.messages());
         messages
     }
 
     fn answered(
         &mut self,
-        turn: u64,
+        (turn, round): (u64, u32),
         completion: Completion,
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(done) = self.turn.take_if(|in_flight| in_flight.turn == turn) else { return };
         self.last_used = now;
-        let answer = completion.plain();
-        self.history.push_back((done.prompt.clone(), answer.clone()));
+        let Some(in_flight) = self.turn.as_mut().filter(|in_flight| in_flight.awaits(turn, round))
+        else {
+            return;
+        };
+        if in_flight.steps.may_call() && completion.calls().next().is_some() {
+            in_flight.tries = 1;
+            in_flight.ask_at = now.plus(ASK_AGAIN);
+            effects.extend(in_flight.record_answer(completion));
+        } else if let Some(done) = self.turn.take() {
+            self.finish(done, completion, now, effects);
+        }
+    }
+
+    fn finish(
+        &mut self,
+        done: InFlight,
+        completion: Completion,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let answer = done.answer(&completion);
+        let steps = done.steps.messages();
+        self.history.push_back(Past {
+            prompt: done.prompt.clone(),
+            steps: steps.clone(),
+            answer: answer.clone(),
+        });
         if self.history.len() > HISTORY_EXCHANGES_MAX {
             self.history.pop_front();
         }
-        let members: Vec<EnvelopeId> = done.batch.ids().collect();
-        let said = members
-            .iter()
-            .filter_map(|id| self.records.remove(id))
-            .map(|record| super::record::Said::from(&record))
-            .collect();
+        let said = done.members.iter().filter_map(|id| self.records.remove(id));
+        let said = said.map(|record| super::record::Said::from(&record)).collect();
         effects.push(Effect::Finish(Box::new(FinishedTurn {
             journalled: self.journalled.take().is_some(),
-            members,
+            members: done.members,
+            steps: done.steps.ids(),
             exchange: Exchange {
-                turn,
+                turn: done.turn,
                 said,
                 prompt: done.prompt,
+                steps,
                 answer,
                 model: self.settings.model.clone(),
-                usage: completion.usage,
+                usage: done.steps.usage().plus(completion.usage),
                 started_at: done.started_at,
                 finished_at: now,
-                reply_to: done.batch.reply_to,
+                reply_to: done.reply_to,
                 entries: Vec::new(),
             },
         })));
     }
 
-    fn failed(&mut self, turn: u64, failure: Failure, now: Timestamp, effects: &mut Vec<Effect>) {
-        let Some(in_flight) = self.turn.as_mut().filter(|t| t.turn == turn) else { return };
+    fn tool_done(
+        &mut self,
+        turn: u64,
+        step: StepId,
+        result: ToolResult,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.last_used = now;
+        let Some(in_flight) = self.turn.as_mut().filter(|in_flight| in_flight.turn == turn) else {
+            return;
+        };
+        if !in_flight.steps.result(step, &result) {
+            return;
+        }
+        in_flight.ask_at = now.plus(ASK_AGAIN);
+        let done = in_flight.steps.open_calls().is_empty();
+        effects.push(Effect::Record { turn, step, record: Box::new(StepRecord::Result(result)) });
+        if done {
+            self.ask(false, effects);
+        }
+    }
+
+    fn failed(
+        &mut self,
+        (turn, round): (u64, u32),
+        failure: Failure,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(in_flight) = self.turn.as_mut().filter(|t| t.awaits(turn, round)) else { return };
         if may_pass(failure.class) && in_flight.tries < PROVIDER_TRIES_MAX {
             let doublings = (in_flight.tries - 1).min(8);
             let pause = PROVIDER_PAUSE_MIN
@@ -344,34 +504,88 @@ impl Session {
             in_flight.ask_at = now.plus(pause);
             return;
         }
-        let ids: Vec<EnvelopeId> = in_flight.batch.ids().collect();
-        self.turn = None;
         let reason = Reason::Provider {
             class: format!("{:?}", failure.class).to_lowercase(),
             message: failure.message,
         };
         let notice = "The model provider failed, so this message has no answer yet. It is kept, \
                       and the operator of this gateway can replay it.";
-        self.dead_letter(ids, &reason, Some(notice.into()), effects);
+        self.give_up(&reason, notice, effects);
+    }
+
+    /// The turn in flight ends without an answer.
+    fn give_up(&mut self, reason: &Reason, notice: &str, effects: &mut Vec<Effect>) {
+        let Some(turn) = self.turn.take() else { return };
+        self.journalled = None;
+        let records = turn.members.iter().filter_map(|id| self.records.remove(id)).collect();
+        effects.push(Effect::DeadLetter {
+            records,
+            reason: reason.clone(),
+            notice: Some(notice.to_owned()),
+            turn: Some((turn.turn, turn.steps.ids())),
+        });
     }
 
     /// Asks again for a turn nobody has reported about in time.
     fn ask_again(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        let Some(turn) = self.turn.as_mut().filter(|turn| turn.ask_at <= now) else { return };
-        turn.ask_at = now.plus(ASK_AGAIN);
-        let (turn, prompt) = (turn.turn, turn.prompt.clone());
-        effects.push(Effect::Ask { turn, messages: self.conversation(&prompt), again: true });
+        if let Some(turn) = self.turn.as_mut().filter(|turn| turn.ask_at <= now) {
+            turn.ask_at = now.plus(ASK_AGAIN);
+            self.ask(false, effects);
+        }
     }
 
-    fn dead_letter(
-        &mut self,
-        ids: impl IntoIterator<Item = EnvelopeId>,
-        reason: &Reason,
-        notice: Option<String>,
-        effects: &mut Vec<Effect>,
-    ) {
-        let records = ids.into_iter().filter_map(|id| self.records.remove(&id)).collect();
-        effects.push(Effect::DeadLetter { records, reason: reason.clone(), notice });
+    /// A message leaves the full lane without a turn.
+    fn overflow(&mut self, id: EnvelopeId, effects: &mut Vec<Effect>) {
+        let records = self.records.remove(&id).into_iter().collect();
+        let (reason, notice, turn) = (Reason::Overflow, None, None);
+        effects.push(Effect::DeadLetter { records, reason, notice, turn });
+    }
+}
+
+impl InFlight {
+    /// Whether this answer is what the turn waits for.
+    fn awaits(&self, turn: u64, round: u32) -> bool {
+        self.turn == turn && self.steps.round() == round && self.steps.open_calls().is_empty()
+    }
+
+    /// Takes an answer with tool calls: it is recorded, then its tools are called.
+    fn record_answer(&mut self, completion: Completion) -> [Effect; 2] {
+        let opening = (self.steps.round() == 0).then(|| Opening {
+            members: self.members.clone(),
+            prompt: self.prompt.clone(),
+            started_at: self.started_at,
+        });
+        let (parts, usage) = (completion.parts.clone(), completion.usage);
+        let step = self.steps.answered(completion);
+        let record = Box::new(StepRecord::Answer { opening, parts, usage });
+        let calls = self.steps.open_calls();
+        [
+            Effect::Record { turn: self.turn, step, record },
+            Effect::CallTools { turn: self.turn, calls, again: false },
+        ]
+    }
+
+    /// What the person reads. An interruption that may have left half a deed behind is told.
+    fn answer(&self, completion: &Completion) -> String {
+        let mut answer = completion.plain();
+        if answer.trim().is_empty() {
+            answer = "I used my tools too often in a row without coming to an answer.".to_owned();
+        }
+        let unknown = self.steps.unknown_tools();
+        if !unknown.is_empty() {
+            answer.push_str(&format!(
+                "\n\n[The gateway was interrupted while {} ran. It was not repeated; whether it \
+                 took effect is unknown.]",
+                unknown.join(", ")
+            ));
+        }
+        answer
+    }
+}
+
+impl From<Exchange> for Past {
+    fn from(exchange: Exchange) -> Self {
+        Self { prompt: exchange.prompt, steps: exchange.steps, answer: exchange.answer }
     }
 }
 

@@ -7,6 +7,7 @@ mod actor;
 pub mod lane;
 pub mod machine;
 mod record;
+pub mod steps;
 
 pub use actor::{
     AgentProfile, Lives, SESSIONS, SessionDeps, SessionMessage, Sessions, sessions_child,

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::message::{Destination, EnvelopeId, SessionKey};
-use crate::provider::Usage;
+use crate::provider::{TurnMessage, Usage};
+use crate::store::codec::older;
 use crate::store::{Key, Record, Space};
 
 /// A message as the transcript keeps it.
@@ -33,6 +34,8 @@ pub struct Exchange {
     pub said: Vec<Said>,
     /// What the model was asked.
     pub prompt: String,
+    /// What the model and its tools said in between.
+    pub steps: Vec<TurnMessage>,
     /// What it answered.
     pub answer: String,
     /// The model, as `provider/model`.
@@ -50,7 +53,44 @@ pub struct Exchange {
 }
 
 impl Record for Exchange {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn from_older(version: u8, payload: &[u8]) -> Option<Self> {
+        (version == 1).then(|| older::<ExchangeV1>(payload)).flatten().map(Self::from)
+    }
+}
+
+/// Before there were tools.
+#[derive(Serialize, Deserialize)]
+struct ExchangeV1 {
+    turn: u64,
+    said: Vec<Said>,
+    prompt: String,
+    answer: String,
+    model: String,
+    usage: Usage,
+    started_at: Timestamp,
+    finished_at: Timestamp,
+    reply_to: Destination,
+    entries: Vec<u64>,
+}
+
+impl From<ExchangeV1> for Exchange {
+    fn from(old: ExchangeV1) -> Self {
+        Self {
+            turn: old.turn,
+            said: old.said,
+            prompt: old.prompt,
+            steps: Vec::new(),
+            answer: old.answer,
+            model: old.model,
+            usage: old.usage,
+            started_at: old.started_at,
+            finished_at: old.finished_at,
+            reply_to: old.reply_to,
+            entries: old.entries,
+        }
+    }
 }
 
 /// Facts about a session.
@@ -109,4 +149,45 @@ pub fn session_prefix() -> Key {
 /// Where the journal of a session's turn lives: there is at most one (S2).
 pub fn turn_key(session: &SessionKey) -> Key {
     Key::of(Space::Turn).text(session.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::AccountKey;
+    use crate::store::codec::decode;
+
+    #[test]
+    fn a_transcript_from_before_tools_is_still_read() {
+        let to = Destination {
+            account: AccountKey::new("fake", "default"),
+            target: "anna".into(),
+            thread: None,
+        };
+        let old = ExchangeV1 {
+            turn: 7,
+            said: vec![],
+            prompt: "hi".into(),
+            answer: "hello".into(),
+            model: "m".into(),
+            usage: Usage { input: 1, output: 2 },
+            started_at: Timestamp(1),
+            finished_at: Timestamp(2),
+            reply_to: to,
+            entries: vec![9],
+        };
+        let key = exchange_key(&SessionKey::main("main", "main").unwrap(), 7);
+        let bytes = crate::store::codec::encode(&key, &Old(old));
+        let read: Exchange = decode(&key, &bytes).unwrap();
+        assert_eq!((read.turn, read.answer.as_str(), read.entries), (7, "hello", vec![9]));
+        assert!(read.steps.is_empty());
+    }
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(transparent)]
+    struct Old(ExchangeV1);
+
+    impl Record for Old {
+        const VERSION: u8 = 1;
+    }
 }

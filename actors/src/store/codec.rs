@@ -19,6 +19,18 @@ const HEADER_BYTES: usize = 5;
 pub trait Record: Serialize + DeserializeOwned {
     /// The layout's version.
     const VERSION: u8;
+
+    /// A record from the payload of an older layout; nothing if that one is not known any more.
+    fn from_older(_version: u8, _payload: &[u8]) -> Option<Self> {
+        None
+    }
+}
+
+/// The payload of an older layout, as the type it had.
+pub fn older<T: DeserializeOwned>(payload: &[u8]) -> Option<T> {
+    bincode::serde::decode_from_slice(payload, bincode::config::standard())
+        .ok()
+        .map(|(record, _)| record)
 }
 
 /// Why stored bytes are not the record they should be.
@@ -67,7 +79,9 @@ pub fn decode<R: Record>(key: &Key, bytes: &[u8]) -> Result<R, RecordError> {
         return Err(RecordError::Checksum);
     }
     if version != R::VERSION {
-        return Err(RecordError::Version { found: version, known: R::VERSION });
+        let known = R::VERSION;
+        let older = (version < known).then(|| R::from_older(version, payload)).flatten();
+        return older.ok_or(RecordError::Version { found: version, known });
     }
     bincode::serde::decode_from_slice(payload, bincode::config::standard())
         .map(|(record, _)| record)

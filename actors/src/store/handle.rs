@@ -203,6 +203,14 @@ impl Store {
         self.0.backend.get(key)?.map(|bytes| decoded(key, &bytes)).transpose()
     }
 
+    /// A value read raw, as the record it should be.
+    ///
+    /// # Errors
+    /// A damaged or newer record, named with its key.
+    pub fn decode<R: Record>(&self, key: &Key, bytes: &[u8]) -> Result<R, StoreError> {
+        decoded(key, bytes)
+    }
+
     /// Whether a key exists.
     pub fn contains(&self, key: &Key) -> Result<bool, StoreError> {
         Ok(self.0.backend.get(key)?.is_some())

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use crate::provider::answer::{self, Answer, Progress, parse};
 use crate::provider::classify::failure;
 use crate::provider::{
-    Completion, Failure, FailureClass, Part, Request, Role, StopReason, ToolSpec, TurnMessage,
+    Completion, Failure, FailureClass, Part, Request, Role, StopReason, ToolSpec, ToolStatus,
+    TurnMessage,
 };
 
 /// The format's name, as thinking of it is marked.
@@ -25,6 +26,9 @@ pub(super) fn encode(request: &Request) -> String {
     }
     if !request.tools.is_empty() {
         body["tools"] = request.tools.iter().map(tool).collect();
+        if !request.may_call {
+            body["tool_choice"] = json!({"type": "none"});
+        }
     }
     body.to_string()
 }
@@ -65,7 +69,7 @@ fn block(part: &Part) -> Option<Value> {
             "type": "tool_result",
             "tool_use_id": result.call,
             "content": result.text,
-            "is_error": result.is_error,
+            "is_error": result.status != ToolStatus::Done,
         })),
     }
 }

@@ -49,6 +49,9 @@ pub(super) fn encode(request: &Request, limit: OutputLimit) -> String {
     });
     if !request.tools.is_empty() {
         body["tools"] = request.tools.iter().map(tool).collect();
+        if !request.may_call {
+            body["tool_choice"] = json!("none");
+        }
     }
     body.to_string()
 }

@@ -6,6 +6,7 @@ use proptest::test_runner::TestCaseError;
 
 use super::*;
 use crate::message::{AccountKey, ChatKind, Destination, Envelope, Inbound, SessionKey};
+use crate::provider::{Part, ToolStatus};
 
 fn record(id: u64, target: u8) -> InboxRecord {
     let account = AccountKey::new("fake", "default");
@@ -42,6 +43,28 @@ fn answer() -> Completion {
     Completion::text("ok")
 }
 
+fn asking(calls: u8) -> Completion {
+    let mut completion = Completion::text("let me look");
+    completion.parts.extend((0..calls).map(|id| {
+        Part::Call(ToolCall {
+            id: id.to_string(),
+            name: "look".into(),
+            arguments: "{}".into(),
+            signature: None,
+        })
+    }));
+    completion
+}
+
+fn done(call: &ToolCall) -> ToolResult {
+    ToolResult {
+        call: call.id.clone(),
+        name: call.name.clone(),
+        text: "seen".into(),
+        status: ToolStatus::Done,
+    }
+}
+
 fn failure(class: FailureClass) -> Failure {
     Failure { class, message: "no".into(), retry_after: None, output_started: false }
 }
@@ -51,6 +74,8 @@ enum Step {
     Push(u8),
     Repeat(u8),
     Answer,
+    AskForTools(u8),
+    ToolDone(u8),
     StaleAnswer,
     Fail(FailureClass),
     Wait(i64),
@@ -61,6 +86,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0u8..3).prop_map(Step::Push),
         1 => any::<u8>().prop_map(Step::Repeat),
         3 => Just(Step::Answer),
+        1 => (1u8..4).prop_map(Step::AskForTools),
+        2 => (0u8..4).prop_map(Step::ToolDone),
         1 => Just(Step::StaleAnswer),
         1 => prop_oneof![Just(FailureClass::Server), Just(FailureClass::Auth)].prop_map(Step::Fail),
         2 => (0i64..20_000).prop_map(Step::Wait),
@@ -73,24 +100,47 @@ struct Observer {
     ends: BTreeMap<u64, usize>,
     last_answered: BTreeMap<String, u64>,
     in_flight: Option<u64>,
+    /// Which answer is awaited.
+    round: u32,
+    /// Calls whose results are awaited.
+    open: Vec<(StepId, ToolCall)>,
+    /// Steps recorded for the turn in flight.
+    recorded: Vec<StepId>,
 }
 
 impl Observer {
     fn see(&mut self, effects: Vec<Effect>) -> Result<(), TestCaseError> {
         for effect in effects {
             match effect {
-                Effect::Ask { turn, again: false, .. } => {
+                Effect::Ask { turn, round, again: false, .. } => {
                     // S2: at most one turn in flight.
                     prop_assert!(self.in_flight.is_none(), "two turns in flight");
-                    self.in_flight = Some(turn);
+                    (self.in_flight, self.round) = (Some(turn), round);
                 }
-                Effect::Ask { turn, again: true, .. } => {
+                Effect::Ask { turn, round, again: true, .. } => {
                     prop_assert!(self.in_flight == Some(turn));
+                    prop_assert!(self.open.is_empty(), "asked before its tools have answered");
+                    self.round = round;
+                }
+                Effect::Record { turn, step, record } => {
+                    prop_assert!(self.in_flight == Some(turn));
+                    // D7: a step is recorded once.
+                    prop_assert!(!self.recorded.contains(&step));
+                    self.recorded.push(step);
+                    if matches!(*record, StepRecord::Result(_)) {
+                        self.open.retain(|(open, _)| *open != step);
+                    }
+                }
+                Effect::CallTools { calls, again, .. } => {
+                    let answer = StepId { round: calls[0].0.round, place: 0 };
+                    prop_assert!(self.recorded.contains(&answer), "called before it was recorded");
+                    prop_assert!(again == !self.open.is_empty(), "a call is begun once");
+                    self.open = calls;
                 }
                 Effect::Finish(finished) => self.finished(&finished)?,
                 Effect::DeadLetter { records, reason, .. } => {
                     if reason != Reason::Overflow {
-                        self.in_flight = None;
+                        self.turn_ends();
                     }
                     for record in records {
                         *self.ends.entry(record.envelope.id.0).or_default() += 1;
@@ -102,8 +152,26 @@ impl Observer {
         Ok(())
     }
 
+    fn turn_ends(&mut self) {
+        (self.in_flight, self.round) = (None, 0);
+        self.open.clear();
+        self.recorded.clear();
+    }
+
+    /// What the model or the tools say next, if a turn waits for them.
+    fn next_news(&self) -> Option<Event> {
+        let turn = self.in_flight?;
+        Some(match self.open.first() {
+            Some((step, call)) => Event::ToolDone(turn, *step, done(call)),
+            None => Event::Answered(turn, self.round, answer()),
+        })
+    }
+
     fn finished(&mut self, finished: &FinishedTurn) -> Result<(), TestCaseError> {
-        self.in_flight = None;
+        let mut recorded = self.recorded.clone();
+        recorded.sort_unstable();
+        prop_assert!(finished.steps == recorded, "what was recorded is removed");
+        self.turn_ends();
         prop_assert!(finished.members.len() == finished.exchange.said.len());
         let to = finished.exchange.reply_to.target.clone();
         for id in &finished.members {
@@ -147,9 +215,24 @@ proptest! {
                     }
                     Event::Inbound(Box::new(record(id, 0)))
                 }
-                Step::Answer => Event::Answered(observer.in_flight.unwrap_or(0), answer()),
-                Step::StaleAnswer => Event::Answered(u64::MAX, answer()),
-                Step::Fail(class) => Event::Failed(observer.in_flight.unwrap_or(0), failure(class)),
+                Step::Answer => {
+                    Event::Answered(observer.in_flight.unwrap_or(0), observer.round, answer())
+                }
+                Step::AskForTools(calls) => {
+                    let turn = observer.in_flight.unwrap_or(0);
+                    Event::Answered(turn, observer.round, asking(calls))
+                }
+                Step::ToolDone(nth) => match observer.open.get(usize::from(nth)) {
+                    Some((step, call)) => {
+                        Event::ToolDone(observer.in_flight.unwrap_or(0), *step, done(call))
+                    }
+                    None => continue,
+                },
+                Step::StaleAnswer => Event::Answered(u64::MAX, 0, answer()),
+                Step::Fail(class) => {
+                    let turn = observer.in_flight.unwrap_or(0);
+                    Event::Failed(turn, observer.round, failure(class))
+                }
                 Step::Wait(millis) => {
                     now = Timestamp(now.0 + millis);
                     Event::Tick
@@ -163,8 +246,8 @@ proptest! {
             if session.is_idle() { break }
             now = Timestamp(now.0 + 6000);
             observer.see(session.step(Event::Tick, now))?;
-            if let Some(turn) = observer.in_flight {
-                observer.see(session.step(Event::Answered(turn, answer()), now))?;
+            if let Some(news) = observer.next_news() {
+                observer.see(session.step(news, now))?;
             }
         }
         prop_assert!(session.is_idle());
@@ -193,7 +276,7 @@ fn a_poison_message_is_found_and_its_neighbours_live() {
             inbox: inbox.clone(),
             turn: journalled.clone(),
             after_crash: true,
-            history: vec![],
+            ..Loaded::default()
         };
         let (_, effects) = Session::new(settings(LaneSettings::default()), loaded, Timestamp(0));
         let Some(Effect::JournalAttempt(record)) = effects.first() else {
@@ -203,7 +286,7 @@ fn a_poison_message_is_found_and_its_neighbours_live() {
         assert_eq!(only_turn(&effects), 1);
         journalled = Some(record.clone());
     }
-    let loaded = Loaded { inbox, turn: journalled, after_crash: true, history: vec![] };
+    let loaded = Loaded { inbox, turn: journalled, after_crash: true, ..Loaded::default() };
     let (session, effects) = Session::new(settings(LaneSettings::default()), loaded, Timestamp(0));
     let Some(Effect::DeadLetter { records, reason, .. }) = effects.first() else {
         panic!("the poison message is set aside: {effects:?}");
@@ -219,14 +302,14 @@ fn a_failing_provider_is_asked_again_and_given_up_in_the_end() {
     let (mut session, _) = Session::new(settings(LaneSettings::default()), Loaded::default(), now);
     let turn = only_turn(&session.step(Event::Inbound(Box::new(record(7, 0))), now));
     for _ in 1..PROVIDER_TRIES_MAX {
-        let effects = session.step(Event::Failed(turn, failure(FailureClass::Overloaded)), now);
+        let effects = session.step(Event::Failed(turn, 0, failure(FailureClass::Overloaded)), now);
         assert!(
             !effects.iter().any(|e| matches!(e, Effect::DeadLetter { .. } | Effect::Ask { .. }))
         );
         now = now.plus(PROVIDER_PAUSE_MAX);
         assert_eq!(only_turn(&session.step(Event::Tick, now)), turn);
     }
-    let effects = session.step(Event::Failed(turn, failure(FailureClass::Overloaded)), now);
+    let effects = session.step(Event::Failed(turn, 0, failure(FailureClass::Overloaded)), now);
     assert!(matches!(
         &effects[0],
         Effect::DeadLetter { reason: Reason::Provider { .. }, notice: Some(_), .. }
@@ -241,7 +324,7 @@ fn an_idle_session_is_passivated_and_a_busy_one_is_not() {
     let turn = only_turn(&session.step(Event::Inbound(Box::new(record(1, 0))), now));
     let late = now.plus(Duration::from_secs(61));
     assert!(!session.step(Event::Tick, late).contains(&Effect::Passivate));
-    session.step(Event::Answered(turn, answer()), late);
+    session.step(Event::Answered(turn, 0, answer()), late);
     let later = late.plus(Duration::from_mins(2));
     assert_eq!(session.step(Event::Tick, later), [Effect::Passivate]);
 }
@@ -252,7 +335,69 @@ fn a_busy_session_whose_place_is_wanted_leaves_when_it_is_done() {
     let (mut session, _) = Session::new(settings(LaneSettings::default()), Loaded::default(), now);
     let turn = only_turn(&session.step(Event::Inbound(Box::new(record(1, 0))), now));
     assert!(!session.step(Event::MakeRoom, now).contains(&Effect::Passivate));
-    let effects = session.step(Event::Answered(turn, answer()), now);
+    let effects = session.step(Event::Answered(turn, 0, answer()), now);
     assert!(matches!(effects[0], Effect::Finish(_)), "the answer comes first");
     assert_eq!(effects.last(), Some(&Effect::Passivate));
+}
+
+/// A session after a crash, with these steps of turn 1 in the store.
+fn after_crash(steps: Steps) -> (Session, Vec<Effect>) {
+    let opening =
+        Opening { members: vec![EnvelopeId(1)], prompt: "text 1".into(), started_at: Timestamp(0) };
+    let loaded = Loaded {
+        inbox: vec![record(1, 0), record(2, 0)],
+        steps: Some((1, steps, opening)),
+        after_crash: true,
+        ..Loaded::default()
+    };
+    Session::new(settings(LaneSettings::default()), loaded, Timestamp(0))
+}
+
+// D7: what is recorded is neither asked nor called again.
+#[test]
+fn a_turn_goes_on_behind_its_last_recorded_step() {
+    let mut steps = Steps::default();
+    steps.answered(asking(2));
+    let calls = steps.open_calls();
+    steps.result(calls[0].0, &done(&calls[0].1));
+    let (mut session, effects) = after_crash(steps.clone());
+    let called = effects.iter().find_map(|effect| match effect {
+        Effect::CallTools { calls, again: true, .. } => Some(calls.clone()),
+        Effect::Ask { .. } => panic!("the recorded answer is not asked for again"),
+        _ => None,
+    });
+    assert_eq!(called.unwrap(), calls[1..], "only the call without a result");
+    let result = ToolResult { status: ToolStatus::Unknown, ..done(&calls[1].1) };
+    let effects = session.step(Event::ToolDone(1, calls[1].0, result), Timestamp(1));
+    assert!(matches!(effects[0], Effect::Record { turn: 1, .. }), "recorded first");
+    let Effect::Ask { round: 1, messages, .. } = &effects[1] else { panic!("{effects:?}") };
+    assert_eq!(messages.len(), 3, "the prompt, the answer, the results");
+    let effects = session.step(Event::Answered(1, 1, answer()), Timestamp(2));
+    let Effect::Finish(finished) = &effects[0] else { panic!("{effects:?}") };
+    assert!(finished.exchange.answer.contains("interrupted while look ran"), "it is shown");
+    assert_eq!(finished.members, [EnvelopeId(1)]);
+    assert_eq!(finished.steps.len(), 3);
+}
+
+#[test]
+fn a_model_that_never_stops_calling_tools_is_made_to_answer() {
+    let now = Timestamp(0);
+    let (mut session, _) = Session::new(settings(LaneSettings::default()), Loaded::default(), now);
+    let mut effects = session.step(Event::Inbound(Box::new(record(1, 0))), now);
+    let mut rounds = 0;
+    loop {
+        let asked = effects.iter().find_map(|effect| match effect {
+            Effect::Ask { round, may_call, .. } => Some((*round, *may_call)),
+            _ => None,
+        });
+        let Some((round, may_call)) = asked else { break };
+        assert_eq!(may_call, round < super::super::steps::ROUNDS_MAX);
+        rounds += 1;
+        effects = session.step(Event::Answered(1, round, asking(1)), now);
+        if let Some(Effect::CallTools { calls, .. }) = effects.get(1) {
+            effects = session.step(Event::ToolDone(1, calls[0].0, done(&calls[0].1)), now);
+        }
+    }
+    assert_eq!(rounds, super::super::steps::ROUNDS_MAX + 1);
+    assert!(matches!(effects[0], Effect::Finish(_)), "{effects:?}");
 }

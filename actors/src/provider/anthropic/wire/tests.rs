@@ -18,6 +18,7 @@ fn request() -> Request {
             turn(Role::User, "again"),
         ],
         tools: Vec::new(),
+        may_call: true,
         output_tokens_max: 7,
     }
 }
@@ -129,7 +130,7 @@ fn tools_their_calls_and_their_results_go_out() {
         call: "t1".into(),
         name: "clock".into(),
         text: "no such zone".into(),
-        is_error: true,
+        status: ToolStatus::Failed,
     });
     let foreign = Part::Reasoning(Reasoning { format: "another".into(), block: "{}".into() });
     let blank = Part::Text(" ".into());

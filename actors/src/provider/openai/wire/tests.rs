@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::provider::answer::Decoder as _;
-use crate::provider::{Reasoning, ToolCall, ToolResult};
+use crate::provider::{Reasoning, ToolCall, ToolResult, ToolStatus};
 
 fn request() -> Request {
     let turn = TurnMessage::text;
@@ -18,6 +18,7 @@ fn request() -> Request {
             turn(Role::User, "\"quoted\""),
         ],
         tools: Vec::new(),
+        may_call: true,
         output_tokens_max: 7,
     }
 }
@@ -149,7 +150,7 @@ fn tool_request() -> Request {
             call: call.into(),
             name: "clock".into(),
             text: text.into(),
-            is_error: false,
+            status: ToolStatus::Done,
         })
     };
     let thinking =

@@ -1,0 +1,249 @@
+//! The tool actor: calls tools for sessions, each call in a supervised task with a deadline.
+//!
+//! Sessions send to it; it answers through the reply they give. A call it knows (running, or ended a
+//! moment ago) is never made again; one it does not know is made again after an interruption only
+//! where the tool says that this is harmless.
+//! Restart: its calls are gone, and sessions that hear nothing ask again.
+//! Invariants: D7, L1.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use telson_supervision::{Health, Registry, task};
+
+use super::cap::{RESULT_CHARS_MAX, cap};
+use super::{Invocation, Tool, Toolbox, schema};
+use crate::message::SessionKey;
+use crate::provider::{ToolCall, ToolResult, ToolStatus};
+
+/// The name of the tool actor.
+pub const TOOLS: &str = "tools";
+/// Calls at the same time, over all sessions.
+const CALLS_MAX: usize = 256;
+/// Ended calls remembered for a session that crashed before it recorded the result.
+const RECENT_MAX: usize = 512;
+
+/// Called with the end of a call. Must not block.
+pub type ToolReply = Arc<dyn Fn(ToolResult) + Send + Sync>;
+
+/// A call, over all sessions.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CallKey {
+    /// The session.
+    pub session: SessionKey,
+    /// Its turn.
+    pub turn: u64,
+    /// Which of the turn's answers asks for it.
+    pub round: u32,
+    /// Which of the answer's calls.
+    pub place: u32,
+}
+
+impl CallKey {
+    /// A text that is the same for every attempt at this call and for no other.
+    fn idempotency_key(&self) -> String {
+        format!("{}/{}/{}/{}", self.session.as_str(), self.turn, self.round, self.place)
+    }
+}
+
+/// What the tool actor needs.
+#[derive(Clone)]
+pub struct ToolDeps {
+    /// The tools and who may use them.
+    pub toolbox: Arc<Toolbox>,
+    /// Where it answers to its name.
+    pub registry: Registry,
+    /// Completed work.
+    pub health: Health,
+}
+
+/// What the tool actor is told.
+pub enum ToolMessage {
+    /// Make this call (from a session).
+    Call {
+        /// Which.
+        key: CallKey,
+        /// Who asks.
+        agent: String,
+        /// For what.
+        call: ToolCall,
+        /// Whether it may have begun in an earlier life.
+        again: bool,
+        /// Where the result goes.
+        reply: ToolReply,
+    },
+    /// A call ended (from itself).
+    Ended(CallKey, ToolResult),
+}
+
+/// See the module.
+pub struct ToolActor;
+
+/// Its memory.
+pub struct Calls {
+    deps: ToolDeps,
+    running: HashMap<CallKey, Running>,
+    tasks: HashMap<ActorId, CallKey>,
+    recent: VecDeque<(CallKey, ToolResult)>,
+}
+
+struct Running {
+    call: ToolCall,
+    reply: ToolReply,
+}
+
+type Myself = ActorRef<ToolMessage>;
+type Outcome<T = ()> = Result<T, ActorProcessingErr>;
+
+impl Actor for ToolActor {
+    type Msg = ToolMessage;
+    type State = Calls;
+    type Arguments = ToolDeps;
+
+    async fn pre_start(&self, myself: Myself, deps: ToolDeps) -> Outcome<Calls> {
+        deps.registry.register(TOOLS, &myself, Some(deps.health.clone()));
+        let (running, tasks, recent) = (HashMap::new(), HashMap::new(), VecDeque::new());
+        Ok(Calls { deps, running, tasks, recent })
+    }
+
+    async fn handle(&self, myself: Myself, message: ToolMessage, calls: &mut Calls) -> Outcome {
+        match message {
+            ToolMessage::Call { key, agent, call, again, reply } => {
+                calls.deps.health.taken();
+                calls.call(&myself, key, &agent, Running { call, reply }, again).await?;
+            }
+            ToolMessage::Ended(key, result) => calls.ended(key, result),
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _: Myself,
+        event: SupervisionEvent,
+        calls: &mut Calls,
+    ) -> Outcome {
+        match event {
+            SupervisionEvent::ActorFailed(cell, error) => {
+                calls.crashed(cell.get_id(), &error.to_string())
+            }
+            SupervisionEvent::ActorTerminated(cell, _, _) => {
+                calls.tasks.remove(&cell.get_id());
+            }
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
+        }
+        Ok(())
+    }
+}
+
+impl Calls {
+    async fn call(
+        &mut self,
+        myself: &Myself,
+        key: CallKey,
+        agent: &str,
+        wanted: Running,
+        again: bool,
+    ) -> Outcome {
+        if let Some(running) = self.running.get_mut(&key) {
+            running.reply = wanted.reply;
+            return Ok(());
+        }
+        if let Some((_, result)) = self.recent.iter().find(|(known, _)| *known == key) {
+            (wanted.reply)(result.clone());
+            return Ok(());
+        }
+        let (tool, invocation) = match self.prepare(&key, agent, &wanted.call, again) {
+            Ok(prepared) => prepared,
+            Err(result) => {
+                (wanted.reply)(result);
+                return Ok(());
+            }
+        };
+        let work = work(tool, invocation, key.clone(), wanted.call.clone(), myself.clone());
+        let task = task::spawn(myself.get_cell(), work).await?;
+        self.tasks.insert(task.get_id(), key.clone());
+        self.running.insert(key, wanted);
+        Ok(())
+    }
+
+    /// What is refused before anything runs.
+    fn prepare(
+        &self,
+        key: &CallKey,
+        agent: &str,
+        call: &ToolCall,
+        again: bool,
+    ) -> Result<(Arc<dyn Tool>, Invocation), ToolResult> {
+        let refuse = |text: String| failed(call, text);
+        let tool = self.deps.toolbox.get(agent, &call.name).ok_or_else(|| {
+            refuse(format!("there is no tool {:?}, or this agent may not use it", call.name))
+        })?;
+        let arguments =
+            schema::arguments(&tool.spec().parameters, &call.arguments).map_err(refuse)?;
+        if again && !tool.traits().is_idempotent {
+            return Err(ToolResult::unknown(call));
+        }
+        if self.running.len() >= CALLS_MAX {
+            return Err(refuse(format!(
+                "more than {CALLS_MAX} tools run at once; try again later"
+            )));
+        }
+        let (session, idempotency_key) = (key.session.clone(), key.idempotency_key());
+        Ok((tool, Invocation { session, arguments, idempotency_key }))
+    }
+
+    fn ended(&mut self, key: CallKey, result: ToolResult) {
+        self.deps.health.completed();
+        let Some(running) = self.running.remove(&key) else { return };
+        (running.reply)(result.clone());
+        self.recent.push_back((key, result));
+        if self.recent.len() > RECENT_MAX {
+            self.recent.pop_front();
+        }
+    }
+
+    fn crashed(&mut self, task: ActorId, error: &str) {
+        let Some(key) = self.tasks.remove(&task) else { return };
+        let Some(running) = self.running.get(&key) else { return };
+        let text = format!("the tool crashed: {error}; whether it took effect is unknown");
+        let result = failed(&running.call, text);
+        self.ended(key, result);
+    }
+}
+
+/// One call within its deadline; reports to the actor.
+async fn work(
+    tool: Arc<dyn Tool>,
+    invocation: Invocation,
+    key: CallKey,
+    call: ToolCall,
+    actor: Myself,
+) {
+    let deadline = tool.traits().deadline;
+    let result = match tokio::time::timeout(deadline, tool.call(&invocation)).await {
+        Ok(Ok(text)) => ToolResult {
+            call: call.id,
+            name: call.name,
+            text: cap(&text, RESULT_CHARS_MAX),
+            status: ToolStatus::Done,
+        },
+        Ok(Err(text)) => failed(&call, text),
+        Err(_) => failed(
+            &call,
+            format!("stopped after {deadline:?} without an end; whether it took effect is unknown"),
+        ),
+    };
+    // An actor that is gone has a successor, whom the session asks again.
+    drop(actor.send_message(ToolMessage::Ended(key, result)));
+}
+
+fn failed(call: &ToolCall, text: impl AsRef<str>) -> ToolResult {
+    ToolResult {
+        call: call.id.clone(),
+        name: call.name.clone(),
+        text: cap(text.as_ref(), RESULT_CHARS_MAX),
+        status: ToolStatus::Failed,
+    }
+}
