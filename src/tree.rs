@@ -5,6 +5,7 @@
 //! +- core               one_for_one
 //! |  +- janitor                        sweeps old records
 //! |  +- providers       one_for_one    one actor per client
+//! |  +- tools                          calls tools for sessions
 //! |  +- conversation    rest_for_one   the router finds sessions to hand messages to
 //! |     +- sessions     dynamic        one actor per key
 //! |     +- router
@@ -35,6 +36,7 @@ use telson_actors::session::{
     Lives, SESSIONS, SessionDeps, SessionMessage, Sessions, sessions_child,
 };
 use telson_actors::store::Store;
+use telson_actors::tool::{ToolActor, ToolDeps};
 use telson_supervision::dynamic::DynamicMessage;
 use telson_supervision::{
     ChildSpec, Events, Health, OnExceeded, Registry, Shutdown, Strategy, SupervisorSpec, task,
@@ -88,10 +90,11 @@ pub(crate) fn tree(wiring: &Wiring) -> SupervisorSpec {
         .child(wiring.sessions(&outbox, &events))
         .child(wiring.router(&outbox))
         .child(wiring.dead_letters(&outbox));
-    // These three do not know each other: a broken provider must not restart conversations.
+    // These do not know each other: a broken provider must not restart conversations.
     let core = branch("engine/core", Strategy::OneForOne, 10)
         .child(wiring.janitor())
         .child(providers.into_child("providers", wiring.stop()))
+        .child(wiring.tools())
         .child(conversation.into_child("conversation", wiring.stop()));
     // One branch per account: a bad one trips alone, rests and tries again (V3).
     let edge = accounts.into_iter().fold(
@@ -198,6 +201,16 @@ impl Wiring {
             .health(health)
     }
 
+    fn tools(&self) -> ChildSpec {
+        let health = Health::new();
+        let deps = ToolDeps {
+            toolbox: Arc::new(self.spec.toolbox.clone()),
+            registry: self.registry.clone(),
+            health: health.clone(),
+        };
+        ChildSpec::actor("tools", move || (ToolActor, deps.clone())).health(health)
+    }
+
     fn sessions(&self, outbox: &Outbox, events: &Events) -> ChildSpec {
         let deps = SessionDeps {
             store: self.store.clone(),
@@ -206,6 +219,7 @@ impl Wiring {
             clock: self.spec.clock,
             journal: self.journal.clone(),
             agents: Arc::new(self.spec.agents.clone()),
+            toolbox: Arc::new(self.spec.toolbox.clone()),
             lanes: Arc::new(self.spec.lanes.clone()),
             idle_max: self.spec.limits.session_idle_max,
             lives: Lives::default(),

@@ -18,6 +18,7 @@ use telson_actors::router::{Access, Admissions, AgentId, CodeSource, Rules};
 use telson_actors::session::lane::LaneSettings;
 use telson_actors::session::{AgentProfile, SESSIONS};
 use telson_actors::store::{Backend, CompactionPolicy, Store, StoreError};
+use telson_actors::tool::{Tool, Toolbox};
 use telson_supervision::{Dice, Registry, Tree};
 
 use super::{Engine, Inner, LateEngine};
@@ -91,6 +92,7 @@ pub struct Builder {
     pub(crate) rules: Rules,
     pub(crate) agents: HashMap<String, AgentProfile>,
     pub(crate) providers: Vec<ProviderSpec>,
+    pub(crate) toolbox: Toolbox,
     pub(crate) accounts: Vec<AccountSpec>,
     pub(crate) lanes: HashMap<String, LaneSettings>,
     pub(crate) prefixes: HashMap<AccountKey, String>,
@@ -109,6 +111,7 @@ impl Default for Builder {
             rules: Rules::default(),
             agents: HashMap::new(),
             providers: vec![ProviderSpec { name: "echo".into(), client: Arc::new(Echo) }],
+            toolbox: Toolbox::default(),
             accounts: Vec::new(),
             lanes: HashMap::new(),
             prefixes: HashMap::new(),
@@ -151,6 +154,17 @@ impl Builder {
     pub fn provider(mut self, name: &str, client: Arc<dyn Provider>) -> Self {
         self.providers.retain(|provider| provider.name != name);
         self.providers.push(ProviderSpec { name: name.to_owned(), client });
+        self
+    }
+
+    /// Adds a tool and lets these agents use it.
+    #[must_use]
+    pub fn tool(mut self, tool: Arc<dyn Tool>, agents: &[&str]) -> Self {
+        let name = tool.spec().name;
+        self.toolbox.add(tool);
+        for agent in agents {
+            self.toolbox.grant(agent, &name);
+        }
         self
     }
 
