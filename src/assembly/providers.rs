@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use telson_actors::provider::{Echo, HttpConfig, Provider, Secret, anthropic, openai};
+use telson_actors::provider::{
+    Echo, HttpConfig, Provider, Secret, anthropic, gemini, ollama, openai, responses,
+};
 
 use super::Assembly;
 use super::agents::{model_of, split_model};
@@ -20,7 +22,7 @@ pub(super) struct Known {
 }
 
 /// In the order in which a key in the environment is looked for.
-pub(super) const KNOWN: [Known; 2] = [
+pub(super) const KNOWN: [Known; 4] = [
     Known {
         name: "anthropic",
         variable: "ANTHROPIC_API_KEY",
@@ -32,6 +34,19 @@ pub(super) const KNOWN: [Known; 2] = [
         variable: "OPENAI_API_KEY",
         model: "openai/gpt-5-mini",
         base_url: "https://api.openai.com/v1",
+    },
+    Known {
+        name: "google",
+        variable: "GEMINI_API_KEY",
+        model: "google/gemini-2.5-flash",
+        base_url: "https://generativelanguage.googleapis.com/v1beta",
+    },
+    // Needs no key; one is only sent where somebody has put a proxy before it.
+    Known {
+        name: "ollama",
+        variable: "OLLAMA_API_KEY",
+        model: "ollama/llama3.2",
+        base_url: "http://127.0.0.1:11434",
     },
 ];
 
@@ -83,6 +98,11 @@ fn client(
         ProviderApi::AnthropicMessages => {
             Ok(Arc::new(anthropic::Anthropic::new(http).map_err(failed)?))
         }
+        ProviderApi::OpenaiResponses => {
+            Ok(Arc::new(responses::Responses::new(http).map_err(failed)?))
+        }
+        ProviderApi::GoogleGenerativeAi => Ok(Arc::new(gemini::Gemini::new(http).map_err(failed)?)),
+        ProviderApi::Ollama => Ok(Arc::new(ollama::Ollama::new(http).map_err(failed)?)),
         ProviderApi::OpenaiCompletions | ProviderApi::Echo => {
             Ok(Arc::new(openai::OpenAi::new(http).map_err(failed)?))
         }

@@ -8,14 +8,15 @@ use serde::Deserialize;
 use super::secret::Secret;
 
 /// Providers that need no entry to be referred to.
-pub(super) const BUILT_IN_PROVIDERS: [&str; 3] = ["anthropic", "echo", "openai"];
+pub(super) const BUILT_IN_PROVIDERS: [&str; 5] =
+    ["anthropic", "echo", "google", "ollama", "openai"];
 
 /// The providers of models.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Models {
     /// Providers by id, the part of a model's name before the `/`.
-    /// `openai`, `anthropic` and `echo` exist without an entry.
+    /// `anthropic`, `echo`, `google`, `ollama` and `openai` exist without an entry.
     pub providers: BTreeMap<String, Provider>,
 }
 
@@ -43,6 +44,8 @@ impl Provider {
         self.api.unwrap_or(match id {
             "anthropic" => ProviderApi::AnthropicMessages,
             "echo" => ProviderApi::Echo,
+            "google" => ProviderApi::GoogleGenerativeAi,
+            "ollama" => ProviderApi::Ollama,
             _ => ProviderApi::OpenaiCompletions,
         })
     }
@@ -54,8 +57,14 @@ impl Provider {
 pub enum ProviderApi {
     /// Chat completions as OpenAI and many others serve them.
     OpenaiCompletions,
+    /// Responses as OpenAI serves them.
+    OpenaiResponses,
     /// Messages as Anthropic serves them.
     AnthropicMessages,
+    /// Gemini as Google serves it.
+    GoogleGenerativeAi,
+    /// Ollama's own chat format.
+    Ollama,
     /// No network: answers with what it was sent.
     Echo,
 }

@@ -2,7 +2,10 @@
 //! every failure is in `actors/tests/provider_http.rs`.
 
 use telson::actors::provider::anthropic::Anthropic;
+use telson::actors::provider::gemini::Gemini;
+use telson::actors::provider::ollama::Ollama;
 use telson::actors::provider::openai::OpenAi;
+use telson::actors::provider::responses::Responses;
 use telson::actors::provider::{
     Echo, HttpConfig, Provider, Request, Role, StopReason, TurnMessage,
 };
@@ -38,6 +41,10 @@ async fn suite(provider: &dyn Provider) {
 
 /// Serves one prepared answer on a free port of this machine.
 async fn serve(body: &'static str) -> String {
+    serve_as("text/event-stream", body).await
+}
+
+async fn serve_as(content_type: &'static str, body: &'static str) -> String {
     drop(rustls::crypto::ring::default_provider().install_default());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -48,7 +55,7 @@ async fn serve(body: &'static str) -> String {
         let read = stream.read(&mut head).await.unwrap();
         assert!(read > 0);
         let answer = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n{body}"
+            "HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\nconnection: close\r\n\r\n{body}"
         );
         stream.write_all(answer.as_bytes()).await.unwrap();
     });
@@ -66,6 +73,28 @@ async fn openai() {
                 data: {\"choices\":[{\"delta\":{\"content\":\" vu\"},\"finish_reason\":\"stop\"}]}\n\n\
                 data: [DONE]\n\n";
     suite(&OpenAi::new(HttpConfig::new(serve(body).await)).unwrap()).await;
+}
+
+#[tokio::test]
+async fn responses() {
+    let body = "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"déjà vu\"}\n\n\
+                event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{}}\n\n";
+    suite(&Responses::new(HttpConfig::new(serve(body).await)).unwrap()).await;
+}
+
+#[tokio::test]
+async fn gemini() {
+    let body = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"déjà\"}]}}]}\n\n\
+                data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\" vu\"}]},\"finishReason\":\"STOP\"}]}\n\n";
+    suite(&Gemini::new(HttpConfig::new(serve(body).await)).unwrap()).await;
+}
+
+#[tokio::test]
+async fn ollama() {
+    let body = "{\"message\":{\"content\":\"déjà\"},\"done\":false}\n\
+                {\"message\":{\"content\":\" vu\"},\"done\":true}\n";
+    let address = serve_as("application/x-ndjson", body).await;
+    suite(&Ollama::new(HttpConfig::new(address)).unwrap()).await;
 }
 
 #[tokio::test]

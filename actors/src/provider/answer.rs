@@ -91,6 +91,16 @@ impl Answer {
         call.arguments.push_str(arguments);
     }
 
+    /// Sets the signature of a call; an empty one is none.
+    pub(super) fn sign_call(&mut self, number: u64, signature: &str) {
+        let at = self.calls.iter().find(|(known, _)| *known == number).map(|(_, at)| *at);
+        if let Some(Part::Call(call)) = at.and_then(|at| self.parts.get_mut(at))
+            && !signature.is_empty()
+        {
+            call.signature = Some(signature.to_owned());
+        }
+    }
+
     /// Adds thinking in the provider's own JSON.
     pub(super) fn add_reasoning(&mut self, format: &str, block: String) {
         self.parts.push(Part::Reasoning(Reasoning { format: format.to_owned(), block }));

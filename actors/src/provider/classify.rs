@@ -138,7 +138,8 @@ impl ErrorBody {
             return Self { message: body.to_owned(), ..Self::default() };
         };
         let outer = json.get(0).unwrap_or(&json);
-        let error = outer.get("error").unwrap_or(outer);
+        let error = outer.get("error").or_else(|| outer.pointer("/response/error"));
+        let error = error.unwrap_or(outer);
         let field = |name| error.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let message = error.as_str().map_or_else(|| field("message"), str::to_owned);
         let code = error.get("code");

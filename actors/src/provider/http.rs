@@ -11,7 +11,7 @@ use std::error::Error;
 use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Response, Url};
 use tokio::time::timeout;
@@ -25,7 +25,7 @@ use super::{Completion, Failure, FailureClass, Secret, TextSink};
 const EPILOGUE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A client of one address.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Http {
     client: Client,
     url: Url,
@@ -58,6 +58,17 @@ impl Http {
             total_timeout: config.total_timeout,
             response_bytes_max: config.response_bytes_max,
         })
+    }
+
+    /// The same client for a path below its own.
+    pub(super) fn below(&self, segment: &str, query: &str) -> Self {
+        let mut below = self.clone();
+        // Its constructor has made sure that the address can be a base.
+        if let Ok(mut path) = below.url.path_segments_mut() {
+            path.push(segment);
+        }
+        below.url.set_query(Some(query));
+        below
     }
 
     /// The host that is called.
@@ -95,7 +106,22 @@ impl Http {
             return Err(self.refused(response).await);
         }
         match media_type(&response).as_str() {
-            "text/event-stream" => self.read_events(response, decoder, sink).await,
+            "text/event-stream" => {
+                let events = body::events(
+                    response.bytes_stream(),
+                    self.idle_timeout,
+                    self.response_bytes_max,
+                );
+                self.read(events, decoder, sink).await
+            }
+            "application/x-ndjson" => {
+                let lines = body::documents(
+                    response.bytes_stream(),
+                    self.idle_timeout,
+                    self.response_bytes_max,
+                );
+                self.read(lines, decoder, sink).await
+            }
             // Some proxies answer a request for a stream with one document.
             "application/json" => self.read_document(response, decoder, sink).await,
             other => Err(failure(
@@ -134,15 +160,14 @@ impl Http {
         classify_hiding(status, &body, wish.as_deref(), &self.secrets)
     }
 
-    async fn read_events(
+    async fn read(
         &self,
-        response: Response,
+        events: impl Stream<Item = Result<String, BodyFault<reqwest::Error>>>,
         mut decoder: impl Decoder,
         sink: TextSink<'_>,
     ) -> Result<Completion, Failure> {
         let epilogue = self.idle_timeout.min(EPILOGUE_TIMEOUT);
-        let bytes = response.bytes_stream();
-        let mut events = pin!(body::events(bytes, self.idle_timeout, self.response_bytes_max));
+        let mut events = pin!(events);
         loop {
             let event = if decoder.is_whole() {
                 timeout(epilogue, events.next()).await.unwrap_or(None)
@@ -150,7 +175,7 @@ impl Http {
                 events.next().await
             };
             let data = match event {
-                Some(Ok(event)) => event.data,
+                Some(Ok(data)) => data,
                 // The text is complete: what is missing are only numbers and an end mark.
                 _ if decoder.is_whole() => return decoder.finish(),
                 Some(Err(fault)) => return Err(self.fault(fault)),

@@ -6,9 +6,12 @@ pub mod anthropic;
 pub mod classify;
 mod content;
 mod echo;
+pub mod gemini;
 mod http;
+pub mod ollama;
 pub mod openai;
 mod request;
+pub mod responses;
 mod secret;
 
 pub use actor::{ProviderActor, ProviderDeps, ProviderMessage, Reply, TurnKey, provider_name};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventsource_stream::{Event, EventStream, EventStreamError};
+use eventsource_stream::{EventStream, EventStreamError};
 use futures_util::{Stream, StreamExt, stream};
 use tokio::time::timeout;
 
@@ -33,20 +33,30 @@ impl<E> From<LineFault> for BodyFault<E> {
     }
 }
 
-/// The events of a stream. Any byte ends a silence, a comment as well; only events come out.
+/// The data of the events of a stream. Any byte ends a silence, a comment as well; only events come
+/// out.
 pub(super) fn events<B: AsRef<[u8]>, E>(
     body: impl Stream<Item = Result<B, E>>,
     idle: Duration,
     bytes_max: usize,
-) -> impl Stream<Item = Result<Event, BodyFault<E>>> {
+) -> impl Stream<Item = Result<String, BodyFault<E>>> {
     EventStream::new(lines(body, idle, bytes_max)).map(|event| match event {
         Ok(event) if event.data.len() > DOCUMENT_BYTES_MAX => {
             Err(BodyFault::TooLong(DOCUMENT_BYTES_MAX))
         }
-        Ok(event) => Ok(event),
+        Ok(event) => Ok(event.data),
         Err(EventStreamError::Transport(fault)) => Err(fault),
         Err(EventStreamError::Utf8(_) | EventStreamError::Parser(_)) => Err(BodyFault::Malformed),
     })
+}
+
+/// The JSON documents of a stream that has one in each line.
+pub(super) fn documents<B: AsRef<[u8]>, E>(
+    body: impl Stream<Item = Result<B, E>>,
+    idle: Duration,
+    bytes_max: usize,
+) -> impl Stream<Item = Result<String, BodyFault<E>>> {
+    lines(body, idle, bytes_max).map(|line| Ok(line?.trim().to_owned()))
 }
 
 fn lines<B: AsRef<[u8]>, E>(

@@ -16,7 +16,7 @@ async fn read<E>(body: impl Stream<Item = Result<Vec<u8>, E>>, max: usize) -> Re
     let mut data = Vec::new();
     while let Some(event) = events.next().await {
         match event {
-            Ok(event) => data.push(event.data),
+            Ok(event) => data.push(event),
             Err(fault) => return (data, Some(fault)),
         }
     }

@@ -1,0 +1,36 @@
+//! OpenAI's responses: items instead of messages, and thinking that can be handed back.
+
+mod wire;
+
+use futures_util::future::BoxFuture;
+
+use super::http::Http;
+use super::{Completion, ConfigError, Failure, HttpConfig, Provider, Request, TextSink};
+
+/// A client of one server that speaks responses. It keeps nothing on the server.
+#[derive(Debug)]
+pub struct Responses {
+    http: Http,
+}
+
+impl Responses {
+    /// A client of the server at `config.base_url`, such as `https://api.openai.com/v1`.
+    pub fn new(config: HttpConfig) -> Result<Self, ConfigError> {
+        let key = config.api_key.as_ref();
+        let own: Vec<_> = key
+            .map(|key| ("authorization", format!("Bearer {}", key.reveal())))
+            .into_iter()
+            .collect();
+        Ok(Self { http: Http::new(&config, &["responses"], &own)? })
+    }
+}
+
+impl Provider for Responses {
+    fn stream<'a>(
+        &'a self,
+        request: &'a Request,
+        sink: TextSink<'a>,
+    ) -> BoxFuture<'a, Result<Completion, Failure>> {
+        Box::pin(self.http.post(wire::encode(request), wire::Decoder::default(), sink))
+    }
+}
