@@ -14,6 +14,7 @@ mod defaults;
 pub mod demo;
 mod engine;
 mod limits;
+pub mod selftest;
 mod state_dir;
 mod tree;
 

@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use telson::actors::crash_point::POINTS;
+
 /// Files that decide. They get time, randomness and content as arguments (T1).
 const PURE_FILES: &[&str] = &[
     "supervision/src/strategy.rs",
@@ -36,6 +38,8 @@ const PURE_FILES: &[&str] = &[
     "actors/src/provider/openai/wire.rs",
     "actors/src/provider/anthropic/wire.rs",
     "src/control/frame.rs",
+    "src/selftest/plan.rs",
+    "src/selftest/report.rs",
 ];
 
 struct Source {
@@ -204,6 +208,34 @@ fn arrows_point_down() {
         let reaches = |line: &str| line.contains("crate::") && line.contains("::actor::");
         assert!(!source.shipped().lines().any(reaches), "{} reaches into a room", source.path);
     }
+}
+
+// The sweep dies at each of them: see `tests/sweep.rs`.
+#[test]
+fn every_crash_point_is_passed_where_the_table_says_and_nowhere_else() {
+    let call = |name: &str| format!("crash_point(\"{name}\")");
+    let all = sources();
+    let shipped = || all.iter().filter(|source| !source.is_test() && is_shipped(&source.path));
+    let mut listed = 0;
+    for point in POINTS {
+        let call = call(point.name);
+        let passed: Vec<(&str, usize)> = shipped()
+            .map(|source| (source.path.as_str(), source.shipped().matches(&call).count()))
+            .filter(|(_, times)| *times > 0)
+            .collect();
+        assert_eq!(passed, [(point.place, 1)], "{}", point.name);
+        assert!(!point.about.is_empty(), "{} says what it is about", point.name);
+        let twins = POINTS.iter().filter(|other| other.name == point.name).count();
+        assert_eq!(twins, 1, "{} stands in the table once", point.name);
+        listed += 1;
+    }
+    let passed: usize =
+        shipped().map(|source| source.shipped().matches("crash_point(\"").count()).sum();
+    assert_eq!(passed, listed, "every point that is passed is in the table");
+}
+
+fn is_shipped(path: &str) -> bool {
+    path.starts_with("src/") || path.contains("/src/")
 }
 
 #[test]

@@ -11,6 +11,7 @@
 
 pub mod channel;
 pub mod clock;
+pub mod crash_point;
 pub mod dead_letter;
 pub mod event;
 pub mod inbox;

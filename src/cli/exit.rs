@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::output::Output;
 use crate::control::CallError;
+use crate::demo::service::ServiceError;
 
 /// The exit code for a bad config, a held lock or a taken port: a supervisor must not retry it.
 const CONFIG: u8 = 78;
@@ -39,6 +40,12 @@ impl Failure {
         let document = json!({"ok": false, "error": {"type": self.kind, "message": self.message}});
         output.failure(&document, &self.message);
         ExitCode::from(self.code)
+    }
+}
+
+impl From<ServiceError> for Failure {
+    fn from(error: ServiceError) -> Self {
+        Self::failed(error.to_string())
     }
 }
 

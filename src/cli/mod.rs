@@ -3,12 +3,14 @@
 mod args;
 mod completions;
 mod config;
+mod crash;
 mod dead_letters;
 mod demo;
 mod exit;
 mod logging;
 mod output;
 mod run;
+mod selftest;
 mod status;
 mod time;
 mod tree;
@@ -59,6 +61,7 @@ async fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Failure> {
     match args.command {
         Command::Run(run) => run::run(&place, &run, output).await,
         Command::Demo(demo) => demo::run(&demo, output).await,
+        Command::Selftest(selftest) => selftest::run(&place, &selftest, output).await,
         Command::Status => status::run(&place, output).await,
         Command::Tree => tree::run(&place, output).await,
         Command::Why { query } => why::run(&place, &query.join(" "), output).await,

@@ -75,7 +75,8 @@ async fn start(
         let path = control.path.display();
         Failure::config(format!("{path} is too long for a socket; choose a shorter --state-dir"))
     })?;
-    let engine = assembly.builder.state_dir(&state_dir).control(control).start().await;
+    let builder = super::crash::arm(assembly.builder, env)?;
+    let engine = builder.state_dir(&state_dir).control(control).start().await;
     let engine = engine.map_err(|error| match error {
         StartError::Store(StoreError::Locked { .. } | StoreError::Newer { .. }) => {
             Failure::config(error.to_string())

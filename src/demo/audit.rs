@@ -2,7 +2,7 @@
 //!
 //! The database is the outside view: it counts what people saw, whatever the service believes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::messages_db::{Error, MessagesDb, OutgoingRow};
 
@@ -17,6 +17,10 @@ pub struct Audit {
     pub lost: Vec<Finding>,
     /// Those that went out more than once.
     pub doubled: Vec<Finding>,
+    /// Those that went out behind an answer of the same chat that was asked for later.
+    pub reordered: Vec<Finding>,
+    /// Messages that reached somebody and answer nothing that was expected.
+    pub unasked: usize,
 }
 
 /// An expected answer whose number of rows is wrong.
@@ -33,7 +37,7 @@ pub struct Finding {
 }
 
 impl Audit {
-    /// Whether every answer went out exactly once.
+    /// Whether every answer went out exactly once, whatever the order.
     pub fn exactly_once(&self) -> bool {
         self.lost.is_empty() && self.doubled.is_empty()
     }
@@ -42,10 +46,24 @@ impl Audit {
 /// Looks for each needle among our messages in its chat. A needle has to be unique, such as
 /// `[#17]`; a message in another chat does not count.
 pub fn audit(db: &MessagesDb, expected: &[(String, String)]) -> Result<Audit, Error> {
-    Ok(compare(&db.outgoing_rows()?, expected))
+    audit_except(db, expected, &BTreeSet::new())
 }
 
-fn compare(rows: &[OutgoingRow], expected: &[(String, String)]) -> Audit {
+/// The same, where a person has put the answers to these needles back to work: they go out once,
+/// and out of order.
+pub fn audit_except(
+    db: &MessagesDb,
+    expected: &[(String, String)],
+    put_back: &BTreeSet<String>,
+) -> Result<Audit, Error> {
+    Ok(compare(&db.outgoing_rows()?, expected, put_back))
+}
+
+fn compare(
+    rows: &[OutgoingRow],
+    expected: &[(String, String)],
+    put_back: &BTreeSet<String>,
+) -> Audit {
     let mut chats: HashMap<&str, Vec<&OutgoingRow>> = HashMap::new();
     for row in rows {
         chats.entry(&row.chat_guid).or_default().push(row);
@@ -55,7 +73,39 @@ fn compare(rows: &[OutgoingRow], expected: &[(String, String)]) -> Audit {
         let shown = chats.get(chat_guid.as_str()).map_or(&[][..], Vec::as_slice);
         audit.record(count(shown, chat_guid, needle));
     }
+    let in_order = expected.iter().filter(|(_, needle)| !put_back.contains(needle));
+    audit.reordered = out_of_order(&chats, in_order);
+    audit.unasked = rows
+        .iter()
+        .filter(|row| row.error == 0)
+        .filter(|row| !expected.iter().any(|(chat, needle)| row.answers(chat, needle)))
+        .count();
     audit
+}
+
+/// The first place of each answer in its chat has to lie behind those of all before it.
+fn out_of_order<'a>(
+    chats: &HashMap<&str, Vec<&OutgoingRow>>,
+    expected: impl Iterator<Item = &'a (String, String)>,
+) -> Vec<Finding> {
+    let mut latest: HashMap<&str, (usize, usize)> = HashMap::new();
+    let mut reordered = Vec::new();
+    for (chat_guid, needle) in expected {
+        let shown = chats.get(chat_guid.as_str()).map_or(&[][..], Vec::as_slice);
+        // One message may answer several: then their order inside it counts.
+        let place = shown
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| row.error == 0)
+            .find_map(|(index, row)| row.text.find(needle).map(|offset| (index, offset)));
+        let Some(place) = place else { continue };
+        let latest = latest.entry(chat_guid).or_insert(place);
+        if place < *latest {
+            reordered.push(count(shown, chat_guid, needle));
+        }
+        *latest = place.max(*latest);
+    }
+    reordered
 }
 
 fn count(rows: &[&OutgoingRow], chat_guid: &str, needle: &str) -> Finding {
@@ -66,6 +116,12 @@ fn count(rows: &[&OutgoingRow], chat_guid: &str, needle: &str) -> Finding {
         needle: needle.to_owned(),
         delivered: hits.len() - failed,
         failed,
+    }
+}
+
+impl OutgoingRow {
+    fn answers(&self, chat_guid: &str, needle: &str) -> bool {
+        self.chat_guid == chat_guid && self.text.contains(needle)
     }
 }
 
@@ -123,7 +179,34 @@ mod tests {
         assert_eq!(numbers(&audit.lost), missing);
         assert_eq!(numbers(&audit.doubled), vec![lost(2, 0)]);
         assert_eq!((audit.sent, audit.answered), (17, 4));
+        assert_eq!(audit.unasked, 1, "an answer in another chat");
         assert!(!audit.exactly_once());
+    }
+
+    #[test]
+    fn a_planted_reorder_is_found_unless_a_person_made_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = MessagesDb::create(&folder.path().join("chat.db")).unwrap();
+        let chats = ["+15551230001", "+15551230002"].map(|handle| {
+            let person = db.person(handle, Service::IMessage).unwrap();
+            db.direct_chat(&person).unwrap()
+        });
+        let expected: Vec<_> = (1..=8).map(|number| needle(&chats[number % 2], number)).collect();
+        // The second chat interleaves with the first, which is no reorder; one message answers two.
+        for (chat, text) in
+            [(1, "[#1]"), (0, "[#2]"), (1, "[#7]"), (0, "[#6] [#4]"), (1, "[#3] [#5]"), (0, "[#8]")]
+        {
+            db.outgoing(&chats[chat], text, OutgoingShape::Ok).unwrap();
+        }
+        let found = |put_back: &[&str]| -> Vec<String> {
+            let put_back = put_back.iter().map(|&needle| needle.to_owned()).collect();
+            let audit = audit_except(&db, &expected, &put_back).unwrap();
+            assert!(audit.exactly_once() && audit.unasked == 0, "{audit:?}");
+            audit.reordered.into_iter().map(|finding| finding.needle).collect()
+        };
+
+        assert_eq!(found(&[]), ["[#6]", "[#7]"]);
+        assert_eq!(found(&["[#4]", "[#7]"]), [""; 0]);
     }
 
     #[test]

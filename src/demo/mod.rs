@@ -6,5 +6,6 @@
 pub mod audit;
 pub mod imsg_double;
 pub mod messages_db;
+pub mod service;
 pub mod stage;
 pub mod typedstream;

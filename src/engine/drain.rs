@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use telson_actors::crash_point::crash_point;
 use telson_supervision::StopOutcome;
 use tokio::time::Instant;
 
@@ -21,6 +22,7 @@ impl Engine {
     /// make no progress. Answers whether nothing is left; what is left is durable and goes on after the next start.
     pub async fn drain(&self, deadline: Duration) -> bool {
         self.0.admitting.store(false, Ordering::Release);
+        crash_point("drain.begun");
         let end = Instant::now() + deadline;
         let (mut last, mut since) = (self.load(), Instant::now());
         loop {
@@ -44,6 +46,9 @@ impl Engine {
     /// closes the store.
     pub async fn shutdown(&self, deadline: Duration) -> StopOutcome {
         self.0.admitting.store(false, Ordering::Release);
-        self.0.tree.shutdown(deadline).await
+        crash_point("stop.before_tree");
+        let outcome = self.0.tree.shutdown(deadline).await;
+        crash_point("stop.after_tree");
+        outcome
     }
 }

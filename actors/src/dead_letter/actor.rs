@@ -11,6 +11,7 @@ use telson_supervision::{Health, Registry, Via};
 
 use super::record::{DeadLetter, DeadLetterId, Item, key, prefix};
 use crate::clock::Clock;
+use crate::crash_point::crash_point;
 use crate::inbox::{InboxRecord, inbox_key};
 use crate::message::EnvelopeId;
 use crate::outbox::{EntryId, EntryRecord, EntryState, Outbox, entry_key};
@@ -113,7 +114,9 @@ async fn replay_inbound(
     let mut batch = Batch::new();
     take(&mut batch, id);
     batch.put(inbox_key(&record.session, record.envelope.id), &record).tally(Space::Inbox, 1);
+    crash_point("replay.before_message");
     deps.store.commit(batch).await.map_err(|error| missing(id, &error))?;
+    crash_point("replay.after_message");
     let text = format!("{id} is message {} again", record.envelope.id);
     (deps.deliver)(record);
     Ok(text)
@@ -132,7 +135,9 @@ async fn replay_outbound(
     let mut batch = Batch::new();
     take(&mut batch, id);
     batch.put(entry_key(&entry.to, entry.id), &entry).tally(Space::Outbox, 1);
+    crash_point("replay.before_reply");
     deps.store.commit(batch).await.map_err(|error| missing(id, &error))?;
+    crash_point("replay.after_reply");
     let text = format!("{id} is entry {} again", entry.id);
     deps.outbox.written(vec![entry]);
     Ok(text)

@@ -20,6 +20,7 @@ use super::record::{
 };
 use crate::channel::{Channel, Evidence, FailureClass, Outbound, Receipt, SendOutcome, Settled};
 use crate::clock::{Clock, Timestamp};
+use crate::crash_point::crash_point;
 use crate::dead_letter::{self, DeadLetter, DeadLetterId, Item, Reason};
 use crate::event::{Journal, JourneyStep};
 use crate::message::{AccountKey, Destination};
@@ -108,7 +109,9 @@ impl Actor for DeliveryActor {
         // First the name, then the reading: an entry written in between arrives as a message.
         deps.registry.register(delivery_name(&deps.account), &myself, Some(deps.health.clone()));
         let mut lanes = Lanes::new(deps.channel.capabilities().sends_in_flight_max);
-        for entry in stored_entries(&deps).await? {
+        let entries = stored_entries(&deps).await?;
+        crash_point("recover.delivery_read");
+        for entry in entries {
             lanes.push(entry);
         }
         Ok(Delivery { deps, lanes, running: HashMap::new(), wake_at: None })
@@ -169,6 +172,7 @@ impl Actor for DeliveryActor {
         for attempt in myself.get_cell().get_children() {
             drop(attempt.wait(None).await);
         }
+        crash_point("stop.delivery");
         Ok(())
     }
 }
@@ -283,6 +287,7 @@ impl Delivery {
         let mut batch = Batch::new();
         take(&mut batch, &to, id);
         batch.put(receipt_key(id), &ReceiptRecord { entry, at: now, receipt });
+        crash_point("receipt.before_commit");
         self.write_receipt(batch)?;
         self.done(&to, id);
         let step = JourneyStep::Delivered { entry: id.0 };
@@ -308,7 +313,8 @@ impl Delivery {
         let mut batch = Batch::new();
         take(&mut batch, &entry.to, entry.id);
         dead_letter::add(&mut batch, &letter);
-        self.write(batch)?;
+        crash_point("dead_letter.before_reply");
+        self.write(batch, || crash_point("dead_letter.after_reply"))?;
         self.done(&entry.to, entry.id);
         tracing::warn!(entry = %entry.id, to = %entry.to, reason = %letter.reason,
             "reply became dead letter {}: see `telson dead-letters show {}`", letter.id, letter.id);
@@ -327,33 +333,38 @@ impl Delivery {
     fn save(&mut self, entry: &EntryRecord, look_at: Timestamp) -> Outcome {
         let mut batch = Batch::new();
         batch.put(entry_key(&entry.to, entry.id), entry);
-        self.write(batch)?;
+        crash_point("doubt.before_commit");
+        self.write(batch, || crash_point("doubt.after_commit"))?;
         self.lanes.replace(entry.clone(), look_at);
         Ok(())
     }
 
     /// Queues a write without waiting: writes become durable in order, so the next attempt's own
     /// commit stands behind it.
-    fn write(&self, batch: Batch) -> Outcome {
-        Ok(self.deps.store.submit(batch, recorded(&self.deps.account))?)
+    fn write(&self, batch: Batch, written: fn()) -> Outcome {
+        Ok(self.deps.store.submit(batch, recorded(&self.deps.account, written))?)
     }
 
     /// As [`write`](Self::write), and where the platform itself remembers, the receipt rides on the
     /// next commit: it spares a lone message one of four syncs.
     fn write_receipt(&self, batch: Batch) -> Outcome {
+        let written = || crash_point("receipt.after_commit");
         if !self.deps.channel.capabilities().leaves_evidence {
-            return self.write(batch);
+            return self.write(batch, written);
         }
-        Ok(self.deps.store.submit_unsynced(batch, recorded(&self.deps.account))?)
+        Ok(self.deps.store.submit_unsynced(batch, recorded(&self.deps.account, written))?)
     }
 }
 
 /// Reports a write that nobody waits for.
-fn recorded(account: &AccountKey) -> impl FnOnce(Result<(), StoreError>) + Send + 'static {
+fn recorded(
+    account: &AccountKey,
+    written: fn(),
+) -> impl FnOnce(Result<(), StoreError>) + Send + 'static {
     let account = account.clone();
     move |result| match result {
         // A conflict: a predecessor had recorded the same end already.
-        Ok(()) | Err(StoreError::Conflict) => {}
+        Ok(()) | Err(StoreError::Conflict) => written(),
         Err(error) => tracing::error!(%account, %error, "delivery could not be recorded"),
     }
 }
@@ -380,6 +391,7 @@ async fn work(deps: DeliveryDeps, entry: EntryRecord, evidence: Option<Evidence>
         }
         Some(evidence) => {
             let settled = deps.channel.reconcile(&outbound(&deps, &entry), &evidence).await;
+            crash_point("doubt.looked");
             DeliveryMessage::Settled(entry, settled)
         }
     };
@@ -411,9 +423,11 @@ async fn record_late(deps: &DeliveryDeps, mut entry: EntryRecord, outcome: SendO
             batch.put(key, &entry);
         }
     }
+    crash_point("stop.before_late");
     if let Err(error) = deps.store.commit(batch).await {
         tracing::warn!(%error, "the end of an attempt could not be recorded; it will be settled");
     }
+    crash_point("stop.after_late");
 }
 
 /// Journals the attempt with its evidence, then makes it.
@@ -427,15 +441,18 @@ async fn attempt(deps: &DeliveryDeps, mut entry: EntryRecord) -> (EntryRecord, S
     entry.state = EntryState::Sending { since: part.attempted_at, evidence: evidence.clone() };
     let mut batch = Batch::new();
     batch.put(entry_key(&entry.to, entry.id), &entry);
+    crash_point("send.before_commit");
     if let Err(error) = deps.store.commit(batch).await {
         let failure = crate::channel::SendFailure::transient(error.to_string());
         return (entry, SendOutcome::NotSent(failure));
     }
+    crash_point("send.after_commit");
     let step = JourneyStep::Sending { entry: entry.id.0, attempt: entry.attempts };
     deps.journal.tell(part.attempted_at, Some(entry.session.as_str()), step);
     let outcome = tokio::time::timeout(ATTEMPT_MAX, deps.channel.send(&part, &evidence))
         .await
         .unwrap_or_else(|_| SendOutcome::InDoubt("no answer within ten minutes".into()));
+    crash_point("send.after_wire");
     (entry, outcome)
 }
 

@@ -18,6 +18,7 @@ use super::record::pairing_key;
 use super::route::{Route, route};
 use super::rules::Rules;
 use crate::clock::{Clock, Timestamp};
+use crate::crash_point::crash_point;
 use crate::dead_letter::{self, DeadLetter, DeadLetterId, Item};
 use crate::event::{Journal, JourneyStep, excerpt};
 use crate::inbox::{CursorRecord, DedupeRecord, Fate, InboxRecord, cursor_key, dedupe_key};
@@ -150,8 +151,10 @@ impl Router {
         }
         let mut records: Vec<InboxRecord> = records.into_iter().map(|(_, record)| record).collect();
         records.sort_by_key(|record| record.envelope.id);
+        crash_point("recover.router_read");
         for record in records {
             self.dispatch(record);
+            crash_point("recover.router_handed");
         }
         Ok(())
     }
@@ -326,6 +329,7 @@ impl Router {
             // A router that is gone has a successor that reads the store.
             drop(router.send_message(RouterMessage::Committed(ticket, result)));
         };
+        crash_point("admit.before_commit");
         if let Err(error) = self.deps.store.submit(batch, done) {
             self.committed(ticket, Err(error));
         }
@@ -343,6 +347,7 @@ impl Router {
             }
             return;
         }
+        crash_point("admit.after_commit");
         let now = self.deps.clock.now();
         for (session, step) in pending.steps {
             self.deps.journal.tell(now, session.as_ref().map(SessionKey::as_str), step);

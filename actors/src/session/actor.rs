@@ -21,6 +21,7 @@ use super::record::{
 };
 use super::steps::{Opening, StepId, StepRecord, Steps, step_key, step_of_key, step_prefix};
 use crate::clock::{Clock, Timestamp};
+use crate::crash_point::crash_point;
 use crate::dead_letter::{self, DeadLetter, DeadLetterId, Item, Reason};
 use crate::event::{Journal, JourneyStep};
 use crate::inbox::{InboxRecord, inbox_key, inbox_prefix};
@@ -147,6 +148,7 @@ impl Actor for SessionActor {
     // Reading happens here and not in pre_start: the supervisor of all sessions waits for that.
     async fn post_start(&self, myself: Myself, state: &mut State) -> Outcome {
         let loaded = state.load().await?;
+        crash_point("recover.session_loaded");
         if let Some(record) = loaded.inbox.first() {
             state.agent.clone_from(&record.agent);
         }
@@ -238,7 +240,9 @@ impl State {
                 if !again {
                     self.tell_started(turn);
                 }
+                crash_point("turn.before_ask");
                 self.ask(myself, (turn, round), messages, may_call);
+                crash_point("turn.after_ask");
             }
             Effect::Record { turn, step, record } => self.record(turn, step, &record).await?,
             Effect::CallTools { turn, calls, again } => {
@@ -264,7 +268,10 @@ impl State {
             "resuming a turn that an earlier life left unfinished");
         let mut batch = Batch::new();
         batch.put(turn_key(&self.key), &record);
-        self.deps.store.commit(batch).await
+        crash_point("recover.before_attempt");
+        self.deps.store.commit(batch).await?;
+        crash_point("recover.after_attempt");
+        Ok(())
     }
 
     fn ask(
@@ -360,8 +367,10 @@ impl State {
         exchange.entries = entries.iter().map(|entry| entry.id.0).collect();
         let step = JourneyStep::Answered { turn, entries: exchange.entries.clone() };
         batch.put(exchange_key(&self.key, turn), &exchange);
+        crash_point("finish.before_commit");
         // A conflict means that an earlier life has finished this turn: reload and see.
         self.deps.store.commit(batch).await?;
+        crash_point("finish.after_commit");
         self.known = true;
         self.deps.outbox.written(entries);
         self.tell(now, step);
@@ -407,7 +416,9 @@ impl State {
             }
         }
         batch.tally(Space::Inbox, -count(finished));
+        crash_point("dead_letter.before_message");
         self.deps.store.commit(batch).await?;
+        crash_point("dead_letter.after_message");
         self.deps.outbox.written(entries);
         for step in steps {
             self.tell(now, step);

@@ -13,6 +13,7 @@ use super::batch::Write;
 use super::error::StoreError;
 use super::key::Key;
 use super::sled_backend::Generation;
+use crate::crash_point::crash_point;
 
 /// Keys copied per slice: a few milliseconds of work between two groups of writes.
 const SLICE_KEYS: usize = 500;
@@ -53,7 +54,9 @@ impl Compaction {
         if path.exists() {
             fs::remove_dir_all(&path).map_err(|error| StoreError::file("remove", &path, error))?;
         }
-        Ok(Self { fresh: Generation::open(dir, number)?, copied_to: None })
+        let fresh = Generation::open(dir, number)?;
+        crash_point("compact.started");
+        Ok(Self { fresh, copied_to: None })
     }
 
     /// Copies the next slice; `false` when nothing is left.
@@ -66,6 +69,7 @@ impl Compaction {
         let writes: Vec<Write> =
             pairs.into_iter().map(|(key, value)| Write::Put(key, value)).collect();
         self.fresh.apply(&writes)?;
+        crash_point("compact.slice");
         Ok(true)
     }
 
@@ -80,7 +84,9 @@ impl Compaction {
     /// Makes the copy durable and current.
     pub(super) fn finish(mut self, dir: &Path) -> Result<Generation, StoreError> {
         self.fresh.sync()?;
+        crash_point("compact.before_swap");
         set_current(dir, self.fresh.number)?;
+        crash_point("compact.after_swap");
         self.fresh.bytes_at_start = self.fresh.bytes();
         Ok(self.fresh)
     }
@@ -109,6 +115,7 @@ pub(super) fn set_current(dir: &Path, number: u64) -> Result<(), StoreError> {
         let mut file = File::create(&aside)?;
         writeln!(file, "{number}")?;
         file.sync_all()?;
+        crash_point("current.before_rename");
         fs::rename(&aside, &path)?;
         File::open(dir)?.sync_all()
     };

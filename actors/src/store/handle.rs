@@ -17,6 +17,7 @@ use super::lock::StateLock;
 use super::sequence::{self, ReservedTo, Sequence};
 use super::sled_backend::SledBackend;
 use super::tally::Tallies;
+use crate::crash_point::crash_point;
 
 /// The stored format this program writes. Grows with every incompatible change.
 const FORMAT: u32 = 1;
@@ -304,7 +305,9 @@ fn begin(backend: &dyn Backend) -> Result<(Epoch, Sequence), StoreError> {
     let epoch = before.map_or(1, |opened| opened.epoch + 1);
     let mut batch = Batch::new();
     batch.put(key, &Opened { format: FORMAT, epoch });
+    crash_point("open.before_epoch");
     backend.commit(&batch.writes)?;
+    crash_point("open.after_epoch");
     let key = sequence::key();
     let reserved = backend
         .get(&key)?

@@ -16,6 +16,7 @@ use super::compaction::{self, Compaction, CompactionPolicy};
 use super::error::StoreError;
 use super::key::Key;
 use super::lock;
+use crate::crash_point::crash_point;
 
 /// Page cache of one database. The working set of a personal gateway is far smaller.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
@@ -43,7 +44,9 @@ impl SledBackend {
         std::fs::create_dir_all(dir).map_err(|error| StoreError::file("create", dir, error))?;
         let number = compaction::current_generation(dir)?;
         let generation = Generation::open(dir, number)?;
+        crash_point("open.before_current");
         compaction::set_current(dir, number)?;
+        crash_point("open.before_cleanup");
         compaction::remove_others(dir, number);
         Ok(Self {
             dir: dir.to_owned(),
@@ -209,6 +212,7 @@ impl Backend for SledBackend {
             };
             tracing::info!(from = old.bytes(), generation = number, "store compacted");
             drop(old);
+            crash_point("compact.before_cleanup");
             compaction::remove_others(&self.dir, number);
         }
         Ok(false)

@@ -5,7 +5,6 @@
 //! database, not from the service.
 
 mod journeys;
-mod service;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -19,9 +18,9 @@ use super::exit::Failure;
 use super::output::{Output, Tone, table};
 use crate::demo::audit::Audit;
 use crate::demo::imsg_double::{self, Options};
+use crate::demo::service::{Launch, Service};
 use crate::demo::stage::Stage;
 use journeys::Journeys;
-use service::Service;
 
 /// Pause between two messages of a small demo; large ones are written faster.
 const PAUSE_MAX: Duration = Duration::from_millis(120);
@@ -73,7 +72,8 @@ async fn perform(args: &DemoArgs, dir: &Path, output: &Output) -> Result<Verdict
     let begun = Instant::now();
     output.say("starting the service on a made-up Messages database");
     let journeys = Journeys::new(*output);
-    let mut service = Service::start(&program, &stage, &journeys).await?;
+    let launch = stage.launch(&program);
+    let mut service = start(&launch, &journeys).await?;
     service.watching().await?;
     let pause = PAUSE_MAX.min(WRITING_MAX / args.messages);
     for number in 1..=args.messages {
@@ -82,7 +82,7 @@ async fn perform(args: &DemoArgs, dir: &Path, output: &Output) -> Result<Verdict
         if is_kill(number, args) {
             output.say(&output.paint(Tone::Bad, &format!("-- kill -9 {} --", service.pid())));
             service.kill().await?;
-            service = Service::start(&program, &stage, &journeys).await?;
+            service = start(&launch, &journeys).await?;
             let line = format!("-- started again as {}, going on --", service.pid());
             output.say(&output.paint(Tone::Good, &line));
         }
@@ -90,6 +90,13 @@ async fn perform(args: &DemoArgs, dir: &Path, output: &Output) -> Result<Verdict
     let audit = wait_for_answers(&stage, &mut service).await?;
     service.stop().await?;
     Ok(verdict(&audit, args.kills, begun.elapsed()))
+}
+
+/// Starts it and returns once it answers.
+async fn start(launch: &Launch, journeys: &Journeys) -> Result<Service, Failure> {
+    let mut service = Service::spawn(launch)?;
+    journeys.follow(service.answers().await?);
+    Ok(service)
 }
 
 /// Kills are spread evenly over the messages.

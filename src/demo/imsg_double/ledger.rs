@@ -1,7 +1,7 @@
 //! The double's own record of sends: one JSON object per line, only ever appended to.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 
@@ -55,12 +55,14 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Opens the file for appending; without a path nothing is written.
+    /// Opens the file for appending; without a path nothing is written. Holds a shared lock as
+    /// long as it lives, so that others can see when nobody can write to it any more.
     pub fn open(path: Option<&Path>) -> io::Result<Self> {
         let Some(path) = path else {
             return Ok(Self::default());
         };
         let file = OpenOptions::new().create(true).append(true).open(path)?;
+        file.lock_shared()?;
         let mut ledger = Self { file: Some(file), ..Self::default() };
         for entry in entries(path)? {
             ledger.remember(&entry);
@@ -96,6 +98,19 @@ impl Ledger {
             self.accepted += 1;
             *self.attempts.entry(entry.text.clone()).or_default() += 1;
         }
+    }
+}
+
+/// Whether no process that writes this ledger is alive, so that nothing more can take effect.
+pub fn is_complete(path: &Path) -> io::Result<bool> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        opened => opened?,
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 

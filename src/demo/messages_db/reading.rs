@@ -9,6 +9,8 @@ use crate::demo::typedstream::decode_text;
 /// One message of ours, as shown in a chat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutgoingRow {
+    /// Place in the table.
+    pub rowid: i64,
     /// The chat it is shown in.
     pub chat_guid: String,
     /// Its identity.
@@ -64,14 +66,20 @@ pub struct StoredMessage {
 impl MessagesDb {
     /// Every message of ours that is shown in a chat, failed ones included, oldest first.
     pub fn outgoing_rows(&self) -> Result<Vec<OutgoingRow>, Error> {
+        self.outgoing_rows_after(0)
+    }
+
+    /// Those of them above a row id.
+    pub fn outgoing_rows_after(&self, rowid: i64) -> Result<Vec<OutgoingRow>, Error> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT c.guid, m.guid, m.text, m.attributedBody, m.error FROM message m
+            "SELECT c.guid, m.guid, m.text, m.attributedBody, m.error, m.ROWID FROM message m
              JOIN chat_message_join j ON j.message_id = m.ROWID JOIN chat c ON c.ROWID = j.chat_id
              WHERE m.is_from_me = 1 AND m.item_type = 0 AND m.associated_message_type = 0
-             ORDER BY m.ROWID",
+             AND m.ROWID > ?1 ORDER BY m.ROWID",
         )?;
-        let rows = statement.query_map([], |row| {
+        let rows = statement.query_map([rowid], |row| {
             Ok(OutgoingRow {
+                rowid: row.get(5)?,
                 chat_guid: row.get(0)?,
                 guid: row.get(1)?,
                 text: body(row.get(2)?, row.get(3)?),

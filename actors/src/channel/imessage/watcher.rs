@@ -19,6 +19,7 @@ use super::cursor::Cursor;
 use super::echoes::Echoes;
 use super::scanner::{Findings, Scanner, ScannerConfig};
 use crate::clock::Clock;
+use crate::crash_point::crash_point;
 use crate::inbox::{CursorRecord, cursor_key, dedupe_key};
 use crate::router::Admissions;
 use crate::store::Store;
@@ -152,7 +153,7 @@ impl Watch {
         self.errors = 0;
         if let Some(admission) = findings.admission.clone() {
             match self.deps.admissions.admit(admission).await {
-                Ok(_) => {}
+                Ok(_) => crash_point("admit.acknowledged"),
                 Err(error) => {
                     tracing::warn!(account = %self.deps.scanner.account, %error,
                         "messages wait in the database until they can be admitted");

@@ -1,0 +1,65 @@
+//! All crash points, in the order in which a life of the service meets them.
+
+use super::Point;
+
+const fn at(name: &'static str, place: &'static str, about: &'static str) -> Point {
+    Point { name, place, about }
+}
+
+const BACKEND: &str = "actors/src/store/sled_backend.rs";
+const COMPACTION: &str = "actors/src/store/compaction.rs";
+const STORE: &str = "actors/src/store/handle.rs";
+const ROUTER: &str = "actors/src/router/actor.rs";
+const SESSION: &str = "actors/src/session/actor.rs";
+const DELIVERY: &str = "actors/src/outbox/actor.rs";
+const WATCHER: &str = "actors/src/channel/imessage/watcher.rs";
+const DEAD_LETTERS: &str = "actors/src/dead_letter/actor.rs";
+
+/// Every point, its place and its moment.
+pub const POINTS: &[Point] = &[
+    at("open.before_current", BACKEND, "the database is open and not yet named the live one"),
+    at("current.before_rename", COMPACTION, "the live database is named beside the old name"),
+    at("open.before_cleanup", BACKEND, "leftovers of a compaction are about to be removed"),
+    at("open.before_epoch", STORE, "this life of the store is about to be counted"),
+    at("open.after_epoch", STORE, "this life of the store is counted"),
+    at("recover.router_read", ROUTER, "unanswered messages are read, and none is handed on"),
+    at("recover.router_handed", ROUTER, "one more unanswered message is handed to its session"),
+    at("recover.session_loaded", SESSION, "a session is read and has done nothing yet"),
+    at("recover.before_attempt", SESSION, "another try of a cut-off turn is not journalled yet"),
+    at("recover.after_attempt", SESSION, "another try of a cut-off turn is journalled"),
+    at("recover.delivery_read", DELIVERY, "an account's entries are read, and none is attempted"),
+    at("admit.before_commit", ROUTER, "a message is judged and not durable"),
+    at("admit.after_commit", ROUTER, "a message is durable and nobody has heard of it"),
+    at("admit.acknowledged", WATCHER, "the watcher has heard that a message is durable"),
+    at("turn.before_ask", SESSION, "a model is about to be asked"),
+    at("turn.after_ask", SESSION, "a model has been asked"),
+    at("finish.before_commit", SESSION, "an answer is there and not durable"),
+    at("finish.after_commit", SESSION, "an answer is durable and delivery has not heard of it"),
+    at("send.before_commit", DELIVERY, "evidence is gathered and the attempt not journalled"),
+    at("send.after_commit", DELIVERY, "the attempt is journalled and has not begun"),
+    at("send.after_wire", DELIVERY, "the platform has answered and no receipt is written"),
+    at("receipt.before_commit", DELIVERY, "a send is known to be out and its receipt not written"),
+    at("receipt.after_commit", DELIVERY, "a receipt is written"),
+    at("doubt.before_commit", DELIVERY, "an attempt without a known end is not journalled as such"),
+    at("doubt.after_commit", DELIVERY, "an attempt without a known end is journalled as such"),
+    at("doubt.looked", DELIVERY, "evidence was looked for and nothing done with the answer"),
+    at("dead_letter.before_message", SESSION, "a message is about to become a dead letter"),
+    at("dead_letter.after_message", SESSION, "a message has become a dead letter"),
+    at("dead_letter.before_reply", DELIVERY, "a reply is about to become a dead letter"),
+    at("dead_letter.after_reply", DELIVERY, "a reply has become a dead letter"),
+    at("replay.before_message", DEAD_LETTERS, "a dead message is about to be put back to work"),
+    at("replay.after_message", DEAD_LETTERS, "a dead message is back at work, untold"),
+    at("replay.before_reply", DEAD_LETTERS, "a dead reply is about to be put back to work"),
+    at("replay.after_reply", DEAD_LETTERS, "a dead reply is back at work, untold"),
+    at("compact.started", COMPACTION, "the copy exists and is empty"),
+    at("compact.slice", COMPACTION, "one more slice is copied"),
+    at("compact.before_swap", COMPACTION, "the copy is complete and on disk, the old one is live"),
+    at("compact.after_swap", COMPACTION, "the copy is live and the old one still open"),
+    at("compact.before_cleanup", BACKEND, "the old database is about to be removed"),
+    at("drain.begun", "src/engine/drain.rs", "nothing more is admitted"),
+    at("stop.before_tree", "src/engine/drain.rs", "the actors are about to be stopped"),
+    at("stop.delivery", DELIVERY, "a stopping account has let its last attempt end"),
+    at("stop.before_late", DELIVERY, "an attempt ended after its actor and is not recorded"),
+    at("stop.after_late", DELIVERY, "an attempt that ended after its actor is recorded"),
+    at("stop.after_tree", "src/engine/drain.rs", "every actor has stopped and the store is open"),
+];

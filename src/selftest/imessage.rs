@@ -1,0 +1,75 @@
+//! Apple Messages, swept: the record is the Messages database.
+
+use std::path::{Path, PathBuf};
+
+use super::plan::Course;
+use super::world::{SweepError, Unsettled, World};
+use crate::demo::audit::Audit;
+use crate::demo::service::Launch;
+use crate::demo::stage::{Options, Stage};
+
+/// People who write, each in a chat of their own.
+const PEOPLE: usize = 6;
+/// A row that is not there after so long never comes: this `imsg` finishes what it has taken up
+/// within milliseconds, also when the service behind it is gone.
+const SETTLED_AFTER_SECS: u64 = 3;
+/// Besides what is asked for: answers without the row's name, answers that say that nobody knows,
+/// and an `imsg` that dies after it has sent.
+const ODDS: &str = "noguid=0.1,unknown=0.1,die_after=0.03";
+/// Pause of a send before it takes effect, in seconds: long enough to be killed in.
+const DELAY_SECS: &str = "0.004";
+
+struct Imessage {
+    stage: Stage,
+    program: PathBuf,
+}
+
+pub(super) fn build(
+    dir: &Path,
+    program: &Path,
+    unsettled: Unsettled,
+) -> Result<Box<dyn World>, SweepError> {
+    let options = Options {
+        people: PEOPLE,
+        unsettled_sends: match unsettled {
+            Unsettled::Resend => "resend",
+            Unsettled::Park => "park",
+        },
+        unsettled_after_secs: SETTLED_AFTER_SECS,
+        imsg: vec![("IMSG_RANDOM", ODDS.into()), ("IMSG_DELAY", DELAY_SECS.into())],
+    };
+    let stage = Stage::with(dir, program, &options)?;
+    Ok(Box::new(Imessage { stage, program: program.to_owned() }))
+}
+
+impl World for Imessage {
+    fn launch(&self) -> Launch {
+        self.stage.launch(&self.program)
+    }
+
+    fn write(&mut self, number: u32, course: Course) -> Result<(), SweepError> {
+        let wish = match course {
+            Course::Plain => "",
+            Course::Vanishes => " [[imsg:unknown_not,ok]]",
+            Course::Unproven => " [[imsg:ghost,ok]]",
+        };
+        self.stage.write_with(number, wish)?;
+        Ok(())
+    }
+
+    fn unanswered(&mut self) -> Result<Vec<String>, SweepError> {
+        Ok(self.stage.unanswered()?)
+    }
+
+    fn put_back(&mut self, marks: &[String]) {
+        self.stage.put_back(marks.iter().cloned());
+    }
+
+    fn is_quiet(&self) -> Result<bool, SweepError> {
+        Ok(self.stage.is_quiet()?)
+    }
+
+    fn audit(&self) -> Result<Audit, SweepError> {
+        Ok(self.stage.audit()?)
+    }
+}
