@@ -130,6 +130,7 @@ impl Engine {
     /// through the whole tree. Nothing acknowledged is lost; start again to recover from disk.
     pub async fn failed(&self) -> String {
         tokio::select! {
+            biased;
             reason = self.0.store.failed() => format!("the store failed: {reason}"),
             () = self.0.tree.ended() => "the supervision tree has ended".into(),
         }

@@ -17,7 +17,7 @@
 //!    +- control                        the local socket the command line asks
 //! ```
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -126,7 +126,7 @@ impl Wiring {
     }
 
     fn outbox(&self, accounts: &[Account]) -> Outbox {
-        let styles: HashMap<_, _> = accounts
+        let styles: BTreeMap<_, _> = accounts
             .iter()
             .map(|account| {
                 let prefix = self.spec.prefixes.get(&account.key).cloned().unwrap_or_default();

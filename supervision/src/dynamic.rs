@@ -6,10 +6,9 @@
 //! After a crash the child is restarted (its mailbox is gone; whoever needs its content must have
 //! made it durable before). A key that spends its restart budget rests and is tried again later.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::future::Future;
-use std::hash::Hash;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,7 +22,7 @@ use tokio::time::Instant;
 use crate::board::{Board, NodeKind};
 use crate::child_spec::start_failure;
 use crate::event::EventKind;
-use crate::shutdown::{kill_all, stop_all};
+use crate::shutdown::{children_of, kill_all, stop_all};
 use crate::{
     Backoff, ChildSpec, Decision, Dice, Events, Exit, Health, Registry, RestartIntensity,
     RestartPolicy, Shutdown, decide,
@@ -37,9 +36,10 @@ const LEFT_BEHIND_MAX: Duration = Duration::from_secs(1);
 type StartFuture<M> = Pin<Box<dyn Future<Output = Result<ActorRef<M>, SpawnErr>> + Send>>;
 type Start<K, M> = Arc<dyn Fn(K, ActorCell) -> StartFuture<M> + Send + Sync>;
 
-/// A key of a dynamic child.
-pub trait Key: Clone + Eq + Hash + fmt::Display + Send + Sync + 'static {}
-impl<K: Clone + Eq + Hash + fmt::Display + Send + Sync + 'static> Key for K {}
+/// A key of a dynamic child. Keys have an order, so that what is done to all of them is done in the
+/// same order in every run.
+pub trait Key: Clone + Ord + fmt::Display + Send + Sync + 'static {}
+impl<K: Clone + Ord + fmt::Display + Send + Sync + 'static> Key for K {}
 
 /// How the children of a dynamic supervisor are started and limited.
 pub struct DynamicSpec<K, M> {
@@ -133,7 +133,7 @@ struct Shared<K, M> {
     board: Board,
     health: Health,
     /// Every child that has not ended. A successor of a killed supervisor finds here who is left.
-    alive: Mutex<HashMap<ActorId, ActorCell>>,
+    alive: Mutex<BTreeMap<ActorId, ActorCell>>,
 }
 
 impl<K, M> Shared<K, M> {
@@ -148,7 +148,7 @@ impl<K, M> Shared<K, M> {
 
     fn take_alive(&self) -> Vec<ActorCell> {
         let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
-        alive.drain().map(|(_, child)| child).collect()
+        std::mem::take(&mut *alive).into_values().collect()
     }
 }
 
@@ -184,7 +184,7 @@ struct Slot<M> {
 struct Children<K, M> {
     shared: Arc<Shared<K, M>>,
     origin: Instant,
-    slots: HashMap<K, Slot<M>>,
+    slots: BTreeMap<K, Slot<M>>,
     keys: HashMap<ActorId, K>,
     /// Keys that found no room, in the order of their first message.
     waiting: VecDeque<K>,
@@ -210,7 +210,7 @@ impl<K: Key, M: Message> Actor for Dynamic<K, M> {
         Ok(Children {
             shared,
             origin: Instant::now(),
-            slots: HashMap::new(),
+            slots: BTreeMap::new(),
             keys: HashMap::new(),
             waiting: VecDeque::new(),
             uses: 0,
@@ -280,7 +280,7 @@ impl<K: Key, M: Message> Actor for Dynamic<K, M> {
             spec.events.emit(&spec.path, "", EventKind::BacklogDropped(undelivered));
         }
         // All at once: ten thousand idle children must not take ten thousand turns.
-        stop_all(&myself.get_cell().get_children(), spec.shutdown).await;
+        stop_all(&children_of(&myself.get_cell()), spec.shutdown).await;
         children.shared.board.set_live(0);
         Ok(())
     }

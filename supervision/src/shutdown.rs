@@ -53,7 +53,7 @@ pub(crate) async fn kill_all(actors: &[ActorCell], time: Duration) {
     let mut doomed = actors.to_vec();
     let mut next = 0;
     while let Some(actor) = doomed.get(next) {
-        let children = actor.get_children();
+        let children = children_of(actor);
         doomed.extend(children);
         next += 1;
     }
@@ -61,6 +61,13 @@ pub(crate) async fn kill_all(actors: &[ActorCell], time: Duration) {
         actor.kill();
     }
     ended(&doomed, time).await;
+}
+
+/// The children of an actor in the order of their birth; ractor itself keeps no order.
+pub(crate) fn children_of(actor: &ActorCell) -> Vec<ActorCell> {
+    let mut children = actor.get_children();
+    children.sort_by_key(ActorCell::get_id);
+    children
 }
 
 /// Waits for the end of all, but not longer than `time`; `true` if all have ended.

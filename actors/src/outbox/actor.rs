@@ -18,7 +18,9 @@ use super::entry::{Next, next, note, requeue};
 use super::record::{
     EntryId, EntryRecord, EntryState, ReceiptRecord, entry_key, entry_prefix, receipt_key,
 };
-use crate::channel::{Channel, Evidence, FailureClass, Outbound, Receipt, SendOutcome, Settled};
+use crate::channel::{
+    Channel, Evidence, FailureClass, Outbound, Receipt, SendFailure, SendOutcome, Settled,
+};
 use crate::clock::{Clock, Timestamp};
 use crate::crash_point::crash_point;
 use crate::dead_letter::{self, DeadLetter, DeadLetterId, Item, Reason};
@@ -30,6 +32,10 @@ use crate::store::{Batch, Expect, Space, Store, StoreError};
 const FIRST_LOOK: Duration = Duration::from_millis(250);
 /// No attempt may take longer, whatever the channel does: beyond it the outcome is in doubt.
 const ATTEMPT_MAX: Duration = Duration::from_mins(10);
+/// No look at the platform may take longer: one that hangs would hold its lane for ever.
+const LOOK_MAX: Duration = Duration::from_mins(1);
+/// The next look after one that hung or crashed.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// Longest sleep between two looks at the lanes, against clocks that step.
 const WAKE_MAX: Duration = Duration::from_secs(30);
 
@@ -271,14 +277,23 @@ impl Delivery {
             self.lanes.finish(&entry.to, entry.id);
             return Ok(());
         };
+        if matches!(entry.state, EntryState::Sending { .. }) {
+            return self.look_crashed(stored, error);
+        }
         let reason = format!("attempt crashed: {error}");
         let outcome = match stored.state {
             EntryState::Sending { .. } => SendOutcome::InDoubt(reason),
-            EntryState::Pending { .. } => {
-                SendOutcome::NotSent(crate::channel::SendFailure::transient(reason))
-            }
+            EntryState::Pending { .. } => SendOutcome::NotSent(SendFailure::transient(reason)),
         };
         self.attempted(stored, outcome)
+    }
+
+    /// Nothing is known that was not known before. A channel that crashes whenever it looks must not
+    /// be asked without pause.
+    fn look_crashed(&mut self, mut entry: EntryRecord, error: &str) -> Outcome {
+        let now = self.deps.clock.now();
+        note(&mut entry, now, format!("look for evidence crashed: {error}"));
+        self.save(&entry, now.plus(LOOK_AGAIN))
     }
 
     fn delivered(&mut self, entry: EntryRecord, receipt: Receipt) -> Outcome {
@@ -390,7 +405,7 @@ async fn work(deps: DeliveryDeps, entry: EntryRecord, evidence: Option<Evidence>
             DeliveryMessage::Attempted(entry, outcome)
         }
         Some(evidence) => {
-            let settled = deps.channel.reconcile(&outbound(&deps, &entry), &evidence).await;
+            let settled = look(&deps, &entry, &evidence).await;
             crash_point("doubt.looked");
             DeliveryMessage::Settled(entry, settled)
         }
@@ -400,6 +415,17 @@ async fn work(deps: DeliveryDeps, entry: EntryRecord, evidence: Option<Evidence>
     {
         record_late(&deps, entry, outcome).await;
     }
+}
+
+/// Asks the platform what became of an attempt. Silence settles nothing.
+async fn look(deps: &DeliveryDeps, entry: &EntryRecord, evidence: &Evidence) -> Settled {
+    let part = outbound(deps, entry);
+    let looked = tokio::time::timeout(LOOK_MAX, deps.channel.reconcile(&part, evidence)).await;
+    looked.unwrap_or_else(|_| {
+        let note = "the platform does not say what became of a send in doubt";
+        deps.health.set_note(Some(note.into()));
+        Settled::Wait(LOOK_AGAIN)
+    })
 }
 
 /// Records the end of an attempt whose actor is stopping. Without it the entry would be in doubt
@@ -434,16 +460,20 @@ async fn record_late(deps: &DeliveryDeps, mut entry: EntryRecord, outcome: SendO
 async fn attempt(deps: &DeliveryDeps, mut entry: EntryRecord) -> (EntryRecord, SendOutcome) {
     let part = outbound(deps, &entry);
     entry.attempts += 1;
-    let evidence = match deps.channel.prepare(&part).await {
-        Ok(evidence) => evidence,
-        Err(failure) => return (entry, SendOutcome::NotSent(failure)),
+    let evidence = match tokio::time::timeout(LOOK_MAX, deps.channel.prepare(&part)).await {
+        Ok(Ok(evidence)) => evidence,
+        Ok(Err(failure)) => return (entry, SendOutcome::NotSent(failure)),
+        Err(_) => {
+            let failure = SendFailure::transient("the channel was not ready within a minute");
+            return (entry, SendOutcome::NotSent(failure));
+        }
     };
     entry.state = EntryState::Sending { since: part.attempted_at, evidence: evidence.clone() };
     let mut batch = Batch::new();
     batch.put(entry_key(&entry.to, entry.id), &entry);
     crash_point("send.before_commit");
     if let Err(error) = deps.store.commit(batch).await {
-        let failure = crate::channel::SendFailure::transient(error.to_string());
+        let failure = SendFailure::transient(error.to_string());
         return (entry, SendOutcome::NotSent(failure));
     }
     crash_point("send.after_commit");

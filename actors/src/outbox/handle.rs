@@ -1,6 +1,6 @@
 //! What the session writes through: the entry and the work it ends become durable together.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use telson_supervision::Registry;
@@ -50,12 +50,12 @@ pub struct Draft {
 pub struct Outbox {
     store: Store,
     registry: Registry,
-    accounts: Arc<HashMap<AccountKey, Style>>,
+    accounts: Arc<BTreeMap<AccountKey, Style>>,
 }
 
 impl Outbox {
     /// An outbox for these accounts.
-    pub fn new(store: Store, registry: Registry, accounts: HashMap<AccountKey, Style>) -> Self {
+    pub fn new(store: Store, registry: Registry, accounts: BTreeMap<AccountKey, Style>) -> Self {
         Self { store, registry, accounts: Arc::new(accounts) }
     }
 
@@ -109,7 +109,7 @@ impl Outbox {
     /// Tells the delivery actors about entries that are durable now. Losing this costs time only:
     /// a delivery actor reads its entries from the store when it starts.
     pub fn written(&self, entries: Vec<EntryRecord>) {
-        let mut by_account: HashMap<AccountKey, Vec<EntryRecord>> = HashMap::new();
+        let mut by_account: BTreeMap<AccountKey, Vec<EntryRecord>> = BTreeMap::new();
         for entry in entries {
             by_account.entry(entry.to.account.clone()).or_default().push(entry);
         }

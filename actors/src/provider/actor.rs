@@ -2,13 +2,15 @@
 //!
 //! Sessions send to it; it answers through the reply they give. Each call runs in a supervised task.
 //! Restart: its calls are gone; a session that hears nothing asks again for the same turn, which
-//! joins the call in flight if there is one.
-//! Invariants: L1 (permits, queue), D7 (a turn is never asked twice at once).
+//! joins the call in flight if there is one. A session that asks anything else has lost its memory
+//! of the call in flight, which is then stopped.
+//! Invariants: L1 (permits, queue), S2 (one call per session), D7 (a turn is never asked twice at
+//! once).
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use telson_supervision::{Dice, Health, Registry, task};
 
 use super::Provider;
@@ -18,8 +20,17 @@ use super::request::{Completion, Failure, FailureClass, Request};
 /// Calls that may wait for a permit. Sessions wait in their own lanes; this bounds a stampede.
 const WAITING_MAX: usize = 10_000;
 
-/// Called with the end of a call. Must not block.
-pub type Reply = Arc<dyn Fn(Result<Completion, Failure>) + Send + Sync>;
+/// What a session is told about its turn.
+#[derive(Debug)]
+pub enum Report {
+    /// The call has ended.
+    Ended(Result<Completion, Failure>),
+    /// Nothing like it is asked here: not yet, not any more, or in an earlier life.
+    NotAsked,
+}
+
+/// Called with news about a call. Must not block.
+pub type Reply = Arc<dyn Fn(Report) + Send + Sync>;
 
 /// What a provider actor needs.
 #[derive(Clone)]
@@ -40,7 +51,8 @@ pub struct ProviderDeps {
 
 /// What a provider actor is told.
 pub enum ProviderMessage {
-    /// Ask the model for this turn (from a session). A turn already asked only gets a new reply.
+    /// Ask the model for this turn (from a session). The same request again only gets a new reply;
+    /// any other takes the place of what the session asked before, whose asker is gone.
     Ask {
         /// Which session and turn.
         turn: TurnKey,
@@ -49,8 +61,19 @@ pub enum ProviderMessage {
         /// Where the answer goes.
         reply: Reply,
     },
+    /// Is this still being asked (from a session that has heard nothing for a while)? If so, it gets
+    /// a new reply; if not, the session is told. What was told before reaches the session before:
+    /// an answer on its way is never paid for again.
+    Check {
+        /// Which session and turn.
+        turn: TurnKey,
+        /// What was asked.
+        request: Request,
+        /// Where the answer goes.
+        reply: Reply,
+    },
     /// A call ended (from itself).
-    Ended(TurnKey, Result<Completion, Failure>),
+    Ended(Call, Result<Completion, Failure>),
 }
 
 /// An answer of a turn, over all sessions.
@@ -69,16 +92,31 @@ pub fn provider_name(name: &str) -> String {
     format!("provider/{name}")
 }
 
+/// One call: a session has at most one that counts, the one with the highest number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    session: String,
+    number: u64,
+}
+
 /// See the module.
 pub struct ProviderActor;
 
 /// Its memory.
 pub struct Calls {
     deps: ProviderDeps,
-    replies: HashMap<TurnKey, Reply>,
-    waiting: VecDeque<(TurnKey, Request)>,
-    running: HashMap<ActorId, TurnKey>,
-    in_flight: usize,
+    /// What each session wants to know now.
+    asked: HashMap<String, Asked>,
+    waiting: VecDeque<Call>,
+    running: HashMap<ActorId, (ActorCell, Call)>,
+    numbers: u64,
+}
+
+struct Asked {
+    number: u64,
+    turn: u64,
+    request: Arc<Request>,
+    reply: Reply,
 }
 
 type Myself = ActorRef<ProviderMessage>;
@@ -93,10 +131,10 @@ impl Actor for ProviderActor {
         deps.registry.register(provider_name(&deps.name), &myself, Some(deps.health.clone()));
         Ok(Calls {
             deps,
-            replies: HashMap::new(),
+            asked: HashMap::new(),
             waiting: VecDeque::new(),
             running: HashMap::new(),
-            in_flight: 0,
+            numbers: 0,
         })
     }
 
@@ -106,7 +144,13 @@ impl Actor for ProviderActor {
                 calls.deps.health.taken();
                 calls.ask(turn, request, reply);
             }
-            ProviderMessage::Ended(turn, result) => calls.ended(&turn, result),
+            ProviderMessage::Check { turn, request, reply } => {
+                calls.deps.health.taken();
+                if let Some(reply) = calls.join(&turn, &request, reply) {
+                    reply(Report::NotAsked);
+                }
+            }
+            ProviderMessage::Ended(call, result) => calls.ended(&call, result),
         }
         calls.start_waiting(&myself).await
     }
@@ -117,60 +161,101 @@ impl Actor for ProviderActor {
         event: SupervisionEvent,
         calls: &mut Calls,
     ) -> Outcome {
-        match event {
+        let (cell, failure) = match event {
             SupervisionEvent::ActorFailed(cell, error) => {
-                if let Some(turn) = calls.running.remove(&cell.get_id()) {
-                    calls.ended(&turn, Err(Failure::crashed(&error.to_string())));
-                    calls.start_waiting(&myself).await?;
-                }
+                (cell, Some(Failure::crashed(&error.to_string())))
             }
-            SupervisionEvent::ActorTerminated(cell, _, _) => {
-                calls.running.remove(&cell.get_id());
+            SupervisionEvent::ActorTerminated(cell, _, _) => (cell, None),
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {
+                return Ok(());
             }
-            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
+        };
+        if let Some((_, call)) = calls.running.remove(&cell.get_id())
+            && let Some(failure) = failure
+        {
+            calls.ended(&call, Err(failure));
         }
-        Ok(())
+        calls.start_waiting(&myself).await
     }
 }
 
 impl Calls {
     fn ask(&mut self, turn: TurnKey, request: Request, reply: Reply) {
-        if self.replies.contains_key(&turn) {
-            self.replies.insert(turn, reply);
-        } else if self.waiting.len() >= WAITING_MAX {
-            reply(Err(Failure::busy()));
-        } else {
-            self.replies.insert(turn.clone(), reply);
-            self.waiting.push_back((turn, request));
+        let Some(reply) = self.join(&turn, &request, reply) else { return };
+        let TurnKey { session, turn, .. } = turn;
+        if self.asked.contains_key(&session) {
+            self.forget(&session);
+        }
+        if self.waiting.len() >= WAITING_MAX {
+            return reply(Report::Ended(Err(Failure::busy())));
+        }
+        self.numbers += 1;
+        let number = self.numbers;
+        let asked = Asked { number, turn, request: Arc::new(request), reply };
+        self.asked.insert(session.clone(), asked);
+        self.waiting.push_back(Call { session, number });
+    }
+
+    /// Lets a call that asks the same answer to `reply`; gives it back if there is none.
+    fn join(&mut self, turn: &TurnKey, request: &Request, reply: Reply) -> Option<Reply> {
+        match self.asked.get_mut(&turn.session) {
+            Some(asked) if asked.turn == turn.turn && *asked.request == *request => {
+                asked.reply = reply;
+                None
+            }
+            _ => Some(reply),
         }
     }
 
-    fn ended(&mut self, turn: &TurnKey, result: Result<Completion, Failure>) {
-        self.in_flight = self.in_flight.saturating_sub(1);
+    /// Nobody waits for the session's call any more: its answer would answer other messages than
+    /// those of the turn that is asked now (D7), and both would run at once (S2).
+    fn forget(&mut self, session: &str) {
+        self.asked.remove(session);
+        self.waiting.retain(|call| call.session != session);
+        for (cell, call) in self.running.values() {
+            if call.session == session {
+                cell.kill();
+            }
+        }
+    }
+
+    fn ended(&mut self, call: &Call, result: Result<Completion, Failure>) {
         self.deps.health.set_note(result.as_ref().err().map(|failure| failure.message.clone()));
         self.deps.health.completed();
-        if let Some(reply) = self.replies.remove(turn) {
-            reply(result);
+        let is_current = |asked: &Asked| asked.number == call.number;
+        if self.asked.get(&call.session).is_some_and(is_current)
+            && let Some(asked) = self.asked.remove(&call.session)
+        {
+            (asked.reply)(Report::Ended(result));
         }
     }
 
     async fn start_waiting(&mut self, myself: &Myself) -> Outcome {
-        while self.in_flight < self.deps.permits.max(1) {
-            let Some((turn, request)) = self.waiting.pop_front() else { return Ok(()) };
-            self.in_flight += 1;
-            let work = call(self.deps.clone(), turn.clone(), request, myself.clone());
+        while self.running.len() < self.deps.permits.max(1) {
+            let Some(call) = self.next_waiting() else { return Ok(()) };
+            let Some(asked) = self.asked.get(&call.session) else { continue };
+            let request = asked.request.clone();
+            let work = perform(self.deps.clone(), call.clone(), request, myself.clone());
             let running = task::spawn(myself.get_cell(), work).await?;
-            self.running.insert(running.get_id(), turn);
+            self.running.insert(running.get_id(), (running, call));
         }
         Ok(())
+    }
+
+    /// The first call whose session has none that is still being stopped.
+    fn next_waiting(&mut self) -> Option<Call> {
+        let is_free =
+            |call: &Call| self.running.values().all(|(_, running)| running.session != call.session);
+        let at = self.waiting.iter().position(is_free)?;
+        self.waiting.remove(at)
     }
 }
 
 /// One call with its retries; reports to the actor.
-async fn call(deps: ProviderDeps, turn: TurnKey, request: Request, actor: Myself) {
+async fn perform(deps: ProviderDeps, call: Call, request: Arc<Request>, actor: Myself) {
     let mut attempt = 1;
     let result = loop {
-        let result = deps.client.stream(&request, &mut |_: &str| ()).await;
+        let result = deps.client.stream(&request, &mut |_: &str| ()).await.and_then(with_text);
         let Err(failure) = &result else { break result };
         let Some(pause) = retry_delay(attempt, failure, deps.dice.roll()) else { break result };
         tracing::warn!(provider = %deps.name, class = ?failure.class, attempt, ?pause,
@@ -179,10 +264,25 @@ async fn call(deps: ProviderDeps, turn: TurnKey, request: Request, actor: Myself
         attempt += 1;
     };
     // An actor that is gone has a successor, whom the session asks again.
-    drop(actor.send_message(ProviderMessage::Ended(turn, result)));
+    drop(actor.send_message(ProviderMessage::Ended(call, result)));
+}
+
+/// A completion without text or calls would end the turn, and the person would never hear of it.
+fn with_text(completion: Completion) -> Result<Completion, Failure> {
+    let says_nothing = completion.calls().next().is_none() && completion.plain().trim().is_empty();
+    if says_nothing { Err(Failure::blank()) } else { Ok(completion) }
 }
 
 impl Failure {
+    fn blank() -> Self {
+        Self {
+            class: FailureClass::EmptyResponse,
+            message: "the model answered without any text".into(),
+            retry_after: None,
+            output_started: false,
+        }
+    }
+
     fn crashed(reason: &str) -> Self {
         Self {
             class: FailureClass::Unclassified,

@@ -14,7 +14,9 @@ mod request;
 pub mod responses;
 mod secret;
 
-pub use actor::{ProviderActor, ProviderDeps, ProviderMessage, Reply, TurnKey, provider_name};
+pub use actor::{
+    Call, ProviderActor, ProviderDeps, ProviderMessage, Reply, Report, TurnKey, provider_name,
+};
 pub use content::{Part, Reasoning, Role, ToolCall, ToolResult, ToolSpec, ToolStatus, TurnMessage};
 pub use echo::Echo;
 pub use http::{ConfigError, HttpConfig};

@@ -14,7 +14,7 @@ use telson_supervision::{ChildSpec, Dice, Events, Registry, Via};
 
 use super::lane::LaneSettings;
 use super::machine::{
-    Effect, Event, FinishedTurn, HISTORY_EXCHANGES_MAX, Loaded, Session, Settings,
+    Ask, Effect, Event, FinishedTurn, HISTORY_EXCHANGES_MAX, Loaded, Occasion, Session, Settings,
 };
 use super::record::{
     Exchange, SessionRecord, TurnRecord, exchange_key, exchange_prefix, session_key, turn_key,
@@ -28,8 +28,8 @@ use crate::inbox::{InboxRecord, inbox_key, inbox_prefix};
 use crate::message::SessionKey;
 use crate::outbox::{Draft, Outbox};
 use crate::provider::{
-    Completion, Failure, FailureClass, ProviderMessage, Request, ToolCall, ToolResult, ToolStatus,
-    TurnKey, TurnMessage, provider_name,
+    Failure, FailureClass, ProviderMessage, Report, Request, ToolCall, ToolResult, ToolStatus,
+    TurnKey, provider_name,
 };
 use crate::store::{Batch, Epoch, Expect, Space, Store, StoreError};
 use crate::tool::{CallKey, TOOLS, ToolMessage, Toolbox};
@@ -236,12 +236,12 @@ impl State {
     async fn perform(&mut self, myself: &Myself, effect: Effect) -> Outcome {
         match effect {
             Effect::JournalAttempt(record) => self.journal_attempt(record).await?,
-            Effect::Ask { turn, round, messages, may_call, again } => {
-                if !again {
-                    self.tell_started(turn);
+            Effect::Ask(ask) => {
+                if ask.occasion == Occasion::Begin {
+                    self.tell_started(ask.turn);
                 }
                 crash_point("turn.before_ask");
-                self.ask(myself, (turn, round), messages, may_call);
+                self.ask(myself, ask);
                 crash_point("turn.after_ask");
             }
             Effect::Record { turn, step, record } => self.record(turn, step, &record).await?,
@@ -259,8 +259,20 @@ impl State {
                 myself.send_after(pause, || SessionMessage(Event::Tick));
             }
             Effect::Passivate => myself.get_cell().drain()?,
+            Effect::GiveBack(record) => self.give_back(record),
         }
         Ok(())
+    }
+
+    /// It was in the mailbox already when this session decided to leave. The supervisor of all
+    /// sessions keeps it until this life has ended, and begins the next one with it.
+    fn give_back(&self, record: Box<InboxRecord>) {
+        let sessions: Sessions = self.deps.registry.via(SESSIONS);
+        let message = SessionMessage(Event::Inbound(record));
+        if sessions.cast(DynamicMessage::Dispatch(self.key.clone(), message)).is_err() {
+            // The sessions are restarting, and the router after them reads the store.
+            tracing::debug!(session = %self.key, "sessions are not up; the message waits");
+        }
     }
 
     async fn journal_attempt(&self, record: TurnRecord) -> Result<(), StoreError> {
@@ -274,13 +286,8 @@ impl State {
         Ok(())
     }
 
-    fn ask(
-        &self,
-        myself: &Myself,
-        (turn, round): (u64, u32),
-        messages: Vec<TurnMessage>,
-        may_call: bool,
-    ) {
+    fn ask(&self, myself: &Myself, ask: Ask) {
+        let Ask { turn, round, messages, may_call, occasion } = ask;
         let tell = teller(myself);
         let Some(agent) = self.profile() else {
             tell(Event::Failed(turn, round, no_agent(&self.agent)));
@@ -294,15 +301,20 @@ impl State {
             may_call,
             output_tokens_max: agent.output_tokens_max,
         };
-        let reply = Arc::new(move |result: Result<Completion, Failure>| {
-            tell(match result {
-                Ok(completion) => Event::Answered(turn, round, completion),
-                Err(failure) => Event::Failed(turn, round, failure),
+        let reply = Arc::new(move |report: Report| {
+            tell(match report {
+                Report::Ended(Ok(completion)) => Event::Answered(turn, round, completion),
+                Report::Ended(Err(failure)) => Event::Failed(turn, round, failure),
+                Report::NotAsked => Event::NotAsked(turn, round),
             });
         });
         let key = TurnKey { session: self.key.as_str().to_owned(), turn, round };
         let provider = self.deps.registry.via(provider_name(&agent.provider));
-        if provider.cast(ProviderMessage::Ask { turn: key, request, reply }).is_err() {
+        let message = match occasion {
+            Occasion::Check => ProviderMessage::Check { turn: key, request, reply },
+            Occasion::Begin | Occasion::Anew => ProviderMessage::Ask { turn: key, request, reply },
+        };
+        if provider.cast(message).is_err() {
             // It is restarting: the machine asks again when nothing is heard.
             tracing::debug!(session = %self.key, provider = %agent.provider, "provider is not up");
         }

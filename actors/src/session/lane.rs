@@ -196,6 +196,16 @@ impl Lane {
         self.fold(oldest)
     }
 
+    /// Adds a message that was accepted in an earlier life, whatever the lane holds: a restart is no
+    /// reason to drop what would have been answered without it.
+    pub fn restore(&mut self, message: Waiting) -> Pushed {
+        if self.knows(message.id) {
+            return Pushed::Duplicate;
+        }
+        self.waiting.push_back(message);
+        Pushed::Queued
+    }
+
     /// Notes that a turn already owns this message, so that a repeated push does nothing.
     pub fn mark_left(&mut self, id: EnvelopeId) {
         if self.left.contains(&id) {

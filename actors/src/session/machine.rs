@@ -38,6 +38,8 @@ pub enum Event {
     Answered(u64, u32, Completion),
     /// The model could not be asked: the turn, for which of its answers, and why.
     Failed(u64, u32, Failure),
+    /// The provider knows nothing of this turn, or not of this answer.
+    NotAsked(u64, u32),
     /// A tool has answered: the turn, which of its calls, and what it says.
     ToolDone(u64, StepId, ToolResult),
     /// Time has passed.
@@ -46,24 +48,24 @@ pub enum Event {
     MakeRoom,
 }
 
+/// Why a model is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// The turn begins.
+    Begin,
+    /// Nothing was heard for a while, or the model failed: is it still being asked?
+    Check,
+    /// It is not.
+    Anew,
+}
+
 /// What the actor has to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Journal that this turn is tried again after a crash.
     JournalAttempt(TurnRecord),
     /// Ask the model.
-    Ask {
-        /// The turn.
-        turn: u64,
-        /// Which of its answers.
-        round: u32,
-        /// The conversation, ending with the prompt and what came of it so far.
-        messages: Vec<TurnMessage>,
-        /// Whether it may call tools.
-        may_call: bool,
-        /// Whether this turn was asked before: nothing was heard, or the model failed.
-        again: bool,
-    },
+    Ask(Ask),
     /// Make a step of the turn durable, before anything that follows from it.
     Record {
         /// The turn.
@@ -99,6 +101,23 @@ pub enum Effect {
     WakeAt(Timestamp),
     /// Drain the mailbox and end.
     Passivate,
+    /// Hand this message to the session's next life: this one has begun to leave.
+    GiveBack(Box<InboxRecord>),
+}
+
+/// A question to the model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ask {
+    /// The turn.
+    pub turn: u64,
+    /// Which of its answers.
+    pub round: u32,
+    /// The conversation, ending with the prompt and what came of it so far.
+    pub messages: Vec<TurnMessage>,
+    /// Whether it may call tools.
+    pub may_call: bool,
+    /// On which occasion.
+    pub occasion: Occasion,
 }
 
 /// A turn that has its answer.
@@ -155,6 +174,8 @@ pub struct Session {
     wake_at: Option<Timestamp>,
     /// Its place is wanted: it leaves as soon as nothing waits.
     is_leaving: bool,
+    /// It drains. A turn begun now would lose its answer, for nobody would be there to hear it.
+    has_left: bool,
 }
 
 /// An exchange, as the model is shown it again.
@@ -194,6 +215,7 @@ impl Session {
             last_used: now,
             wake_at: None,
             is_leaving: false,
+            has_left: false,
         };
         if loaded.after_crash {
             session.suspects = loaded.inbox.iter().map(|record| record.envelope.id).collect();
@@ -206,7 +228,8 @@ impl Session {
                 session.lane.mark_left(id);
                 session.records.insert(id, record);
             } else {
-                session.accept(record, now, &mut effects);
+                let pushed = session.lane.restore(waiting(&record, now));
+                session.take(record, pushed, &mut effects);
             }
         }
         if let Some((turn, steps, opening)) = resumed {
@@ -219,6 +242,12 @@ impl Session {
     /// The one entrance.
     pub fn step(&mut self, event: Event, now: Timestamp) -> Vec<Effect> {
         let mut effects = Vec::new();
+        if self.has_left {
+            if let Event::Inbound(record) = event {
+                effects.push(Effect::GiveBack(record));
+            }
+            return effects;
+        }
         match event {
             Event::Inbound(record) => {
                 self.last_used = now;
@@ -230,12 +259,13 @@ impl Session {
             Event::Failed(turn, round, failure) => {
                 self.failed((turn, round), failure, now, &mut effects);
             }
+            Event::NotAsked(turn, round) => self.ask_anew((turn, round), now, &mut effects),
             Event::ToolDone(turn, step, result) => {
                 self.tool_done(turn, step, result, now, &mut effects);
             }
             Event::Tick => {
                 self.wake_at = None;
-                self.ask_again(now, &mut effects);
+                self.check(now, &mut effects);
             }
             Event::MakeRoom => self.is_leaving = true,
         }
@@ -259,14 +289,12 @@ impl Session {
     }
 
     fn accept(&mut self, record: InboxRecord, now: Timestamp, effects: &mut Vec<Effect>) {
-        let waiting = Waiting {
-            id: record.envelope.id,
-            reply_to: record.envelope.inbound.reply_to.clone(),
-            sender: record.envelope.inbound.sender.clone(),
-            text: record.envelope.inbound.text.clone(),
-            at: now,
-        };
-        match self.lane.push(waiting) {
+        let pushed = self.lane.push(waiting(&record, now));
+        self.take(record, pushed, effects);
+    }
+
+    fn take(&mut self, record: InboxRecord, pushed: Pushed, effects: &mut Vec<Effect>) {
+        match pushed {
             Pushed::Duplicate => {}
             Pushed::Queued | Pushed::Folded(_) => {
                 self.records.insert(record.envelope.id, record);
@@ -287,6 +315,7 @@ impl Session {
                 Next::Idle => {
                     let at = self.last_used.plus(self.settings.idle_max);
                     if at <= now || self.is_leaving {
+                        self.has_left = true;
                         effects.push(Effect::Passivate);
                         return;
                     }
@@ -363,21 +392,21 @@ impl Session {
             effects.push(Effect::JournalAttempt(record));
         }
         self.turn = Some(turn);
-        self.ask(true, effects);
+        self.ask(Occasion::Begin, effects);
     }
 
-    /// What the turn in flight needs next: its tools, or the model. `begins` in this life.
-    fn ask(&mut self, begins: bool, effects: &mut Vec<Effect>) {
+    /// What the turn in flight needs next: its tools, or the model.
+    fn ask(&self, occasion: Occasion, effects: &mut Vec<Effect>) {
         let Some(turn) = &self.turn else { return };
         let calls = turn.steps.open_calls();
         if calls.is_empty() {
-            effects.push(Effect::Ask {
+            effects.push(Effect::Ask(Ask {
                 turn: turn.turn,
                 round: turn.steps.round(),
                 messages: self.conversation(turn),
                 may_call: turn.steps.may_call(),
-                again: !begins,
-            });
+                occasion,
+            }));
         } else {
             effects.push(Effect::CallTools { turn: turn.turn, calls, again: true });
         }
@@ -482,7 +511,7 @@ impl Session {
         let done = in_flight.steps.open_calls().is_empty();
         effects.push(Effect::Record { turn, step, record: Box::new(StepRecord::Result(result)) });
         if done {
-            self.ask(false, effects);
+            self.ask(Occasion::Anew, effects);
         }
     }
 
@@ -526,11 +555,18 @@ impl Session {
         });
     }
 
-    /// Asks again for a turn nobody has reported about in time.
-    fn ask_again(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        if let Some(turn) = self.turn.as_mut().filter(|turn| turn.ask_at <= now) {
-            turn.ask_at = now.plus(ASK_AGAIN);
-            self.ask(false, effects);
+    /// Asks about a turn nobody has reported about in time. Its answer may be on its way: so this
+    /// only asks, and what comes back decides.
+    fn check(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let Some(turn) = self.turn.as_mut().filter(|turn| turn.ask_at <= now) else { return };
+        turn.ask_at = now.plus(ASK_AGAIN);
+        self.ask(Occasion::Check, effects);
+    }
+
+    fn ask_anew(&mut self, (turn, round): (u64, u32), now: Timestamp, effects: &mut Vec<Effect>) {
+        if let Some(in_flight) = self.turn.as_mut().filter(|t| t.awaits(turn, round)) {
+            in_flight.ask_at = now.plus(ASK_AGAIN);
+            self.ask(Occasion::Anew, effects);
         }
     }
 
@@ -586,6 +622,18 @@ impl InFlight {
 impl From<Exchange> for Past {
     fn from(exchange: Exchange) -> Self {
         Self { prompt: exchange.prompt, steps: exchange.steps, answer: exchange.answer }
+    }
+}
+
+/// A message as the lane sees it.
+fn waiting(record: &InboxRecord, now: Timestamp) -> Waiting {
+    let inbound = &record.envelope.inbound;
+    Waiting {
+        id: record.envelope.id,
+        reply_to: inbound.reply_to.clone(),
+        sender: inbound.sender.clone(),
+        text: inbound.text.clone(),
+        at: now,
     }
 }
 

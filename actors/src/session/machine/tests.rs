@@ -106,18 +106,19 @@ struct Observer {
     open: Vec<(StepId, ToolCall)>,
     /// Steps recorded for the turn in flight.
     recorded: Vec<StepId>,
+    has_left: bool,
 }
 
 impl Observer {
     fn see(&mut self, effects: Vec<Effect>) -> Result<(), TestCaseError> {
         for effect in effects {
             match effect {
-                Effect::Ask { turn, round, again: false, .. } => {
+                Effect::Ask(Ask { turn, round, occasion: Occasion::Begin, .. }) => {
                     // S2: at most one turn in flight.
                     prop_assert!(self.in_flight.is_none(), "two turns in flight");
                     (self.in_flight, self.round) = (Some(turn), round);
                 }
-                Effect::Ask { turn, round, again: true, .. } => {
+                Effect::Ask(Ask { turn, round, .. }) => {
                     prop_assert!(self.in_flight == Some(turn));
                     prop_assert!(self.open.is_empty(), "asked before its tools have answered");
                     self.round = round;
@@ -146,7 +147,9 @@ impl Observer {
                         *self.ends.entry(record.envelope.id.0).or_default() += 1;
                     }
                 }
-                Effect::JournalAttempt(_) | Effect::WakeAt(_) | Effect::Passivate => {}
+                Effect::Passivate => self.has_left = true,
+                Effect::GiveBack(_) => prop_assert!(false, "a life that has left is not used"),
+                Effect::JournalAttempt(_) | Effect::WakeAt(_) => {}
             }
         }
         Ok(())
@@ -240,6 +243,10 @@ proptest! {
                 Step::Repeat(_) => continue,
             };
             observer.see(session.step(event, now))?;
+            if std::mem::take(&mut observer.has_left) {
+                prop_assert!(session.is_idle(), "it leaves with nothing undone");
+                session = Session::new(settings(lane), Loaded::default(), now).0;
+            }
         }
         // It never hangs: answered patiently, it runs empty.
         for _ in 0..1000 {
@@ -260,7 +267,7 @@ fn only_turn(effects: &[Effect]) -> u64 {
     effects
         .iter()
         .find_map(|effect| match effect {
-            Effect::Ask { turn, .. } => Some(*turn),
+            Effect::Ask(ask) => Some(ask.turn),
             _ => None,
         })
         .expect("a turn begins")
@@ -303,9 +310,7 @@ fn a_failing_provider_is_asked_again_and_given_up_in_the_end() {
     let turn = only_turn(&session.step(Event::Inbound(Box::new(record(7, 0))), now));
     for _ in 1..PROVIDER_TRIES_MAX {
         let effects = session.step(Event::Failed(turn, 0, failure(FailureClass::Overloaded)), now);
-        assert!(
-            !effects.iter().any(|e| matches!(e, Effect::DeadLetter { .. } | Effect::Ask { .. }))
-        );
+        assert!(!effects.iter().any(|e| matches!(e, Effect::DeadLetter { .. } | Effect::Ask(_))));
         now = now.plus(PROVIDER_PAUSE_MAX);
         assert_eq!(only_turn(&session.step(Event::Tick, now)), turn);
     }
@@ -363,14 +368,14 @@ fn a_turn_goes_on_behind_its_last_recorded_step() {
     let (mut session, effects) = after_crash(steps.clone());
     let called = effects.iter().find_map(|effect| match effect {
         Effect::CallTools { calls, again: true, .. } => Some(calls.clone()),
-        Effect::Ask { .. } => panic!("the recorded answer is not asked for again"),
+        Effect::Ask(_) => panic!("the recorded answer is not asked for again"),
         _ => None,
     });
     assert_eq!(called.unwrap(), calls[1..], "only the call without a result");
     let result = ToolResult { status: ToolStatus::Unknown, ..done(&calls[1].1) };
     let effects = session.step(Event::ToolDone(1, calls[1].0, result), Timestamp(1));
     assert!(matches!(effects[0], Effect::Record { turn: 1, .. }), "recorded first");
-    let Effect::Ask { round: 1, messages, .. } = &effects[1] else { panic!("{effects:?}") };
+    let Effect::Ask(Ask { round: 1, messages, .. }) = &effects[1] else { panic!("{effects:?}") };
     assert_eq!(messages.len(), 3, "the prompt, the answer, the results");
     let effects = session.step(Event::Answered(1, 1, answer()), Timestamp(2));
     let Effect::Finish(finished) = &effects[0] else { panic!("{effects:?}") };
@@ -387,7 +392,7 @@ fn a_model_that_never_stops_calling_tools_is_made_to_answer() {
     let mut rounds = 0;
     loop {
         let asked = effects.iter().find_map(|effect| match effect {
-            Effect::Ask { round, may_call, .. } => Some((*round, *may_call)),
+            Effect::Ask(ask) => Some((ask.round, ask.may_call)),
             _ => None,
         });
         let Some((round, may_call)) = asked else { break };
@@ -400,4 +405,58 @@ fn a_model_that_never_stops_calling_tools_is_made_to_answer() {
     }
     assert_eq!(rounds, super::super::steps::ROUNDS_MAX + 1);
     assert!(matches!(effects[0], Effect::Finish(_)), "{effects:?}");
+}
+
+#[test]
+fn what_reaches_a_session_that_leaves_is_given_back() {
+    let now = Timestamp(0);
+    let (mut session, _) = Session::new(settings(LaneSettings::default()), Loaded::default(), now);
+    assert_eq!(session.step(Event::MakeRoom, now), [Effect::Passivate]);
+    let late = Box::new(record(1, 0));
+    let effects = session.step(Event::Inbound(late.clone()), now);
+    assert_eq!(effects, [Effect::GiveBack(late)], "its answer would find nobody");
+    assert!(session.step(Event::Tick, now).is_empty());
+    assert!(session.is_idle());
+}
+
+#[test]
+fn a_restart_drops_nothing_that_was_accepted() {
+    use crate::session::lane::DropPolicy;
+    // One in flight and two waiting: as much as the lane takes without dropping.
+    let inbox: Vec<InboxRecord> = (1..=3).map(|id| record(id, 0)).collect();
+    for drop in [DropPolicy::Old, DropPolicy::New] {
+        let lane = LaneSettings { cap: 2, drop, ..LaneSettings::default() };
+        let now = Timestamp(0);
+        let (mut live, _) = Session::new(settings(lane), Loaded::default(), now);
+        let mut effects = Vec::new();
+        for record in &inbox {
+            effects.extend(live.step(Event::Inbound(Box::new(record.clone())), now));
+        }
+        let loaded = Loaded { inbox: inbox.clone(), after_crash: true, ..Loaded::default() };
+        let (restored, after) = Session::new(settings(lane), loaded, now);
+        effects.extend(after);
+        let drops = |effect: &&Effect| matches!(effect, Effect::DeadLetter { .. });
+        assert_eq!(effects.iter().find(drops), None, "{drop:?}");
+        assert_eq!(restored.turn_in_flight(), Some(1));
+    }
+}
+
+// D7: an answer on its way must not be paid for again.
+#[test]
+fn a_turn_that_hears_nothing_asks_first_whether_it_is_still_asked() {
+    let now = Timestamp(0);
+    let occasion = |effects: &[Effect]| {
+        effects.iter().find_map(|effect| match effect {
+            Effect::Ask(ask) => Some(ask.occasion),
+            _ => None,
+        })
+    };
+    let (mut session, _) = Session::new(settings(LaneSettings::default()), Loaded::default(), now);
+    let effects = session.step(Event::Inbound(Box::new(record(1, 0))), now);
+    assert_eq!(occasion(&effects), Some(Occasion::Begin));
+    let late = now.plus(ASK_AGAIN);
+    assert_eq!(occasion(&session.step(Event::Tick, late)), Some(Occasion::Check));
+    assert_eq!(occasion(&session.step(Event::NotAsked(1, 0), late)), Some(Occasion::Anew));
+    session.step(Event::Answered(1, 0, answer()), late);
+    assert_eq!(occasion(&session.step(Event::NotAsked(1, 0), late)), None, "it has its answer");
 }

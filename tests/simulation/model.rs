@@ -1,0 +1,134 @@
+//! A model provider that streams slowly, fails in every class, hangs, breaks off and panics, and
+//! keeps its own bill.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use telson_actors::provider::{
+    Completion, Failure, FailureClass, Provider, Request, TextSink, Usage,
+};
+
+use super::plan::AskFate;
+use super::planted::Planted;
+use super::platform::Open;
+use super::switch::Switch;
+use super::token::{Token, tokens};
+use super::world::{World, distinct};
+
+/// A client that hears nothing gives up after so long: every wait of a client has a deadline.
+const HANG: Duration = Duration::from_mins(7);
+
+/// The client of the model, in one life.
+pub(crate) struct Model {
+    pub(crate) world: Arc<World>,
+    pub(crate) life: Arc<Switch>,
+}
+
+impl Model {
+    /// What is asked, checked: one session only, and nothing that is answered already.
+    fn read(&self, request: &Request) -> Vec<Token> {
+        let mut state = self.world.state();
+        let prompt = request.messages.last().unwrap().plain();
+        let asked = tokens(prompt.as_bytes());
+        let session = self.world.session_of(asked[0]);
+        for message in &request.messages {
+            for token in distinct(message.plain().as_bytes()) {
+                if self.world.session_of(token) != session {
+                    state.complain(format!("S3: {token} is told to session {session:?}"));
+                }
+            }
+        }
+        for token in &asked {
+            if state.transcribed.contains(token) {
+                state.complain(format!("D7: {token} is asked again, and its answer is on disk"));
+            }
+        }
+        if state.paid.contains(&asked) && !state.is_disturbed {
+            state.complain(format!("D7: {} is paid for twice", names(&asked)));
+        }
+        asked
+    }
+
+    async fn answer(&self, asked: &[Token], sink: TextSink<'_>, pause: Duration) -> Completion {
+        let mut text: String = asked.iter().map(|token| token.answer()).collect();
+        if self.world.planted == Some(Planted::HalfAnswer) {
+            text.truncate(text.len() / 2);
+        }
+        for piece in [&text[..text.len() / 2], &text[text.len() / 2..]] {
+            tokio::time::sleep(pause).await;
+            sink(piece);
+        }
+        self.life
+            .reach(|| {
+                let mut state = self.world.state();
+                state.paid.insert(asked.to_vec());
+                state.note(|| format!("answered {}", names(asked)));
+            })
+            .await;
+        completion(text)
+    }
+
+    fn failure(&self, class: FailureClass, output_started: bool) -> Failure {
+        let state = self.world.state();
+        let wish = Duration::from_millis(state.chance.below(100_000));
+        let retry_after = state.chance.one_in(3).then_some(wish);
+        Failure { class, message: "simulated".into(), retry_after, output_started }
+    }
+}
+
+impl Provider for Model {
+    fn stream<'a>(
+        &'a self,
+        request: &'a Request,
+        sink: TextSink<'a>,
+    ) -> BoxFuture<'a, Result<Completion, Failure>> {
+        Box::pin(async move {
+            if !self.life.is_alive() {
+                std::future::pending::<()>().await;
+            }
+            let asked = self.read(request);
+            let session = self.world.session_of(asked[0]);
+            let _open = Open::begin(&self.world, format!("S2: turns of session {session:?}"));
+            let (fate, pause) = self
+                .life
+                .reach(|| {
+                    let mut state = self.world.state();
+                    let fate = state.fate(|weather| &weather.asks);
+                    let pause = state.pause();
+                    state.note(|| format!("ask {}: {fate:?} in {pause:?}", names(&asked)));
+                    (fate, pause)
+                })
+                .await;
+            match fate {
+                AskFate::Answer => Ok(self.answer(&asked, sink, pause).await),
+                AskFate::AnswerBlank => Ok(completion(" \n".into())),
+                AskFate::Fail(class) => {
+                    tokio::time::sleep(pause).await;
+                    Err(self.failure(class, false))
+                }
+                AskFate::CutMidStream => {
+                    sink("the beginning of");
+                    tokio::time::sleep(pause).await;
+                    Err(self.failure(FailureClass::Server, true))
+                }
+                AskFate::Hang => {
+                    tokio::time::sleep(HANG).await;
+                    Err(self.failure(FailureClass::Timeout, false))
+                }
+                AskFate::Panic => {
+                    tokio::time::sleep(pause).await;
+                    panic!("simulated: the client of the model panics")
+                }
+            }
+        })
+    }
+}
+
+fn completion(text: String) -> Completion {
+    Completion { usage: Usage { input: 10, output: 10 }, ..Completion::text(text) }
+}
+
+fn names(asked: &[Token]) -> String {
+    asked.iter().map(Token::to_string).collect()
+}
