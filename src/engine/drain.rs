@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use telson_actors::crash_point::crash_point;
+use telson_actors::store::Batch;
 use telson_supervision::StopOutcome;
 use tokio::time::Instant;
 
@@ -24,6 +25,9 @@ impl Engine {
         self.0.admitting.store(false, Ordering::Release);
         crash_point("drain.begun");
         let end = Instant::now() + deadline;
+        // What was submitted a moment ago counts only when it is durable; this stands behind it. A
+        // store that has failed is told by other means.
+        drop(tokio::time::timeout(deadline, self.0.store.commit(Batch::new())).await);
         let (mut last, mut since) = (self.load(), Instant::now());
         loop {
             let load = self.load();

@@ -109,10 +109,22 @@ impl Committer {
             }
             return;
         }
+<<<<<<< ours
         let accepted = self.accept(group);
         let result = self.write(&accepted.writes, accepted.needs_sync);
         for (done, tallies) in accepted.done {
+=======
+        let (accepted, writes) = self.accept(group);
+        let result = if writes.is_empty() { Ok(()) } else { self.backend.commit(&writes) };
+        if let Err(error) = &result {
+            tracing::error!(%error, "commit failed: nothing more is acknowledged");
+            self.fenced.send_replace(Some(error.to_string()));
+        }
+        for (done, mut tallies) in accepted {
+>>>>>>> theirs
             if result.is_ok() {
+                // What moves from one space to another is never seen in neither.
+                tallies.sort_by_key(|(_, change)| std::cmp::Reverse(*change));
                 for (space, change) in tallies {
                     self.tallies.add(space, change);
                 }
