@@ -207,6 +207,7 @@ fn judge_a_chat_db_row(bencher: Bencher<'_, '_>) {
         admitted: false,
         boundary_rowid: 0,
         watching_since: NOW,
+        behind: std::time::Duration::ZERO,
         limits: &limits,
     };
     let later = NOW.plus(limits.settle);

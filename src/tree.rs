@@ -104,7 +104,7 @@ pub(crate) fn tree(wiring: &Wiring) -> SupervisorSpec {
             // With pauses of up to five seconds a single broken child restarts 16 times a minute.
             let mut branch = branch(&format!("engine/edge/{name}"), Strategy::OneForOne, 10);
             branch.on_exceeded = OnExceeded::HalfOpen(wiring.spec.limits.account_rest);
-            let branch = branch.child(wiring.delivery(&account));
+            let branch = branch.child(wiring.delivery(&account, &outbox));
             let branch = account.children.into_iter().fold(branch, SupervisorSpec::child);
             edge.child(branch.into_child(&name, wiring.stop()))
         },
@@ -171,13 +171,14 @@ impl Wiring {
         .shutdown(shutdown)
     }
 
-    fn delivery(&self, account: &Account) -> ChildSpec {
+    fn delivery(&self, account: &Account, outbox: &Outbox) -> ChildSpec {
         let health = Health::new();
         let deps = DeliveryDeps {
             account: account.key.clone(),
             channel: account.channel.clone(),
             unsettled: account.unsettled,
             store: self.store.clone(),
+            backlog: outbox.backlog(&account.key),
             clock: self.spec.clock,
             dice: self.spec.dice.clone(),
             journal: self.journal.clone(),
@@ -193,6 +194,7 @@ impl Wiring {
             name: provider.name.clone(),
             client: provider.client.clone(),
             permits: self.spec.limits.provider_calls_max,
+            attempt_max: self.spec.limits.provider_attempt_max,
             dice: self.spec.dice.clone(),
             registry: self.registry.clone(),
             health: health.clone(),
@@ -237,6 +239,7 @@ impl Wiring {
             clock: self.spec.clock,
             journal: self.journal.clone(),
             waiting_max: self.spec.limits.waiting_max,
+            undelivered_max: self.spec.limits.undelivered_max,
             codes: self.codes(),
             registry: self.registry.clone(),
             health: health.clone(),

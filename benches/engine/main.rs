@@ -15,6 +15,7 @@
 
 mod compaction;
 mod floor;
+mod hung;
 mod measure;
 mod memory;
 mod platform;
@@ -40,6 +41,8 @@ enum Section {
     Whole,
     /// A restart behind unanswered messages.
     Recovery,
+    /// Others while a lane, a channel or a provider hangs.
+    Hung,
     /// Resident memory.
     Memory,
     /// Commits while the store is compacted.
@@ -151,6 +154,9 @@ async fn measure_all(options: &Options, scale: &Scale) -> Report {
     }
     if wanted(Section::Recovery) {
         report.add(Section::Recovery, recovery::measure(scale).await);
+    }
+    if wanted(Section::Hung) {
+        report.add(Section::Hung, hung::measure(scale).await);
     }
     if wanted(Section::Compaction) {
         report.add(Section::Compaction, compaction::measure(scale).await);

@@ -94,7 +94,10 @@ impl Channel for Platform {
     }
 
     fn send<'a>(&'a self, part: &'a Outbound, _: &'a Evidence) -> BoxFuture<'a, SendOutcome> {
-        let person: usize = part.to.target.parse().unwrap();
+        // Whoever has no number has a lane that hangs.
+        let Ok(person) = part.to.target.parse::<usize>() else {
+            return Box::pin(std::future::pending());
+        };
         self.0.people[person].notify_one();
         self.0.first.get_or_init(Instant::now);
         if self.0.came.fetch_add(1, Ordering::AcqRel) + 1 == self.0.expected {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use telson_actors::event::JourneyEvent;
 use tokio::net::UnixStream;
 use tokio::sync::broadcast::{self, error::RecvError};
-use tokio_util::codec::{Framed, LinesCodec};
+use tokio_util::codec::{AnyDelimiterCodec, AnyDelimiterCodecError, Framed};
 
 use super::frame::{ErrorBody, FRAME_BYTES_MAX, Frame, Request, Response};
 use super::methods;
@@ -14,14 +14,21 @@ use crate::engine::{Engine, LateEngine};
 /// Subscribes this connection to journeys; the only request that is answered more than once.
 const SUBSCRIBE: &str = "telson.events.subscribe";
 
-type Wire = Framed<UnixStream, LinesCodec>;
+/// Lines are bytes until somebody has looked whether they are text: a line that is none is a mistake
+/// of its sender, and no reason to hang up.
+type Wire = Framed<UnixStream, AnyDelimiterCodec>;
 
 /// Serves a connection until either side closes it.
 pub(super) async fn serve(stream: UnixStream, engine: LateEngine) {
-    let mut wire = Framed::new(stream, LinesCodec::new_with_max_length(FRAME_BYTES_MAX));
+    let lines = AnyDelimiterCodec::new_with_max_length(b"\n".into(), b"\n".into(), FRAME_BYTES_MAX);
+    let mut wire = Framed::new(stream, lines);
     while let Some(line) = wire.next().await {
-        let Ok(line) = line else { return };
-        let response = match Frame::parse(&line) {
+        let frame = match line {
+            Ok(line) => Frame::read(&line),
+            Err(AnyDelimiterCodecError::MaxChunkLengthExceeded) => Err(ErrorBody::too_long()),
+            Err(AnyDelimiterCodecError::Io(_)) => return,
+        };
+        let response = match frame {
             Ok(Frame::Req(request)) if request.method == SUBSCRIBE => {
                 return stream_events(wire, &request, &engine).await;
             }

@@ -76,6 +76,10 @@ impl ErrorBody {
         Self { code: "INVALID_REQUEST".into(), message: message.into(), retryable: false }
     }
 
+    pub(super) fn too_long() -> Self {
+        Self::invalid(format!("this line is longer than {FRAME_BYTES_MAX} bytes"))
+    }
+
     pub(super) fn not_found(message: impl Into<String>) -> Self {
         Self { code: "NOT_FOUND".into(), message: message.into(), retryable: false }
     }
@@ -100,6 +104,17 @@ impl Response {
 }
 
 impl Frame {
+    /// Reads one line as it came, whatever its bytes.
+    ///
+    /// # Errors
+    /// What is wrong with it, for its sender.
+    pub fn read(line: &[u8]) -> Result<Self, ErrorBody> {
+        match str::from_utf8(line) {
+            Ok(line) => Self::parse(line),
+            Err(error) => Err(ErrorBody::invalid(format!("this line is not UTF-8: {error}"))),
+        }
+    }
+
     /// Reads one line.
     ///
     /// # Errors
@@ -131,6 +146,13 @@ mod tests {
             let line = frame.encode();
             prop_assert!(!line.contains('\n'));
             prop_assert_eq!(Frame::parse(&line), Ok(frame));
+        }
+
+        #[test]
+        fn any_bytes_are_answered(line: Vec<u8>) {
+            if let Err(error) = Frame::read(&line) {
+                prop_assert_eq!(error.code, "INVALID_REQUEST");
+            }
         }
 
         #[test]

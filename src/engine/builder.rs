@@ -55,6 +55,8 @@ pub enum StoreSpec {
     Dir(PathBuf),
     /// Behind this backend, committed in the caller's thread.
     Inline(Arc<dyn Backend>),
+    /// Behind this backend, committed by a thread of its own: its calls may take their time.
+    Threaded(Arc<dyn Backend>),
 }
 
 /// A model provider.
@@ -139,6 +141,13 @@ impl Builder {
         self
     }
 
+    /// Keeps its memory behind `backend`, whose calls may block for long: a thread of its own commits.
+    #[must_use]
+    pub fn blocking_backend(mut self, backend: Arc<dyn Backend>) -> Self {
+        self.store = Some(StoreSpec::Threaded(backend));
+        self
+    }
+
     /// Adds an agent; the first one added is the default agent.
     #[must_use]
     pub fn agent(mut self, id: &str, profile: AgentProfile) -> Self {
@@ -180,6 +189,21 @@ impl Builder {
         self.rules.access.insert(account.clone(), access);
         let unsettled = UnsettledSends::default();
         self.accounts.push(AccountSpec::Own { account, channel, receiver, unsettled });
+        self
+    }
+
+    /// Sets what becomes of sends nobody can settle, on an account added before.
+    #[must_use]
+    pub fn unsettled(mut self, of: &AccountKey, sends: UnsettledSends) -> Self {
+        for added in &mut self.accounts {
+            match added {
+                AccountSpec::Own { account, unsettled, .. } if account == of => *unsettled = sends,
+                AccountSpec::Imessage(config, unsettled) if config.account == *of => {
+                    *unsettled = sends;
+                }
+                AccountSpec::Own { .. } | AccountSpec::Imessage(..) => {}
+            }
+        }
         self
     }
 
@@ -309,6 +333,7 @@ impl Builder {
     async fn open_store(&self) -> Result<Store, StartError> {
         match self.store.clone().ok_or(StartError::NoStore)? {
             StoreSpec::Inline(backend) => Ok(Store::inline(backend)?),
+            StoreSpec::Threaded(backend) => Ok(Store::threaded(backend, None)?),
             StoreSpec::Dir(dir) => {
                 let compaction = self.compaction;
                 // Opening reads the database and may recover it: not on a runtime thread.

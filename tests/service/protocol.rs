@@ -38,6 +38,39 @@ fn a_line_that_is_no_request_is_answered_and_the_connection_stays() {
 }
 
 #[test]
+fn a_line_that_is_no_text_is_answered_and_the_connection_stays() {
+    let home = Home::new();
+    let service = home.start(&[]);
+    let mut wire = Wire::connect(&home.socket()).unwrap();
+    let half: &[u8] = b"{\"type\":\"req\",\"id\":\"1\",\"method\":\"health\xc3\"}";
+    for line in [b"\xff\xfe".as_slice(), b"\xed\xa0\x80", b"\0\0\0", half] {
+        wire.say_bytes(line);
+        let answer = wire.hear().expect("the connection stays");
+        assert_eq!((&answer["id"], &answer["ok"]), (&json!("invalid"), &json!(false)), "{answer}");
+        assert_eq!(answer["error"]["code"], "INVALID_REQUEST", "{answer}");
+    }
+    let answer = wire.ask(&request("7", "health", json!({})));
+    assert_eq!((&answer["id"], &answer["ok"]), (&json!("7"), &json!(true)), "{answer}");
+    service.stop();
+}
+
+#[test]
+fn a_line_without_end_is_answered_and_hung_up_on() {
+    let home = Home::new();
+    let service = home.start(&[]);
+    let mut wire = Wire::connect(&home.socket()).unwrap();
+    wire.say_bytes(&vec![b'x'; 4 * 1024 * 1024 + 100]);
+    let answer = wire.hear().expect("a reason comes before the end");
+    let message = answer["error"]["message"].as_str().unwrap();
+    assert!(message.contains("longer than"), "{answer}");
+    assert_eq!(wire.hear(), None);
+    // Only that connection is gone.
+    let mut wire = Wire::connect(&home.socket()).unwrap();
+    assert_eq!(wire.ask(&request("7", "health", json!({})))["ok"], true);
+    service.stop();
+}
+
+#[test]
 fn a_wrong_request_is_answered_under_its_own_id() {
     let home = Home::new();
     let service = home.start(&[]);

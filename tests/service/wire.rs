@@ -28,6 +28,11 @@ impl Wire {
         self.0.get_mut().write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
+    /// Sends bytes as they are, and the end of the line.
+    pub(crate) fn say_bytes(&mut self, line: &[u8]) {
+        self.0.get_mut().write_all(&[line, b"\n"].concat()).unwrap();
+    }
+
     /// The next frame; `None` when the other side has closed the connection.
     pub(crate) fn hear(&mut self) -> Option<Value> {
         let mut line = String::new();

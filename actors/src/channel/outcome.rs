@@ -16,7 +16,7 @@ pub struct Outbound {
     pub to: Destination,
     /// What it says, already cut to the platform's limit.
     pub text: String,
-    /// When this attempt began.
+    /// When this attempt began; for a look at one in doubt, since when it has been looked for.
     pub attempted_at: Timestamp,
 }
 

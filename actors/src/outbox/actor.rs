@@ -14,14 +14,15 @@ use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, MessagingErr, Supervi
 use telson_supervision::{Dice, Health, Registry, task};
 
 use super::dispatch::{Lanes, Start};
-use super::entry::{Next, next, note, requeue};
+use super::entry::{Next, next, note, received, requeue};
+use super::handle::Backlog;
 use super::record::{
     EntryId, EntryRecord, EntryState, ReceiptRecord, entry_key, entry_prefix, receipt_key,
 };
 use crate::channel::{
     Channel, Evidence, FailureClass, Outbound, Receipt, SendFailure, SendOutcome, Settled,
 };
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Steps, Timestamp};
 use crate::crash_point::crash_point;
 use crate::dead_letter::{self, DeadLetter, DeadLetterId, Item, Reason};
 use crate::event::{Journal, JourneyStep};
@@ -38,6 +39,9 @@ const LOOK_MAX: Duration = Duration::from_mins(1);
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// Longest sleep between two looks at the lanes, against clocks that step.
 const WAKE_MAX: Duration = Duration::from_secs(30);
+
+/// Crashes of the channel over one entry before the entry is poison.
+const CRASHES_MAX: u32 = 3;
 
 /// What becomes of a send that no evidence settles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,6 +64,8 @@ pub struct DeliveryDeps {
     pub unsettled: UnsettledSends,
     /// Where entries live.
     pub store: Store,
+    /// Where it tells how much waits.
+    pub backlog: Backlog,
     /// Time.
     pub clock: Clock,
     /// Jitter.
@@ -100,7 +106,10 @@ pub struct Delivery {
     lanes: Lanes,
     /// What runs for which entry, in case it crashes.
     running: HashMap<ActorId, EntryRecord>,
+    /// How often the channel has crashed over an entry.
+    crashes: HashMap<EntryId, u32>,
     wake_at: Option<Timestamp>,
+    steps: Steps,
 }
 
 type Myself = ActorRef<DeliveryMessage>;
@@ -114,13 +123,21 @@ impl Actor for DeliveryActor {
     async fn pre_start(&self, myself: Myself, deps: DeliveryDeps) -> Outcome<Delivery> {
         // First the name, then the reading: an entry written in between arrives as a message.
         deps.registry.register(delivery_name(&deps.account), &myself, Some(deps.health.clone()));
-        let mut lanes = Lanes::new(deps.channel.capabilities().sends_in_flight_max);
-        let entries = stored_entries(&deps).await?;
+        deps.backlog.restarted();
+        let mut delivery = Delivery {
+            lanes: Lanes::new(deps.channel.capabilities().sends_in_flight_max),
+            running: HashMap::new(),
+            crashes: HashMap::new(),
+            wake_at: None,
+            steps: Steps::since_now(&deps.clock),
+            deps,
+        };
+        let entries = stored_entries(&delivery.deps).await?;
         crash_point("recover.delivery_read");
         for entry in entries {
-            lanes.push(entry);
+            delivery.receive(entry);
         }
-        Ok(Delivery { deps, lanes, running: HashMap::new(), wake_at: None })
+        Ok(delivery)
     }
 
     async fn post_start(&self, myself: Myself, delivery: &mut Delivery) -> Outcome {
@@ -133,11 +150,13 @@ impl Actor for DeliveryActor {
         message: DeliveryMessage,
         delivery: &mut Delivery,
     ) -> Outcome {
+        delivery.follow_clock();
         match message {
             DeliveryMessage::Append(entries) => {
                 delivery.deps.health.taken();
+                delivery.deps.backlog.heard(entries.len());
                 for entry in entries {
-                    delivery.lanes.push(entry);
+                    delivery.receive(entry);
                 }
             }
             DeliveryMessage::Reread => {
@@ -166,6 +185,7 @@ impl Actor for DeliveryActor {
             return Ok(());
         };
         if let SupervisionEvent::ActorFailed(_, error) = event {
+            delivery.follow_clock();
             delivery.crashed(entry, &error.to_string())?;
             delivery.proceed(&myself).await?;
         }
@@ -184,8 +204,24 @@ impl Actor for DeliveryActor {
 }
 
 impl Delivery {
+    /// What is known by a clock that was set meanwhile is told by the new one.
+    fn follow_clock(&mut self) {
+        let step = self.steps.take(&self.deps.clock);
+        if step != 0 {
+            tracing::warn!(account = %self.deps.account, step_ms = step, "the clock was set, or the machine slept");
+            self.lanes.clock_stepped(step);
+            self.wake_at = self.wake_at.map(|at| at.stepped(step));
+        }
+    }
+
+    fn receive(&mut self, mut entry: EntryRecord) {
+        received(&mut entry, self.deps.clock.now());
+        self.lanes.push(entry);
+    }
+
     /// Starts whatever may start now, and sleeps until more may.
     async fn proceed(&mut self, myself: &Myself) -> Outcome {
+        self.deps.backlog.knows(self.lanes.len());
         let now = self.deps.clock.now();
         let plan = self.lanes.plan(now);
         for start in plan.starts {
@@ -211,7 +247,7 @@ impl Delivery {
     async fn reread(&mut self) -> Outcome {
         for entry in stored_entries(&self.deps).await? {
             if matches!(entry.state, EntryState::Pending { .. }) {
-                self.lanes.push(entry);
+                self.receive(entry);
             }
         }
         Ok(())
@@ -221,10 +257,17 @@ impl Delivery {
         let now = self.deps.clock.now();
         note(&mut entry, now, describe(&outcome));
         self.show(&outcome);
+        if let Some(created_at) = self.lanes.created_at(&entry.to, entry.id) {
+            entry.created_at = created_at;
+        }
         match next(&entry, outcome, now, self.deps.dice.roll()) {
             Next::Delivered(receipt) => self.delivered(entry, receipt),
             Next::Retry(at) => self.retry(entry, at),
             Next::Settle(reason) => {
+                // The look for evidence has its full time, however long the attempt took.
+                if let EntryState::Sending { since, .. } = &mut entry.state {
+                    *since = now;
+                }
                 let step = JourneyStep::InDoubt { entry: entry.id.0, reason };
                 self.deps.journal.tell(now, Some(entry.session.as_str()), step);
                 self.save(&entry, now.plus(FIRST_LOOK))
@@ -257,7 +300,7 @@ impl Delivery {
             }
             Settled::NotSent(failure) => self.attempted(entry, SendOutcome::NotSent(failure)),
             Settled::Wait(pause) => {
-                self.lanes.replace(entry, now.plus(pause));
+                self.lanes.look_again(&entry.to, now.plus(pause));
                 Ok(())
             }
             Settled::Unresolved(why) => {
@@ -270,22 +313,34 @@ impl Delivery {
         }
     }
 
-    /// An attempt panicked. What the store says decides: without `Sending` nothing was sent.
+    /// An attempt or a look panicked. What the store says decides: without `Sending` nothing was
+    /// sent.
     fn crashed(&mut self, entry: EntryRecord, error: &str) -> Outcome {
         let stored: Option<EntryRecord> = self.deps.store.get(&entry_key(&entry.to, entry.id))?;
-        let Some(stored) = stored else {
-            self.lanes.finish(&entry.to, entry.id);
+        let Some(mut stored) = stored else {
+            self.done(&entry.to, entry.id);
             return Ok(());
         };
-        if matches!(entry.state, EntryState::Sending { .. }) {
-            return self.look_crashed(stored, error);
+        let crashes = self.crashes.entry(stored.id).or_default();
+        *crashes += 1;
+        let crashes = *crashes;
+        let reason = format!("the channel crashed: {error}");
+        let was_looking = matches!(entry.state, EntryState::Sending { .. });
+        match stored.state {
+            EntryState::Sending { .. } if was_looking && crashes >= CRASHES_MAX => {
+                let message = format!("{crashes} times, looking for it or sending it: {reason}");
+                self.dead(stored, Reason::Unknown { message })
+            }
+            EntryState::Sending { .. } if was_looking => self.look_crashed(stored, error),
+            EntryState::Sending { .. } => self.attempted(stored, SendOutcome::InDoubt(reason)),
+            EntryState::Pending { .. } if crashes >= CRASHES_MAX => {
+                self.dead(stored, Reason::Poison { attempts: crashes })
+            }
+            EntryState::Pending { .. } => {
+                stored.attempts += 1;
+                self.attempted(stored, SendOutcome::NotSent(SendFailure::transient(reason)))
+            }
         }
-        let reason = format!("attempt crashed: {error}");
-        let outcome = match stored.state {
-            EntryState::Sending { .. } => SendOutcome::InDoubt(reason),
-            EntryState::Pending { .. } => SendOutcome::NotSent(SendFailure::transient(reason)),
-        };
-        self.attempted(stored, outcome)
     }
 
     /// Nothing is known that was not known before. A channel that crashes whenever it looks must not
@@ -313,6 +368,10 @@ impl Delivery {
     }
 
     fn retry(&mut self, mut entry: EntryRecord, at: Timestamp) -> Outcome {
+        let crashes = self.crashes.get(&entry.id).copied().unwrap_or_default();
+        if crashes >= CRASHES_MAX {
+            return self.dead(entry, Reason::Poison { attempts: crashes });
+        }
         requeue(&mut entry, at);
         self.save(&entry, at)
     }
@@ -342,6 +401,7 @@ impl Delivery {
     }
 
     fn done(&mut self, to: &Destination, id: EntryId) {
+        self.crashes.remove(&id);
         self.lanes.finish(to, id);
     }
 

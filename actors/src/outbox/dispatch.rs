@@ -29,8 +29,10 @@ pub struct Plan {
 /// All lanes of one account.
 #[derive(Debug)]
 pub struct Lanes {
-    lanes: BTreeMap<Destination, Lane>,
+    by_destination: BTreeMap<Destination, Lane>,
     sends_max: usize,
+    /// Entries in all lanes.
+    count: usize,
 }
 
 #[derive(Debug, Default)]
@@ -50,12 +52,12 @@ enum Busy {
 impl Lanes {
     /// No entries; at most `sends_max` attempts at once over all lanes.
     pub fn new(sends_max: usize) -> Self {
-        Self { lanes: BTreeMap::new(), sends_max: sends_max.max(1) }
+        Self { by_destination: BTreeMap::new(), sends_max: sends_max.max(1), count: 0 }
     }
 
     /// Adds an entry behind its lane's others. An entry already there is ignored.
     pub fn push(&mut self, entry: EntryRecord) {
-        let lane = self.lanes.entry(entry.to.clone()).or_default();
+        let lane = self.by_destination.entry(entry.to.clone()).or_default();
         if lane.entries.iter().any(|known| known.id == entry.id) {
             return;
         }
@@ -64,6 +66,7 @@ impl Lanes {
         // The head that is being worked on stays the head.
         let at = if lane.busy.is_some() { at.max(1) } else { at };
         lane.entries.insert(at, entry);
+        self.count += 1;
     }
 
     /// What may be started at `now`. Started heads count as busy until [`Lanes::finish`] or
@@ -71,7 +74,7 @@ impl Lanes {
     pub fn plan(&mut self, now: Timestamp) -> Plan {
         let mut free = self.sends_max.saturating_sub(self.sending());
         let (mut starts, mut wake_at) = (Vec::new(), None::<Timestamp>);
-        for lane in self.lanes.values_mut().filter(|lane| lane.busy.is_none()) {
+        for lane in self.by_destination.values_mut().filter(|lane| lane.busy.is_none()) {
             let Some(head) = lane.entries.front() else { continue };
             let due = match &head.state {
                 EntryState::Pending { not_before } => *not_before,
@@ -99,18 +102,20 @@ impl Lanes {
 
     /// The head of a lane is done with: delivered or given up.
     pub fn finish(&mut self, to: &Destination, id: EntryId) {
-        if let Some(lane) = self.lanes.get_mut(to) {
+        if let Some(lane) = self.by_destination.get_mut(to) {
+            let before = lane.entries.len();
             lane.entries.retain(|entry| entry.id != id);
+            self.count -= before - lane.entries.len();
             lane.busy = None;
             if lane.entries.is_empty() {
-                self.lanes.remove(to);
+                self.by_destination.remove(to);
             }
         }
     }
 
     /// The head of a lane has changed; look at it again not before `look_at`.
     pub fn replace(&mut self, entry: EntryRecord, look_at: Timestamp) {
-        if let Some(lane) = self.lanes.get_mut(&entry.to) {
+        if let Some(lane) = self.by_destination.get_mut(&entry.to) {
             lane.busy = None;
             lane.look_at = look_at;
             if let Some(known) = lane.entries.iter_mut().find(|known| known.id == entry.id) {
@@ -119,19 +124,48 @@ impl Lanes {
         }
     }
 
+    /// The head of a lane is as it was; look at it again not before `look_at`.
+    pub fn look_again(&mut self, to: &Destination, look_at: Timestamp) {
+        if let Some(lane) = self.by_destination.get_mut(to) {
+            lane.busy = None;
+            lane.look_at = look_at;
+        }
+    }
+
+    /// When an entry was written, by today's clock.
+    pub fn created_at(&self, to: &Destination, id: EntryId) -> Option<Timestamp> {
+        let mut entries = self.by_destination.get(to)?.entries.iter();
+        entries.find(|entry| entry.id == id).map(|entry| entry.created_at)
+    }
+
+    /// The clock was set by so many milliseconds, or the machine slept for so long: what was noted
+    /// before moves along, so that no pause becomes shorter or longer and nobody ages.
+    pub fn clock_stepped(&mut self, by_ms: i64) {
+        for lane in self.by_destination.values_mut() {
+            lane.look_at = lane.look_at.stepped(by_ms);
+            for entry in &mut lane.entries {
+                entry.created_at = entry.created_at.stepped(by_ms);
+                match &mut entry.state {
+                    EntryState::Pending { not_before: time }
+                    | EntryState::Sending { since: time, .. } => *time = time.stepped(by_ms),
+                }
+            }
+        }
+    }
+
     /// Entries waiting or being worked on.
     pub fn len(&self) -> usize {
-        self.lanes.values().map(|lane| lane.entries.len()).sum()
+        self.count
     }
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.lanes.is_empty()
+        self.by_destination.is_empty()
     }
 
     /// Attempts in flight.
     pub fn sending(&self) -> usize {
-        self.lanes.values().filter(|lane| lane.busy == Some(Busy::Sending)).count()
+        self.by_destination.values().filter(|lane| lane.busy == Some(Busy::Sending)).count()
     }
 }
 
@@ -220,6 +254,9 @@ mod tests {
                     working.push(entry);
                 }
                 prop_assert!(lanes.sending() <= sends_max);
+                let counted = lanes.len();
+                let kept: usize = lanes.by_destination.values().map(|lane| lane.entries.len()).sum();
+                prop_assert_eq!(counted, kept);
             }
             // Everything can be finished: no lane is stuck.
             for _ in 0..1000 {

@@ -11,8 +11,13 @@ use crate::dead_letter::Reason;
 const RETRY_MIN: Duration = Duration::from_secs(1);
 /// Longest pause between attempts.
 const RETRY_MAX: Duration = Duration::from_mins(5);
+/// Longest pause a platform may wish for: a lane must not rest for a day because of one answer.
+const WISH_MAX: Duration = Duration::from_hours(1);
 /// An entry that could not be sent for this long is given up: its reader has moved on.
 const AGE_MAX: Duration = Duration::from_hours(24);
+/// An entry is tried at least this often before its age counts, which is more than an hour: after
+/// a long sleep or with a wrong clock at the start everything looks old, and the network is not up.
+const TRIES_MIN: u32 = 20;
 /// Pause while credentials or permission are missing: a person has to act first.
 const PERMISSION_RETRY: Duration = Duration::from_mins(1);
 /// Attempts remembered for people.
@@ -49,12 +54,12 @@ fn after_failure(entry: &EntryRecord, failure: SendFailure, now: Timestamp, roll
         FailureClass::Permission => PERMISSION_RETRY,
         FailureClass::Transient | FailureClass::RateLimit => retry_pause(entry.attempts, roll),
     };
-    if now.since(entry.created_at) > AGE_MAX {
+    if now.since(entry.created_at) > AGE_MAX && entry.attempts >= TRIES_MIN {
         return Next::Dead(Reason::Rejected {
             message: format!("gave up after 24 h: {}", failure.message),
         });
     }
-    Next::Retry(now.plus(pause.max(failure.retry_after.unwrap_or_default())))
+    Next::Retry(now.plus(pause.max(failure.retry_after.unwrap_or_default().min(WISH_MAX))))
 }
 
 /// 1, 2, 4, ... seconds up to five minutes, spread by up to a tenth.
@@ -69,6 +74,20 @@ pub fn note(entry: &mut EntryRecord, at: Timestamp, outcome: impl Into<String>) 
     entry.notes.push(AttemptNote { at, outcome: outcome.into() });
     if entry.notes.len() > NOTES_MAX {
         entry.notes.remove(0);
+    }
+}
+
+/// An entry as it comes from the disk or from another actor, told by a clock that may have been set
+/// since: no pause may end later than one that begins now, and doubt is looked into from now on.
+pub fn received(entry: &mut EntryRecord, now: Timestamp) {
+    match &mut entry.state {
+        EntryState::Pending { not_before } => {
+            *not_before = (*not_before).min(now.plus(RETRY_MAX));
+            if entry.attempts == 0 {
+                *not_before = (*not_before).min(now);
+            }
+        }
+        EntryState::Sending { since, .. } => *since = now,
     }
 }
 
@@ -144,8 +163,29 @@ mod tests {
         let refused = next(&entry(1), failure(FailureClass::Permanent, None), Timestamp(5), 0.0);
         assert!(matches!(refused, Next::Dead(Reason::Rejected { .. })));
         let old = Timestamp(25 * 3600 * 1000);
-        let expired = next(&entry(9), failure(FailureClass::Transient, None), old, 0.0);
+        let expired = next(&entry(20), failure(FailureClass::Transient, None), old, 0.0);
         assert!(matches!(expired, Next::Dead(Reason::Rejected { .. })));
+        // A machine that has slept for a day has not tried for a day.
+        let slept = next(&entry(19), failure(FailureClass::Transient, None), old, 0.0);
+        assert!(matches!(slept, Next::Retry(_)));
+    }
+
+    #[test]
+    fn a_time_from_another_clock_does_not_bind() {
+        let (now, far) = (Timestamp(1_000), Timestamp(i64::MAX));
+        let state_after = |attempts, state| {
+            let mut entry = EntryRecord { state, ..entry(attempts) };
+            received(&mut entry, now);
+            entry.state
+        };
+        let pending = |not_before| EntryState::Pending { not_before };
+        assert_eq!(state_after(0, pending(far)), pending(now));
+        assert_eq!(state_after(3, pending(far)), pending(now.plus(RETRY_MAX)));
+        assert_eq!(state_after(3, pending(Timestamp(5))), pending(Timestamp(5)));
+        let sending =
+            |since| EntryState::Sending { since, evidence: crate::channel::Evidence::default() };
+        assert_eq!(state_after(1, sending(far)), sending(now));
+        assert_eq!(state_after(1, sending(Timestamp(5))), sending(now));
     }
 
     #[test]

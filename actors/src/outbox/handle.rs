@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use telson_supervision::Registry;
 
@@ -45,18 +46,83 @@ pub struct Draft {
     pub is_answer: bool,
 }
 
+/// How many replies of one account wait to be sent: those its delivery actor knows, and those on
+/// their way to it. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Backlog(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    told: AtomicUsize,
+    known: AtomicUsize,
+}
+
+impl Backlog {
+    /// All of them.
+    pub fn len(&self) -> usize {
+        let (told, known) = (&self.0.told, &self.0.known);
+        told.load(Ordering::Acquire).saturating_add(known.load(Ordering::Acquire))
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn tell(&self, entries: usize) {
+        self.0.told.fetch_add(entries, Ordering::AcqRel);
+    }
+
+    /// The delivery actor has taken so many out of its mailbox.
+    pub(super) fn heard(&self, entries: usize) {
+        let told = &self.0.told;
+        let mut before = told.load(Ordering::Acquire);
+        while let Err(now) = told.compare_exchange_weak(
+            before,
+            before.saturating_sub(entries),
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        ) {
+            before = now;
+        }
+    }
+
+    /// A new delivery actor has an empty mailbox.
+    pub(super) fn restarted(&self) {
+        self.0.told.store(0, Ordering::Release);
+    }
+
+    /// The delivery actor knows so many.
+    pub(super) fn knows(&self, entries: usize) {
+        self.0.known.store(entries, Ordering::Release);
+    }
+}
+
+#[derive(Debug)]
+struct Account {
+    style: Style,
+    backlog: Backlog,
+}
+
 /// The outbox. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Outbox {
     store: Store,
     registry: Registry,
-    accounts: Arc<BTreeMap<AccountKey, Style>>,
+    accounts: Arc<BTreeMap<AccountKey, Account>>,
 }
 
 impl Outbox {
     /// An outbox for these accounts.
     pub fn new(store: Store, registry: Registry, accounts: BTreeMap<AccountKey, Style>) -> Self {
-        Self { store, registry, accounts: Arc::new(accounts) }
+        let with_backlog = |style| Account { style, backlog: Backlog::default() };
+        let accounts = accounts.into_iter().map(|(key, style)| (key, with_backlog(style)));
+        Self { store, registry, accounts: Arc::new(accounts.collect()) }
+    }
+
+    /// What waits to be sent on an account; an account that is not configured has nothing.
+    pub fn backlog(&self, account: &AccountKey) -> Backlog {
+        self.accounts.get(account).map(|account| account.backlog.clone()).unwrap_or_default()
     }
 
     /// Adds the parts of a draft to `batch`; they exist once the batch is committed.
@@ -69,7 +135,7 @@ impl Outbox {
         draft: &Draft,
         now: Timestamp,
     ) -> Result<Vec<EntryRecord>, StoreError> {
-        let style = self.accounts.get(&draft.to.account);
+        let style = self.accounts.get(&draft.to.account).map(|account| &account.style);
         let limits = style.map_or(UNKNOWN_ACCOUNT, |style| style.capabilities);
         let text = match style {
             Some(style) if draft.is_answer => format!("{}{}", style.prefix, draft.text),
@@ -115,7 +181,10 @@ impl Outbox {
         }
         for (account, entries) in by_account {
             let delivery = self.registry.via::<DeliveryMessage>(delivery_name(&account));
+            let (backlog, count) = (self.backlog(&account), entries.len());
+            backlog.tell(count);
             if delivery.cast(DeliveryMessage::Append(entries)).is_err() {
+                backlog.heard(count);
                 tracing::debug!(%account, "delivery is not up; entries wait in the store");
             }
         }

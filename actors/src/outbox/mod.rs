@@ -10,7 +10,7 @@ mod handle;
 mod record;
 
 pub use actor::{DeliveryActor, DeliveryDeps, DeliveryMessage, UnsettledSends};
-pub use handle::{Draft, Outbox, Style};
+pub use handle::{Backlog, Draft, Outbox, Style};
 pub use record::{
     AttemptNote, EntryId, EntryRecord, EntryState, ReceiptRecord, entry_key, entry_prefix,
     receipt_key, receipt_prefix,

@@ -9,16 +9,20 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use telson_supervision::{Dice, Health, Registry, task};
 
 use super::Provider;
-use super::classify::retry_delay;
+use super::classify::{failure, retry_delay};
 use super::request::{Completion, Failure, FailureClass, Request};
 
 /// Calls that may wait for a permit. Sessions wait in their own lanes; this bounds a stampede.
 const WAITING_MAX: usize = 10_000;
+
+/// Longest answer in bytes: beyond it an answer is no message any more, but hundreds of them.
+const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What a session is told about its turn.
 #[derive(Debug)]
@@ -41,6 +45,8 @@ pub struct ProviderDeps {
     pub client: Arc<dyn Provider>,
     /// Calls at the same time.
     pub permits: usize,
+    /// Longest time one attempt may hold a permit, whatever its client does.
+    pub attempt_max: Duration,
     /// Jitter.
     pub dice: Dice,
     /// Where it answers to its name.
@@ -255,7 +261,13 @@ impl Calls {
 async fn perform(deps: ProviderDeps, call: Call, request: Arc<Request>, actor: Myself) {
     let mut attempt = 1;
     let result = loop {
-        let result = deps.client.stream(&request, &mut |_: &str| ()).await.and_then(with_text);
+        let mut unheard = |_: &str| ();
+        let answer = deps.client.stream(&request, &mut unheard);
+        let Ok(result) = tokio::time::timeout(deps.attempt_max, answer).await else {
+            // Not again at once: others wait for the permit, and the session asks again.
+            break Err(Failure::hung(deps.attempt_max));
+        };
+        let result = result.and_then(checked);
         let Err(failure) = &result else { break result };
         let Some(pause) = retry_delay(attempt, failure, deps.dice.roll()) else { break result };
         tracing::warn!(provider = %deps.name, class = ?failure.class, attempt, ?pause,
@@ -267,20 +279,23 @@ async fn perform(deps: ProviderDeps, call: Call, request: Arc<Request>, actor: M
     drop(actor.send_message(ProviderMessage::Ended(call, result)));
 }
 
-/// A completion without text or calls would end the turn, and the person would never hear of it.
-fn with_text(completion: Completion) -> Result<Completion, Failure> {
-    let says_nothing = completion.calls().next().is_none() && completion.plain().trim().is_empty();
-    if says_nothing { Err(Failure::blank()) } else { Ok(completion) }
+/// An answer somebody can be sent, or that goes on with tools: neither nothing nor a flood.
+fn checked(completion: Completion) -> Result<Completion, Failure> {
+    let bytes = completion.bytes();
+    if completion.calls().next().is_none() && completion.plain().trim().is_empty() {
+        return Err(failure(FailureClass::EmptyResponse, "the model answered without any text"));
+    }
+    if bytes > ANSWER_BYTES_MAX {
+        let message =
+            format!("the answer of {bytes} bytes is over the limit of {ANSWER_BYTES_MAX}");
+        return Err(failure(FailureClass::Format, message));
+    }
+    Ok(completion)
 }
 
 impl Failure {
-    fn blank() -> Self {
-        Self {
-            class: FailureClass::EmptyResponse,
-            message: "the model answered without any text".into(),
-            retry_after: None,
-            output_started: false,
-        }
+    fn hung(limit: Duration) -> Self {
+        failure(FailureClass::Timeout, format!("the model was not done after {limit:?}"))
     }
 
     fn crashed(reason: &str) -> Self {

@@ -82,6 +82,17 @@ impl Completion {
         plain(&self.parts)
     }
 
+    /// How long it is, in bytes: text, thinking and the arguments of its calls.
+    pub fn bytes(&self) -> usize {
+        let bytes = |part: &Part| match part {
+            Part::Text(text) => text.len(),
+            Part::Reasoning(reasoning) => reasoning.block.len(),
+            Part::Call(call) => call.arguments.len(),
+            Part::Result(result) => result.text.len(),
+        };
+        self.parts.iter().map(bytes).sum()
+    }
+
     /// The tool calls it asks for, in order.
     pub fn calls(&self) -> impl Iterator<Item = &ToolCall> {
         self.parts.iter().filter_map(|part| match part {

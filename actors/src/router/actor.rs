@@ -50,6 +50,8 @@ pub struct RouterDeps {
     pub journal: Journal,
     /// Unanswered messages beyond which nothing more is admitted.
     pub waiting_max: u64,
+    /// Replies of an account waiting to be sent beyond which nothing more of it is admitted.
+    pub undelivered_max: usize,
     /// Random codes.
     pub codes: CodeSource,
     /// Where it answers to its name.
@@ -168,6 +170,11 @@ impl Router {
         let waiting = LoadSnapshot::of(&self.deps.store).waiting;
         if !admission.inbound.is_empty() && waiting >= self.deps.waiting_max {
             answer(reply, Err(AdmitError::Busy { waiting }));
+            return;
+        }
+        let undelivered = self.deps.outbox.backlog(&admission.account).len();
+        if !admission.inbound.is_empty() && undelivered >= self.deps.undelivered_max {
+            answer(reply, Err(AdmitError::Congested { undelivered }));
             return;
         }
         let mut batch = Batch::new();

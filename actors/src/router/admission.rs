@@ -75,6 +75,15 @@ pub enum AdmitError {
         /// How many.
         waiting: u64,
     },
+    /// Too many replies of the account wait to be sent.
+    #[error(
+        "{undelivered} replies wait to be sent on this account; nothing more of it is admitted \
+         until some are out"
+    )]
+    Congested {
+        /// How many.
+        undelivered: usize,
+    },
     /// The router is being restarted.
     #[error("the router is restarting")]
     Restarting,

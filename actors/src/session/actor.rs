@@ -153,14 +153,15 @@ impl Actor for SessionActor {
             state.agent.clone_from(&record.agent);
         }
         let settings = state.settings(loaded.inbox.first());
-        let now = state.deps.clock.now();
+        let now = state.deps.clock.steady();
         let (session, effects) = Session::new(settings, loaded, now);
         state.session = Some(session);
         state.perform_all(&myself, effects).await
     }
 
     async fn handle(&self, myself: Myself, message: SessionMessage, state: &mut State) -> Outcome {
-        let now = state.deps.clock.now();
+        // The machine only waits: its time must not be set.
+        let now = state.deps.clock.steady();
         let Some(session) = &mut state.session else { return Ok(()) };
         let effects = session.step(message.0, now);
         state.perform_all(&myself, effects).await
@@ -255,7 +256,7 @@ impl State {
                 self.dead_letter(records, reason, notice, turn).await?;
             }
             Effect::WakeAt(at) => {
-                let pause = at.since(self.deps.clock.now()).max(Duration::from_millis(1));
+                let pause = at.since(self.deps.clock.steady()).max(Duration::from_millis(1));
                 myself.send_after(pause, || SessionMessage(Event::Tick));
             }
             Effect::Passivate => myself.get_cell().drain()?,
@@ -275,7 +276,8 @@ impl State {
         }
     }
 
-    async fn journal_attempt(&self, record: TurnRecord) -> Result<(), StoreError> {
+    async fn journal_attempt(&self, mut record: TurnRecord) -> Result<(), StoreError> {
+        record.at = self.deps.clock.now();
         tracing::info!(session = %self.key, turn = record.turn, attempt = record.attempts,
             "resuming a turn that an earlier life left unfinished");
         let mut batch = Batch::new();
@@ -351,6 +353,9 @@ impl State {
         let now = self.deps.clock.now();
         let FinishedTurn { mut exchange, members, journalled, steps } = finished;
         let turn = exchange.turn;
+        // What is written down says the wall clock.
+        exchange.started_at = now.minus(exchange.finished_at.since(exchange.started_at));
+        exchange.finished_at = now;
         let mut batch = Batch::new();
         for id in &members {
             let key = inbox_key(&self.key, *id);

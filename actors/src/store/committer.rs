@@ -109,26 +109,17 @@ impl Committer {
             }
             return;
         }
-<<<<<<< ours
         let accepted = self.accept(group);
+        // What is on disk is counted: whoever sees a record and asks whether anything is under way
+        // must not be told that nothing is. So growth counts before the write, and shrinking after.
+        self.count(&accepted, |change| change.max(0));
         let result = self.write(&accepted.writes, accepted.needs_sync);
-        for (done, tallies) in accepted.done {
-=======
-        let (accepted, writes) = self.accept(group);
-        let result = if writes.is_empty() { Ok(()) } else { self.backend.commit(&writes) };
-        if let Err(error) = &result {
-            tracing::error!(%error, "commit failed: nothing more is acknowledged");
-            self.fenced.send_replace(Some(error.to_string()));
+        if result.is_ok() {
+            self.count(&accepted, |change| change.min(0));
+        } else {
+            self.count(&accepted, |change| -change.max(0));
         }
-        for (done, mut tallies) in accepted {
->>>>>>> theirs
-            if result.is_ok() {
-                // What moves from one space to another is never seen in neither.
-                tallies.sort_by_key(|(_, change)| std::cmp::Reverse(*change));
-                for (space, change) in tallies {
-                    self.tallies.add(space, change);
-                }
-            }
+        for (done, _) in accepted.done {
             done(result.clone());
         }
     }
@@ -166,6 +157,12 @@ impl Committer {
         if let Err(error) = result {
             tracing::error!(%error, "commit failed: nothing more is acknowledged");
             self.fenced.send_replace(Some(error.to_string()));
+        }
+    }
+
+    fn count(&self, accepted: &Accepted, part: impl Fn(i64) -> i64) {
+        for (space, change) in accepted.done.iter().flat_map(|(_, tallies)| tallies) {
+            self.tallies.add(*space, part(*change));
         }
     }
 

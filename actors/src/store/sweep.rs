@@ -17,6 +17,9 @@ const DELETES_PER_BATCH: usize = 500;
 pub struct Retention {
     /// Kept at least this long.
     pub age: Duration,
+    /// This many of the newest are kept however old they look: a clock that was set by a year must
+    /// not empty a window.
+    pub count_min: usize,
     /// Beyond this many, the oldest go first, however young.
     pub count_max: usize,
 }
@@ -26,10 +29,13 @@ pub fn expired(times: &[Timestamp], retention: Retention, now: Timestamp) -> Vec
     let mut by_age: Vec<usize> = (0..times.len()).collect();
     by_age.sort_by_key(|index| times[*index]);
     let surplus = times.len().saturating_sub(retention.count_max);
+    let may_age = times.len().saturating_sub(retention.count_min);
     by_age
         .into_iter()
         .enumerate()
-        .filter(|(rank, index)| *rank < surplus || now.since(times[*index]) > retention.age)
+        .filter(|(rank, index)| {
+            *rank < surplus || (*rank < may_age && now.since(times[*index]) > retention.age)
+        })
         .map(|(_, index)| index)
         .collect()
 }
@@ -68,15 +74,19 @@ mod tests {
         #[test]
         fn keeps_the_young_and_at_most_so_many(
             ages in prop::collection::vec(0i64..1000, 0..50), age in 1u64..1000, count_max in 0usize..60,
+            count_min in 0usize..60,
         ) {
             let now = Timestamp(1_000_000);
             let times: Vec<_> = ages.iter().map(|age| Timestamp(now.0 - age)).collect();
-            let retention = Retention { age: Duration::from_millis(age), count_max };
+            let retention = Retention { age: Duration::from_millis(age), count_min, count_max };
             let gone = expired(&times, retention, now);
             let kept: Vec<_> = (0..times.len()).filter(|i| !gone.contains(i)).collect();
             prop_assert!(kept.len() <= count_max);
+            prop_assert!(kept.len() >= times.len().min(count_min).min(count_max));
             for index in &kept {
-                prop_assert!(now.since(times[*index]) <= retention.age);
+                let younger = times.iter().filter(|at| **at > times[*index]).count();
+                let old = now.since(times[*index]) > retention.age;
+                prop_assert!(!old || younger < count_min);
             }
             if times.len() <= count_max {
                 for index in gone {

@@ -47,6 +47,7 @@ impl Given {
             admitted: self.admitted,
             boundary_rowid: self.boundary_rowid,
             watching_since: self.watching_since,
+            behind: Duration::ZERO,
             limits: &self.limits,
         };
         judge(row, &facts, now)

@@ -87,6 +87,9 @@ pub(super) struct Scanner {
     last_full: Timestamp,
     last_sweep: Timestamp,
     saved: Option<i64>,
+    /// How far the wall clock is behind the steady time of the waits here: subtracted where dates
+    /// of rows are compared, so that no message is old because somebody set the clock.
+    behind: Duration,
 }
 
 struct Open {
@@ -120,18 +123,22 @@ impl Scanner {
             last_full: Timestamp::default(),
             last_sweep: Timestamp::default(),
             saved,
+            behind: Duration::ZERO,
         }
     }
 
-    /// Looks once. `is_admitted` tells whether a guid has a durable fate already.
+    /// Looks once at `now`, a steady time; the wall clock is `behind` it. `is_admitted` tells whether
+    /// a guid has a durable fate already.
     ///
     /// # Errors
     /// What SQLite says; the next look opens the database again if that may help.
     pub(super) fn look(
         &mut self,
         now: Timestamp,
+        behind: Duration,
         is_admitted: &dyn Fn(&str) -> bool,
     ) -> Result<Findings, ChatDbError> {
+        self.behind = behind;
         let result = self.look_inner(now, is_admitted);
         if result.is_err() {
             self.open = None;
@@ -220,16 +227,18 @@ impl Scanner {
             file: identity.file,
             db,
         };
-        let known = self.cursor.clone();
+        let (known, dated) = (self.cursor.clone(), now.minus(self.behind));
         let findings = match known {
             None => Some(self.baseline(&open, &identity, now)?),
             Some(cursor) => {
-                open.floor = cursor.baseline_at.minus(SWEEP_BACK);
+                // A beginning in the future was told by a wrong clock and says nothing.
+                let began = (cursor.baseline_at <= dated).then_some(cursor.baseline_at);
+                open.floor = began.unwrap_or_default().minus(SWEEP_BACK);
                 if cursor.is_of(&identity) && max_rowid >= cursor.rowid {
                     open.listed_to = cursor.rowid;
                 } else {
                     // Row ids start anew: everything since the last look, by date, by guid.
-                    open.floor = open.floor.max(cursor.read_at.minus(SWEEP_BACK));
+                    open.floor = open.floor.max(cursor.read_at.min(dated).minus(SWEEP_BACK));
                     let recent = open.db.guids_since(open.floor, ROWS_PER_PASS_MAX)?;
                     let first = recent.iter().map(|(rowid, _)| *rowid).min();
                     open.listed_to = first.map_or(max_rowid, |first| first - 1);
@@ -255,15 +264,16 @@ impl Scanner {
     ) -> Result<Findings, ChatDbError> {
         let newest = open.listed_to.saturating_sub(WINDOW_ROWS);
         let mut rows = open.db.guids_above(newest, ROWS_PER_PASS_MAX)?;
-        rows.extend(open.db.guids_since(now.minus(SWEEP_BACK), ROWS_PER_PASS_MAX)?);
+        let dated = now.minus(self.behind);
+        rows.extend(open.db.guids_since(dated.minus(SWEEP_BACK), ROWS_PER_PASS_MAX)?);
         let history: BTreeSet<String> = rows.into_iter().map(|(_, guid)| guid).collect();
         let cursor = Cursor {
             dev: identity.file.dev,
             ino: identity.file.ino,
             unique_id: identity.unique_id.clone(),
             rowid: open.listed_to,
-            read_at: now,
-            baseline_at: now,
+            read_at: dated,
+            baseline_at: dated,
         };
         let mut admission = Admission::new(self.config.account.clone());
         admission.history = history.iter().cloned().collect();
@@ -288,7 +298,8 @@ impl Scanner {
         let mut more = rows.len() == ROWS_PER_PASS_MAX;
         let listed_to = rows.last().map_or(open.listed_to, |(rowid, _)| *rowid);
         if now.since(self.last_sweep) >= SWEEP_EVERY {
-            rows.extend(open.db.guids_since(now.minus(SWEEP_BACK), ROWS_PER_PASS_MAX)?);
+            let dated = now.minus(self.behind);
+            rows.extend(open.db.guids_since(dated.minus(SWEEP_BACK), ROWS_PER_PASS_MAX)?);
             rows.sort_unstable();
             rows.dedup();
             self.last_sweep = now;
@@ -336,6 +347,7 @@ impl Scanner {
             admitted: is_history || self.echoes.is_ours(guid) || is_admitted(guid),
             boundary_rowid: open.boundary_rowid,
             watching_since: open.watching_since,
+            behind: self.behind,
             limits: &self.config.limits,
         };
         match judge(&row, &facts, now) {
@@ -352,7 +364,8 @@ impl Scanner {
                     return Ok(());
                 }
                 let home = self.config.home.as_deref();
-                found.deliver(inbound(&self.config.account, &row, *content, home, first_seen));
+                let seen_at = first_seen.minus(self.behind);
+                found.deliver(inbound(&self.config.account, &row, *content, home, seen_at));
             }
         }
         Ok(())
@@ -395,13 +408,14 @@ impl Scanner {
         let worth_saving = moved || (!admission.is_empty() && self.saved != Some(rowid));
         if !more && worth_saving {
             let identity = open.db.identity()?;
-            let baseline_at = self.cursor.as_ref().map_or(now, |cursor| cursor.baseline_at);
+            let dated = now.minus(self.behind);
+            let baseline_at = self.cursor.as_ref().map_or(dated, |cursor| cursor.baseline_at);
             let cursor = Cursor {
                 dev: identity.file.dev,
                 ino: identity.file.ino,
                 unique_id: identity.unique_id,
                 rowid,
-                read_at: now,
+                read_at: dated,
                 baseline_at,
             };
             admission.cursor = Some(cursor.encode());

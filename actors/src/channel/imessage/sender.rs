@@ -184,14 +184,14 @@ impl Sender {
     async fn confirm(&self, journalled: &Journalled, answer: Value) -> SendOutcome {
         let mut journalled = journalled.clone();
         journalled.evidence.guid = answer.get("guid").and_then(Value::as_str).map(str::to_owned);
-        let begun = self.clock.now();
+        let begun = self.clock.steady();
         loop {
             if let Ok(Some(found)) = self.look(&journalled).await
                 && let Some(outcome) = proof(&found)
             {
                 return outcome;
             }
-            if self.clock.now().since(begun) >= CONFIRM_MAX {
+            if self.clock.steady().since(begun) >= CONFIRM_MAX {
                 return SendOutcome::InDoubt(
                     "imsg accepted it, but chat.db does not show it".into(),
                 );

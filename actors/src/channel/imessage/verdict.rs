@@ -68,6 +68,8 @@ pub struct Facts<'a> {
     pub boundary_rowid: i64,
     /// When watching started or went on.
     pub watching_since: Timestamp,
+    /// How far the wall clock, which dates the rows, is behind the clock of the times above.
+    pub behind: Duration,
     /// The limits.
     pub limits: &'a WatchLimits,
 }
@@ -278,7 +280,7 @@ fn stale(row: &Row, facts: &Facts<'_>) -> Option<IgnoreReason> {
     } else {
         (facts.watching_since, facts.limits.replay_age_max)
     };
-    let age = reference.since(written_at);
+    let age = reference.minus(facts.behind).since(written_at);
     (age > age_max).then_some(IgnoreReason::Stale { age })
 }
 

@@ -170,7 +170,7 @@ impl Watch {
         if more {
             return Duration::ZERO;
         }
-        look_at.map_or(POLL_EVERY, |at| at.since(self.deps.clock.now()).min(POLL_EVERY))
+        look_at.map_or(POLL_EVERY, |at| at.since(self.deps.clock.steady()).min(POLL_EVERY))
     }
 
     fn failed(&mut self, error: &ChatDbError) -> Duration {
@@ -195,11 +195,12 @@ async fn look(
     deps: &WatcherDeps,
     mut scanner: Scanner,
 ) -> Outcome<(Scanner, Result<Findings, ChatDbError>)> {
-    let (now, store) = (deps.clock.now(), deps.store.clone());
+    let (now, store) = (deps.clock.steady(), deps.store.clone());
+    let behind = now.since(deps.clock.now());
     let account = deps.scanner.account.clone();
     let looked = tokio::task::spawn_blocking(move || {
         let is_admitted = |guid: &str| store.contains(&dedupe_key(&account, guid)).unwrap_or(false);
-        let findings = scanner.look(now, &is_admitted);
+        let findings = scanner.look(now, behind, &is_admitted);
         (scanner, findings)
     });
     Ok(looked.await?)
