@@ -198,7 +198,7 @@ fn account(chance: &Chance, number: u64) -> AccountPlan {
 }
 
 fn writings(chance: &Chance, accounts: &[AccountPlan]) -> Vec<Writing> {
-    let horizon = *chance.pick(&[1_000, 20_000, 600_000, 3 * HOUR]);
+    let horizon = *chance.pick(&[1_000, 20_000, 20_000, 600_000, 3 * HOUR]);
     let mut writings = Vec::new();
     for (account, plan) in accounts.iter().enumerate() {
         for person in 0..plan.people.len() {
@@ -297,7 +297,7 @@ impl Weather {
             looks: some(chance, LookFate::Answer, 100, looks.to_vec()),
             asks: some(chance, AskFate::Answer, 60, asks),
             disk: some(chance, DiskFate::Write, 400, disk.to_vec()),
-            slow: *chance.pick(&[1, 50, 2_000, 20_000]),
+            slow: *chance.pick(&[1, 50, 2_000, 20_000, 20_000]),
             in_step: chance.one_in(4),
             acks_lost: maybe(150),
             reorder: maybe(300),
