@@ -1,9 +1,9 @@
 //! The directory an engine keeps its memory in: owner-only.
 
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use telson_actors::store::StoreError;
+use telson_actors::store::{StoreError, durable};
 
 /// Creates the directory, and makes sure that nobody else can read it.
 pub(crate) fn create(dir: &Path) -> Result<(), StoreError> {
@@ -12,6 +12,6 @@ pub(crate) fn create(dir: &Path) -> Result<(), StoreError> {
         path: dir.to_owned(),
         reason: reason.to_string(),
     };
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
+    durable::create_dir(dir).map_err(failed)?;
     std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700)).map_err(failed)
 }

@@ -12,6 +12,8 @@
 mod commands;
 #[path = "service/config.rs"]
 mod config;
+#[path = "service/damage.rs"]
+mod damage;
 #[path = "service/kit.rs"]
 mod kit;
 #[path = "service/lifetime.rs"]

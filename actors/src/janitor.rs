@@ -1,4 +1,5 @@
-//! The janitor actor: forgets records that only guard a window, once an hour.
+//! The janitor actor: forgets records that only guard a window, once an hour, and checks every
+//! record for damage, once a day.
 //!
 //! Sent to by its own timer only. Restart: sweeps again. Invariant: L1 (every window is bounded).
 
@@ -11,7 +12,7 @@ use crate::clock::Clock;
 use crate::inbox::DedupeRecord;
 use crate::outbox::{ReceiptRecord, receipt_prefix};
 use crate::store::sweep::{Retention, sweep};
-use crate::store::{Key, Space, Store, StoreError};
+use crate::store::{Batch, Key, Space, Store, StoreError};
 
 /// How often it sweeps.
 const SWEEP_EVERY: Duration = Duration::from_hours(1);
@@ -21,6 +22,8 @@ const FIRST_SWEEP: Duration = Duration::from_mins(1);
 /// Records of a kind that stay however old they look, about 1 MB: a machine may start with a clock
 /// that is wrong by years, and an emptied window would let redelivered messages through again.
 const LOOKS_OLD_MAX: usize = 10_000;
+/// Every so many sweeps all records are checked, the first one included: 2 to 5 microseconds each.
+const PATROL_EVERY: u32 = 24;
 
 /// Platform ids are remembered this long: longer than any platform has been seen to redeliver.
 pub const DEDUPE_WINDOW: Retention =
@@ -49,31 +52,57 @@ pub enum JanitorMessage {
 /// See the module.
 pub struct JanitorActor;
 
+/// Its memory.
+pub struct Janitor {
+    deps: JanitorDeps,
+    sweeps: u32,
+}
+
 impl Actor for JanitorActor {
     type Msg = JanitorMessage;
-    type State = JanitorDeps;
+    type State = Janitor;
     type Arguments = JanitorDeps;
 
     async fn pre_start(
         &self,
         myself: ActorRef<JanitorMessage>,
         deps: JanitorDeps,
-    ) -> Result<JanitorDeps, ActorProcessingErr> {
+    ) -> Result<Janitor, ActorProcessingErr> {
         myself.send_after(FIRST_SWEEP, || JanitorMessage::Sweep);
-        Ok(deps)
+        Ok(Janitor { deps, sweeps: 0 })
     }
 
     async fn handle(
         &self,
         myself: ActorRef<JanitorMessage>,
         JanitorMessage::Sweep: JanitorMessage,
-        deps: &mut JanitorDeps,
+        Janitor { deps, sweeps }: &mut Janitor,
     ) -> Result<(), ActorProcessingErr> {
+        if *sweeps % PATROL_EVERY == 0 {
+            patrol(&deps.store).await?;
+        }
+        *sweeps = sweeps.wrapping_add(1);
         let swept = sweep_all(&deps.store, &deps.clock).await?;
         tracing::debug!(swept, "old records removed");
         deps.health.completed();
         myself.send_after(SWEEP_EVERY, || JanitorMessage::Sweep);
         Ok(())
+    }
+}
+
+/// Checks every record of the store; damaged ones are set aside.
+///
+/// # Errors
+/// What the store answers.
+pub async fn patrol(store: &Store) -> Result<(), StoreError> {
+    let mut after = None;
+    loop {
+        after = store.patrol(after.as_ref())?;
+        if after.is_none() {
+            // What was set aside is so durably behind this.
+            return store.commit(Batch::new()).await;
+        }
+        tokio::task::yield_now().await;
     }
 }
 

@@ -16,6 +16,8 @@ pub struct LoadSnapshot {
     pub undelivered: u64,
     /// What waits for a person.
     pub dead_letters: u64,
+    /// Records found damaged and set aside, for a person as well.
+    pub damaged: u64,
 }
 
 impl LoadSnapshot {
@@ -25,6 +27,7 @@ impl LoadSnapshot {
             waiting: store.tally(Space::Inbox),
             undelivered: store.tally(Space::Outbox),
             dead_letters: store.tally(Space::DeadLetter),
+            damaged: store.tally(Space::Quarantine),
         }
     }
 

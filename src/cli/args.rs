@@ -96,6 +96,9 @@ pub(super) struct RunArgs {
     /// Longest time to finish what is under way when stopping, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub(super) drain_seconds: u64,
+    /// Go on although the database has lost something; the damaged files are kept beside it.
+    #[arg(long, action = ArgAction::SetTrue)]
+    pub(super) accept_loss: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -43,8 +43,10 @@ async fn act(client: &mut Client, method: &str, id: &str, output: &Output) -> Re
 
 fn list(output: Output, answer: &Value) -> String {
     let letters = answer["deadLetters"].as_array().cloned().unwrap_or_default();
+    let damaged = damaged(output, answer);
     if letters.is_empty() {
-        return "no dead letters: everything accepted was finished".into();
+        let none = "no dead letters: everything accepted was finished";
+        return if damaged.is_empty() { none.into() } else { damaged };
     }
     let mut rows =
         vec![["ID", "SINCE", "KIND", "REASON", "WHO", "TEXT"].map(str::to_owned).to_vec()];
@@ -53,7 +55,21 @@ fn list(output: Output, answer: &Value) -> String {
         let at = moment(&letter["at"]);
         rows.push(vec![cell("id"), at, cell("kind"), cell("reason"), cell("who"), cell("text")]);
     }
-    table(output, &rows) + "\nnext: `telson dead-letters show|replay|drop <ID>`"
+    table(output, &rows) + "\nnext: `telson dead-letters show|replay|drop <ID>`\n" + &damaged
+}
+
+/// Records nobody can read whole any more; nothing where there are none.
+fn damaged(output: Output, answer: &Value) -> String {
+    let damaged = answer["damaged"].as_array().cloned().unwrap_or_default();
+    if damaged.is_empty() {
+        return String::new();
+    }
+    let mut rows = vec![["DAMAGED", "KIND", "WHERE", "REASON", "TEXT"].map(str::to_owned).to_vec()];
+    for record in &damaged {
+        let cells = ["id", "kind", "where", "reason", "text"];
+        rows.push(cells.map(|key| record[key].as_str().unwrap_or("").to_owned()).to_vec());
+    }
+    table(output, &rows) + "\nnext: `telson dead-letters show|drop <ID>`"
 }
 
 fn show(letter: &Value) -> String {

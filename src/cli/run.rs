@@ -36,7 +36,7 @@ pub(super) async fn run(
     logging::start(args.log_level.as_deref(), logs.level, json, output.refuses_color())?;
     crypto()?;
     let mut signals = Signals::new()?;
-    let (engine, notes) = start(place, &loaded, &env).await?;
+    let (engine, notes) = start(place, &loaded, args.accept_loss, &env).await?;
     tell(output, &config_path, &loaded, &notes);
     tokio::select! {
         () = signals.next() => {}
@@ -62,6 +62,7 @@ fn crypto() -> Result<(), Failure> {
 async fn start(
     place: &Place,
     loaded: &Loaded,
+    accept_loss: bool,
     env: &config::Lookup<'_>,
 ) -> Result<(Engine, Vec<String>), Failure> {
     let state_dir = place.state_dir()?;
@@ -75,12 +76,14 @@ async fn start(
         let path = control.path.display();
         Failure::config(format!("{path} is too long for a socket; choose a shorter --state-dir"))
     })?;
-    let builder = super::crash::arm(assembly.builder, env)?;
-    let engine = builder.state_dir(&state_dir).control(control).start().await;
+    let builder = assembly.builder.state_dir(&state_dir).accept_loss(accept_loss);
+    let builder = super::crash::arm(builder, env)?;
+    let engine = builder.control(control).start().await;
     let engine = engine.map_err(|error| match error {
-        StartError::Store(StoreError::Locked { .. } | StoreError::Newer { .. }) => {
-            Failure::config(error.to_string())
-        }
+        // A person has to act: starting again changes nothing.
+        StartError::Store(
+            StoreError::Locked { .. } | StoreError::Newer { .. } | StoreError::Damaged { .. },
+        ) => Failure::config(error.to_string()),
         error => Failure::failed(format!("cannot start: {error}")),
     })?;
     let mut notes = vec![format!("state directory {}", state_dir.display())];

@@ -26,13 +26,15 @@ fn text(output: Output, status: &Value) -> String {
         duration(number("/uptimeMs")),
     );
     text.push_str(&format!(
-        "waiting {}   undelivered {}   dead letters {}   live sessions {}   store {} KiB\n\n",
+        "waiting {}   undelivered {}   dead letters {}   live sessions {}   store {} KiB\n",
         number("/load/waiting"),
         number("/load/undelivered"),
         number("/deadLetters"),
         number("/sessionsLive"),
         number("/store/disk_bytes") / 1024,
     ));
+    text.push_str(&damage(output, status));
+    text.push('\n');
     let mut rows = vec![vec!["WHAT".to_owned(), "STATE".to_owned(), "NOTES".to_owned()]];
     for list in ["channels", "providers"] {
         for item in status[list].as_array().into_iter().flatten() {
@@ -40,6 +42,21 @@ fn text(output: Output, status: &Value) -> String {
         }
     }
     text + &table(output, &rows)
+}
+
+/// What was found damaged; nothing where all is well.
+fn damage(output: Output, status: &Value) -> String {
+    let mut text = String::new();
+    let damaged = status["damaged"].as_u64().unwrap_or(0);
+    if damaged > 0 {
+        let line = format!("damaged records {damaged}: see `telson dead-letters list`");
+        text.push_str(&format!("{}\n", output.paint(Tone::Bad, &line)));
+    }
+    for path in status["store"]["kept"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let line = format!("damaged files kept: {path}");
+        text.push_str(&format!("{}\n", output.paint(Tone::Warn, &line)));
+    }
+    text
 }
 
 fn row(output: Output, item: &Value) -> Vec<String> {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use telson_actors::dead_letter::{DeadLetter, Item};
 use telson_actors::event::excerpt;
+use telson_actors::store::Damaged;
 
 /// One line of a list.
 pub(super) fn short(letter: &DeadLetter) -> Value {
@@ -46,6 +47,26 @@ pub(super) fn whole(letter: &DeadLetter) -> Value {
             value["platformId"] = json!(platform_id);
         }
     }
+    value
+}
+
+/// One line about a damaged record.
+pub(super) fn damaged(damaged: &Damaged) -> Value {
+    json!({
+        "id": damaged.id(),
+        "kind": damaged.kind(),
+        "reason": damaged.reason,
+        "where": damaged.place(),
+        "text": excerpt(&damaged.text()),
+    })
+}
+
+/// Everything about it, as it was found.
+pub(super) fn damaged_whole(record: &Damaged) -> Value {
+    let mut value = damaged(record);
+    value["text"] = json!(record.text());
+    let hex: String = record.value.iter().map(|byte| format!("{byte:02x}")).collect();
+    value["bytes"] = json!(hex);
     value
 }
 

@@ -119,6 +119,7 @@ fn status(engine: &Engine) -> Value {
         "uptimeMs": millis(engine.uptime()),
         "load": load,
         "deadLetters": load.dead_letters,
+        "damaged": load.damaged,
         "store": store,
         "sessionsLive": live_sessions(&tree),
         "providers": children_of(&tree, &["core", "providers"]),
@@ -183,10 +184,19 @@ async fn why(engine: Engine, params: Value) -> Result<Value, ErrorBody> {
 
 fn list_dead(engine: &Engine) -> Result<Value, ErrorBody> {
     let letters = engine.dead_letters().list().map_err(ErrorBody::internal)?;
-    Ok(json!({"deadLetters": letters.iter().map(super::letter::short).collect::<Vec<_>>()}))
+    let damaged = engine.dead_letters().damaged().map_err(ErrorBody::internal)?;
+    Ok(json!({
+        "deadLetters": letters.iter().map(super::letter::short).collect::<Vec<_>>(),
+        "damaged": damaged.iter().map(super::letter::damaged).collect::<Vec<_>>(),
+    }))
 }
 
 fn show_dead(engine: &Engine, params: &Value) -> Result<Value, ErrorBody> {
+    if let Some(id) = damaged_id(params) {
+        let damaged = engine.dead_letters().damaged().map_err(ErrorBody::internal)?;
+        let found = damaged.iter().find(|damaged| damaged.id() == id);
+        return found.map(super::letter::damaged_whole).ok_or_else(|| no_damaged(id));
+    }
     let id = letter_id(params)?;
     let letter = engine.dead_letters().get(id).map_err(ErrorBody::internal)?;
     letter.map(|letter| super::letter::whole(&letter)).ok_or_else(|| {
@@ -195,14 +205,33 @@ fn show_dead(engine: &Engine, params: &Value) -> Result<Value, ErrorBody> {
 }
 
 async fn replay_dead(engine: Engine, params: Value) -> Result<Value, ErrorBody> {
+    if let Some(id) = damaged_id(&params) {
+        let text = format!("{id} is damaged and can't be put back to work; it can only be dropped");
+        return Err(ErrorBody::invalid(text));
+    }
     let result = engine.dead_letters().replay(letter_id(&params)?).await;
     result.map(|text| json!({"result": text})).map_err(ErrorBody::not_found)
 }
 
 async fn drop_dead(engine: Engine, params: Value) -> Result<Value, ErrorBody> {
+    if let Some(id) = damaged_id(&params) {
+        let dropped =
+            engine.dead_letters().forget_damaged(id).await.map_err(ErrorBody::internal)?;
+        let text = format!("{id} is dropped");
+        return dropped.then(|| json!({"result": text})).ok_or_else(|| no_damaged(id));
+    }
     let id = letter_id(&params)?;
     let result = engine.dead_letters().drop_letter(id).await;
     result.map(|()| json!({"result": format!("{id} is dropped")})).map_err(ErrorBody::not_found)
+}
+
+/// `q` and the eight digits of a damaged record.
+fn damaged_id(params: &Value) -> Option<&str> {
+    params.get("id").and_then(Value::as_str).filter(|id| id.starts_with('q'))
+}
+
+fn no_damaged(id: &str) -> ErrorBody {
+    ErrorBody::not_found(format!("there is no damaged record {id}; list them to see which are"))
 }
 
 /// `d7` or `7`.

@@ -91,6 +91,7 @@ pub enum AccountSpec {
 pub struct Builder {
     pub(crate) store: Option<StoreSpec>,
     pub(crate) compaction: CompactionPolicy,
+    pub(crate) accept_loss: bool,
     pub(crate) rules: Rules,
     pub(crate) agents: HashMap<String, AgentProfile>,
     pub(crate) providers: Vec<ProviderSpec>,
@@ -110,6 +111,7 @@ impl Default for Builder {
         Self {
             store: None,
             compaction: CompactionPolicy::default(),
+            accept_loss: false,
             rules: Rules::default(),
             agents: HashMap::new(),
             providers: vec![ProviderSpec { name: "echo".into(), client: Arc::new(Echo) }],
@@ -255,6 +257,13 @@ impl Builder {
         self
     }
 
+    /// Whether to go on with a database that has lost something. Its damaged files are kept.
+    #[must_use]
+    pub fn accept_loss(mut self, accept: bool) -> Self {
+        self.accept_loss = accept;
+        self
+    }
+
     /// Sets time and randomness, for tests that replay exactly.
     #[must_use]
     pub fn determined_by(mut self, clock: Clock, dice: Dice) -> Self {
@@ -335,11 +344,11 @@ impl Builder {
             StoreSpec::Inline(backend) => Ok(Store::inline(backend)?),
             StoreSpec::Threaded(backend) => Ok(Store::threaded(backend, None)?),
             StoreSpec::Dir(dir) => {
-                let compaction = self.compaction;
+                let (compaction, accept_loss) = (self.compaction, self.accept_loss);
                 // Opening reads the database and may recover it: not on a runtime thread.
                 let opened = tokio::task::spawn_blocking(move || {
                     crate::state_dir::create(&dir)?;
-                    Store::open(&dir, compaction)
+                    Store::open_with(&dir, compaction, accept_loss)
                 });
                 Ok(opened.await.map_err(|error| StartError::Tree(error.to_string()))??)
             }

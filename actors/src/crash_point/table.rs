@@ -7,6 +7,7 @@ const fn at(name: &'static str, place: &'static str, about: &'static str) -> Poi
 }
 
 const BACKEND: &str = "actors/src/store/sled_backend.rs";
+const RESCUE: &str = "actors/src/store/rescue.rs";
 const COMPACTION: &str = "actors/src/store/compaction.rs";
 const STORE: &str = "actors/src/store/handle.rs";
 const ROUTER: &str = "actors/src/router/actor.rs";
@@ -17,9 +18,9 @@ const DEAD_LETTERS: &str = "actors/src/dead_letter/actor.rs";
 
 /// Every point, its place and its moment.
 pub const POINTS: &[Point] = &[
-    at("open.before_current", BACKEND, "the database is open and not yet named the live one"),
+    at("open.before_current", RESCUE, "the database is open and not yet named the live one"),
     at("current.before_rename", COMPACTION, "the live database is named beside the old name"),
-    at("open.before_cleanup", BACKEND, "leftovers of a compaction are about to be removed"),
+    at("open.before_cleanup", RESCUE, "leftovers of a compaction are about to be removed"),
     at("open.before_epoch", STORE, "this life of the store is about to be counted"),
     at("open.after_epoch", STORE, "this life of the store is counted"),
     at("recover.router_read", ROUTER, "unanswered messages are read, and none is handed on"),

@@ -16,7 +16,7 @@ use crate::inbox::{InboxRecord, inbox_key};
 use crate::message::EnvelopeId;
 use crate::outbox::{EntryId, EntryRecord, EntryState, Outbox, entry_key};
 use crate::router::Admissions;
-use crate::store::{Batch, Expect, Space, Store, StoreError};
+use crate::store::{Batch, Damaged, Expect, Space, Store, StoreError};
 
 /// The name it answers to.
 const NAME: &str = "dead-letters";
@@ -173,7 +173,7 @@ impl DeadLetters {
     /// All dead letters, oldest first.
     ///
     /// # Errors
-    /// A damaged record.
+    /// What the store answers.
     pub fn list(&self) -> Result<Vec<DeadLetter>, StoreError> {
         Ok(self.store.scan(&prefix())?.into_iter().map(|(_, letter)| letter).collect())
     }
@@ -181,9 +181,29 @@ impl DeadLetters {
     /// One dead letter.
     ///
     /// # Errors
-    /// A damaged record.
+    /// What the store answers.
     pub fn get(&self, id: DeadLetterId) -> Result<Option<DeadLetter>, StoreError> {
         self.store.get(&key(id))
+    }
+
+    /// Records that were found damaged: what people and the service said and nobody can read whole
+    /// any more, and what only the service needs.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub fn damaged(&self) -> Result<Vec<Damaged>, StoreError> {
+        self.store.damaged()
+    }
+
+    /// Forgets a damaged record, by its id; `false` if there is none.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub async fn forget_damaged(&self, id: &str) -> Result<bool, StoreError> {
+        match self.damaged()?.into_iter().find(|damaged| damaged.id() == id) {
+            Some(damaged) => self.store.forget_damaged(&damaged).await,
+            None => Ok(false),
+        }
     }
 
     /// Puts it back to work; answers what it became.

@@ -5,6 +5,7 @@ use super::way::way;
 use std::collections::HashSet;
 
 use crate::dead_letter::{self, DeadLetter, Item};
+use crate::event::excerpt;
 use crate::inbox::{DedupeRecord, Fate, InboxRecord};
 use crate::outbox::{EntryRecord, ReceiptRecord, receipt_prefix};
 use crate::session::Exchange;
@@ -29,6 +30,7 @@ pub fn find(store: &Store, query: &str) -> Result<Vec<Journey>, StoreError> {
     dead.retain(|journey| journey.entries.iter().all(|entry| !told.contains(&entry.id)));
     journeys.extend(dead);
     journeys.extend(declined(store, &query)?);
+    journeys.extend(damaged(store, &query)?);
     if journeys.is_empty() {
         journeys.extend(lone_entries(store, &query)?);
     }
@@ -195,6 +197,34 @@ fn declined(store: &Store, query: &Query) -> Result<Vec<Journey>, StoreError> {
         }
     }
     Ok(journeys)
+}
+
+/// Records nobody can read whole any more, by what can still be read of them.
+fn damaged(store: &Store, query: &Query) -> Result<Vec<Journey>, StoreError> {
+    let found = store.damaged()?.into_iter().filter(|damaged| {
+        damaged.id() == query.text || (!query.names_number() && query.matches_text(&damaged.text()))
+    });
+    Ok(found
+        .map(|damaged| Journey {
+            state: "damaged",
+            reason: Some(format!(
+                "the record of this {} is damaged; see `telson dead-letters show {}`",
+                damaged.kind(),
+                damaged.id()
+            )),
+            message: Some(MessageView {
+                id: None,
+                platform_id: String::new(),
+                sender: damaged.place(),
+                text: excerpt(&damaged.text()),
+                session: None,
+                sent_at: None,
+                admitted_at: None,
+            }),
+            turn: None,
+            entries: Vec::new(),
+        })
+        .collect())
 }
 
 /// Entries that answer no message in the transcript, such as notices and pairing codes.

@@ -10,7 +10,7 @@ use crate::session::{Exchange, Said};
 /// One message, or one entry, from its beginning to where it is now.
 #[derive(Debug, Clone, Serialize)]
 pub struct Journey {
-    /// `answered` (its answer is out), `waiting`, `declined` or `dead_letter`.
+    /// `answered` (its answer is out), `waiting`, `declined`, `dead_letter` or `damaged`.
     pub state: &'static str,
     /// Why, where there is a reason.
     pub reason: Option<String>,

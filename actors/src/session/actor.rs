@@ -207,7 +207,12 @@ impl State {
             let Some((of, step)) = step_of_key(&self.key, &key) else { continue };
             turn = turn.or(Some(of));
             if turn == Some(of) {
-                records.push((step, self.deps.store.decode::<StepRecord>(&key, &bytes)?));
+                records.extend(
+                    self.deps
+                        .store
+                        .decode::<StepRecord>(&key, &bytes)?
+                        .map(|record| (step, record)),
+                );
             }
         }
         Ok(turn.zip(Steps::read(records)).map(|(turn, (steps, opening))| (turn, steps, opening)))

@@ -1,5 +1,7 @@
 //! The seam between the committer and a database.
 
+use std::path::PathBuf;
+
 use super::batch::Write;
 use super::error::StoreError;
 use super::key::Key;
@@ -41,6 +43,11 @@ pub trait Backend: Send + Sync + 'static {
     /// Does a small slice of upkeep (such as compaction); `true` if more is due at once.
     fn upkeep(&self) -> Result<bool, StoreError> {
         Ok(false)
+    }
+
+    /// Damaged files that were kept beside the database.
+    fn kept(&self) -> Vec<PathBuf> {
+        Vec::new()
     }
 
     /// Bytes on disk.

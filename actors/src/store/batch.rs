@@ -32,6 +32,14 @@ impl Write {
             Write::Put(key, _) | Write::Delete(key) => key,
         }
     }
+
+    /// Rough size in bytes, for limits.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Write::Put(key, value) => key.as_bytes().len() + value.len(),
+            Write::Delete(key) => key.as_bytes().len(),
+        }
+    }
 }
 
 /// A condition on the state before the batch.
@@ -41,6 +49,9 @@ pub enum Expect {
     Absent(Key),
     /// The key must exist: this is how work already finished is not finished again.
     Present(Key),
+    /// The key must have this stored value: this is how a damaged record is not taken for one that
+    /// has replaced it.
+    Holds(Key, Vec<u8>),
 }
 
 /// Writes that become durable together, if all conditions hold when they are applied.
@@ -109,13 +120,7 @@ impl Batch {
 
     /// Rough size in bytes, for limits.
     pub fn bytes(&self) -> usize {
-        self.writes
-            .iter()
-            .map(|write| match write {
-                Write::Put(key, value) => key.as_bytes().len() + value.len(),
-                Write::Delete(key) => key.as_bytes().len(),
-            })
-            .sum()
+        self.writes.iter().map(Write::bytes).sum()
     }
 }
 

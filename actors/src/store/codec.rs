@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::key::Key;
 
-const HEADER_BYTES: usize = 5;
+pub(super) const HEADER_BYTES: usize = 5;
 
 /// A type that is stored. A change of its layout needs a new version and a migration.
 pub trait Record: Serialize + DeserializeOwned {
@@ -71,13 +71,7 @@ pub fn encode<R: Record>(key: &Key, record: &R) -> Vec<u8> {
 
 /// Decodes the record of a key.
 pub fn decode<R: Record>(key: &Key, bytes: &[u8]) -> Result<R, RecordError> {
-    let Some((header, payload)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
-        return Err(RecordError::TooShort(bytes.len()));
-    };
-    let [version, sum @ ..] = *header;
-    if checksum(key, version, payload) != u32::from_le_bytes(sum) {
-        return Err(RecordError::Checksum);
-    }
+    let (version, payload) = check(key, bytes)?;
     if version != R::VERSION {
         let known = R::VERSION;
         let older = (version < known).then(|| R::from_older(version, payload)).flatten();
@@ -86,6 +80,18 @@ pub fn decode<R: Record>(key: &Key, bytes: &[u8]) -> Result<R, RecordError> {
     bincode::serde::decode_from_slice(payload, bincode::config::standard())
         .map(|(record, _)| record)
         .map_err(|error| RecordError::Payload(error.to_string()))
+}
+
+/// The version and the payload of a sound value, whatever its type.
+pub(super) fn check<'a>(key: &Key, bytes: &'a [u8]) -> Result<(u8, &'a [u8]), RecordError> {
+    let Some((header, payload)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
+        return Err(RecordError::TooShort(bytes.len()));
+    };
+    let [version, sum @ ..] = *header;
+    if checksum(key, version, payload) != u32::from_le_bytes(sum) {
+        return Err(RecordError::Checksum);
+    }
+    Ok((version, payload))
 }
 
 fn checksum(key: &Key, version: u8, payload: &[u8]) -> u32 {

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::backend::Backend;
 use super::batch::{Batch, Epoch, Expect, Write};
 use super::error::StoreError;
+use super::generation::GROUP_BYTES_MAX;
 use super::key::{Key, Space};
 use super::lock::StateLock;
 use super::receive::{Received, receive};
@@ -59,6 +60,8 @@ pub(super) struct Committer {
     fenced: watch::Sender<Option<String>>,
     /// Since when something is written that is not synced.
     unsynced_since: Option<Instant>,
+    /// How much of it there is: what stands between two syncs is bounded.
+    unsynced_bytes: usize,
     // Dropped behind the database, so that whoever gets the lock finds it closed.
     _lock: Option<Arc<StateLock>>,
 }
@@ -73,7 +76,10 @@ impl Committer {
     ) -> (Self, watch::Receiver<Option<String>>) {
         let (fenced, failure) = watch::channel(None);
         let unsynced_since = None;
-        (Self { backend, epoch, tallies, fenced, unsynced_since, _lock: lock }, failure)
+        let unsynced_bytes = 0;
+        let committer =
+            Self { backend, epoch, tallies, fenced, unsynced_since, unsynced_bytes, _lock: lock };
+        (committer, failure)
     }
 
     /// Runs until the queue is closed. Blocks its thread.
@@ -83,10 +89,13 @@ impl Committer {
             let limit = if upkeep_due { Some(Duration::ZERO) } else { self.sync_due_in() };
             match receive(&mut queue, limit) {
                 Received::Message(first) => {
+                    let mut bytes = first.batch.bytes();
                     let mut group = vec![first];
                     while group.len() < GROUP_BATCHES_MAX
+                        && bytes < GROUP_BYTES_MAX / 2
                         && let Ok(next) = queue.try_recv()
                     {
+                        bytes += next.batch.bytes();
                         group.push(next);
                     }
                     self.commit(group);
@@ -128,7 +137,7 @@ impl Committer {
     pub(super) fn sync(&mut self) {
         if self.unsynced_since.is_some() && self.fenced.borrow().is_none() {
             let result = self.backend.sync();
-            self.unsynced_since = None;
+            (self.unsynced_since, self.unsynced_bytes) = (None, 0);
             self.fence_after(&result);
         }
     }
@@ -142,11 +151,13 @@ impl Committer {
         if writes.is_empty() {
             return Ok(());
         }
-        let result = if needs_sync {
-            self.unsynced_since = None;
+        let bytes = self.unsynced_bytes + writes.iter().map(Write::bytes).sum::<usize>();
+        let result = if needs_sync || bytes > GROUP_BYTES_MAX / 2 {
+            (self.unsynced_since, self.unsynced_bytes) = (None, 0);
             self.backend.commit(writes)
         } else {
             self.unsynced_since.get_or_insert_with(Instant::now);
+            self.unsynced_bytes = bytes;
             self.backend.apply(writes)
         };
         self.fence_after(&result);
@@ -199,6 +210,12 @@ impl Committer {
     fn holds(&self, expects: &[Expect], overlay: &HashMap<Key, bool>) -> Result<bool, StoreError> {
         for expect in expects {
             let (key, wanted) = match expect {
+                Expect::Holds(key, value) => {
+                    if overlay.contains_key(key) || self.backend.get(key)?.as_ref() != Some(value) {
+                        return Ok(false);
+                    }
+                    continue;
+                }
                 Expect::Absent(key) => (key, false),
                 Expect::Present(key) => (key, true),
             };

@@ -5,14 +5,14 @@
 //! the swap is one atomic rename of the file `CURRENT`. A crash at any moment leaves either the old
 //! or the new database named, and both complete.
 
-use std::fs::{self, File};
-use std::io::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::batch::Write;
+use super::durable;
 use super::error::StoreError;
+use super::generation::Generation;
 use super::key::Key;
-use super::sled_backend::Generation;
 use crate::crash_point::crash_point;
 
 /// Keys copied per slice: a few milliseconds of work between two groups of writes.
@@ -61,7 +61,7 @@ impl Compaction {
 
     /// Copies the next slice; `false` when nothing is left.
     pub(super) fn copy_slice(&mut self, old: &Generation) -> Result<bool, StoreError> {
-        let pairs = old.scan(&[], self.copied_to.as_ref(), SLICE_KEYS)?;
+        let pairs = old.scan_raw(&[], self.copied_to.as_ref(), SLICE_KEYS)?;
         let Some((last, _)) = pairs.last() else {
             return Ok(false);
         };
@@ -81,14 +81,26 @@ impl Compaction {
         self.fresh.apply(&passed)
     }
 
-    /// Makes the copy durable and current.
-    pub(super) fn finish(mut self, dir: &Path) -> Result<Generation, StoreError> {
+    /// Makes the copy durable, and prepares its name. Until then the old database is untouched.
+    pub(super) fn ready(self, dir: &Path) -> Result<Ready, StoreError> {
         self.fresh.sync()?;
+        prepare_current(dir, self.fresh.number)?;
+        Ok(Ready(self.fresh))
+    }
+}
+
+/// A complete and durable copy that `CURRENT` does not name yet.
+pub(super) struct Ready(Generation);
+
+impl Ready {
+    /// Makes the copy current. After an error nobody knows which database the next opening finds:
+    /// nothing more may be acknowledged.
+    pub(super) fn name(mut self, dir: &Path) -> Result<Generation, StoreError> {
         crash_point("compact.before_swap");
-        set_current(dir, self.fresh.number)?;
+        name_current(dir)?;
         crash_point("compact.after_swap");
-        self.fresh.bytes_at_start = self.fresh.bytes();
-        Ok(self.fresh)
+        self.0.bytes_at_start = self.0.bytes();
+        Ok(self.0)
     }
 }
 
@@ -99,41 +111,65 @@ pub(super) fn generation_dir(dir: &Path, number: u64) -> PathBuf {
 /// The generation named by `CURRENT`; 1 in a fresh directory.
 pub(super) fn current_generation(dir: &Path) -> Result<u64, StoreError> {
     let path = dir.join("CURRENT");
-    match fs::read_to_string(&path) {
-        Ok(text) => text.trim().parse().map_err(|_| {
-            StoreError::file("read", &path, "it must hold one number, the live generation")
-        }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(1),
-        Err(error) => Err(StoreError::file("read", &path, error)),
+    let read = |reason: &str| StoreError::file("read", &path, reason);
+    let number = match fs::read_to_string(&path) {
+        Ok(text) => text.trim().parse().map_err(|_| read(NOT_A_NUMBER))?,
+        // The first opening ended before it could name its database: nothing was acknowledged.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return if has_others(dir, 1) { Err(read(NO_NAME)) } else { Ok(1) };
+        }
+        Err(error) => return Err(StoreError::file("read", &path, error)),
+    };
+    if !generation_dir(dir, number).join("db").exists() {
+        return Err(StoreError::file("open", generation_dir(dir, number), GONE));
     }
+    Ok(number)
 }
 
-/// Names the live generation: write aside, sync, rename, sync the directory.
+const NOT_A_NUMBER: &str = "it must hold one number, the live generation";
+const NO_NAME: &str = "it is gone, and several generations are there; write the number of the \
+    live one into it, which is usually the largest";
+const GONE: &str = "CURRENT names it, and it is not there; restore it from a backup, or move the \
+    whole folder away to start empty";
+
+fn has_others(dir: &Path, number: u64) -> bool {
+    let wanted = generation_dir(dir, number);
+    generations(dir).iter().any(|path| *path != wanted)
+}
+
+/// Names the live generation, durably.
 pub(super) fn set_current(dir: &Path, number: u64) -> Result<(), StoreError> {
-    let (path, aside) = (dir.join("CURRENT"), dir.join("CURRENT.new"));
-    let write = || -> std::io::Result<()> {
-        let mut file = File::create(&aside)?;
-        writeln!(file, "{number}")?;
-        file.sync_all()?;
-        crash_point("current.before_rename");
-        fs::rename(&aside, &path)?;
-        File::open(dir)?.sync_all()
-    };
-    write().map_err(|error| StoreError::file("write", &path, error))
+    prepare_current(dir, number)?;
+    name_current(dir)
+}
+
+fn prepare_current(dir: &Path, number: u64) -> Result<(), StoreError> {
+    let aside = dir.join("CURRENT.new");
+    durable::write_aside(&aside, &format!("{number}\n"))
+        .map_err(|error| StoreError::file("write", &aside, error))
+}
+
+fn name_current(dir: &Path) -> Result<(), StoreError> {
+    let path = dir.join("CURRENT");
+    crash_point("current.before_rename");
+    durable::settle(&dir.join("CURRENT.new"), &path)
+        .map_err(|error| StoreError::file("write", &path, error))
 }
 
 /// Removes generations that are not live: leftovers of a compaction, finished or not.
 pub(super) fn remove_others(dir: &Path, live: u64) {
     let live = generation_dir(dir, live);
-    let Ok(entries) = fs::read_dir(dir) else { return };
-    for path in entries.flatten().map(|entry| entry.path()) {
-        let is_generation =
-            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("generation-"));
-        if is_generation
-            && path != live
-            && let Err(error) = fs::remove_dir_all(&path)
-        {
+    for path in generations(dir).into_iter().filter(|path| *path != live) {
+        if let Err(error) = fs::remove_dir_all(&path) {
             tracing::warn!(path = %path.display(), %error, "old generation not removed");
         }
     }
+}
+
+fn generations(dir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    let is_generation = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("generation-"))
+    };
+    entries.flatten().map(|entry| entry.path()).filter(is_generation).collect()
 }

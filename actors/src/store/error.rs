@@ -37,6 +37,18 @@ pub enum StoreError {
     /// The database failed. After a failed write nothing more is acknowledged.
     #[error("database failed: {0}")]
     Database(String),
+    /// The database has lost something, or can't be read at all. Its files are as they were.
+    #[error("the database in {path} is damaged: {what}; restore the folder from a backup{}",
+        if *.readable { ", or accept the loss: `telson run --accept-loss` goes on with what is left \
+            and keeps the damaged files" } else { ", or move it away to start empty" })]
+    Damaged {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+        /// Whether what is left can be read.
+        readable: bool,
+    },
     /// A write failed earlier; restart to recover from disk.
     #[error("store is fenced after an earlier failure: {0}")]
     Fenced(String),

@@ -1,6 +1,6 @@
 //! What the other rooms hold: commit, get, scan.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -8,12 +8,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::backend::{Backend, Pair};
 use super::batch::{Batch, Epoch};
-use super::codec::{Record, decode};
+use super::codec::Record;
 use super::committer::{Commit, Committer, When};
 use super::compaction::CompactionPolicy;
 use super::error::StoreError;
 use super::key::{Key, Space};
 use super::lock::StateLock;
+use super::meta;
 use super::sequence::{self, ReservedTo, Sequence};
 use super::sled_backend::SledBackend;
 use super::tally::Tallies;
@@ -21,6 +22,8 @@ use crate::crash_point::crash_point;
 
 /// The stored format this program writes. Grows with every incompatible change.
 const FORMAT: u32 = 1;
+/// The name of the record of openings.
+const OPENED: &str = "opened";
 /// Batches waiting for the committer before callers must wait or are refused.
 const QUEUE_BATCHES_MAX: usize = 8192;
 /// Pairs read per step of a full scan.
@@ -37,12 +40,16 @@ impl Record for Opened {
 }
 
 /// Figures for people.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct StoreStats {
     /// Bytes on disk.
     pub disk_bytes: u64,
     /// How often this store has been opened.
     pub epoch: u64,
+    /// Records found damaged and set aside.
+    pub damaged: u64,
+    /// Damaged files kept beside the database, for a person to look after.
+    pub kept: Vec<PathBuf>,
 }
 
 /// The store. Cheap to clone; closed when the last clone is gone.
@@ -71,11 +78,25 @@ impl Store {
     /// Opens the store in `<state_dir>/store`, taking the directory's lock.
     ///
     /// # Errors
-    /// A directory in use, unusable files, or a format newer than this program.
+    /// A directory in use, unusable files, a format newer than this program, or
+    /// [`StoreError::Damaged`].
     pub fn open(state_dir: &Path, policy: CompactionPolicy) -> Result<Self, StoreError> {
+        Self::open_with(state_dir, policy, false)
+    }
+
+    /// As [`Store::open`]; with `accept_loss` also a database that has lost something. Its files
+    /// are kept beside what goes on.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_with(
+        state_dir: &Path,
+        policy: CompactionPolicy,
+        accept_loss: bool,
+    ) -> Result<Self, StoreError> {
         let lock = StateLock::acquire(state_dir)?;
-        let backend = Arc::new(SledBackend::open(&state_dir.join("store"), policy)?);
-        Self::threaded(backend, Some(lock))
+        let backend = SledBackend::open(&state_dir.join("store"), policy, accept_loss)?;
+        Self::threaded(Arc::new(backend), Some(lock))
     }
 
     /// A store over any backend, with a committer thread.
@@ -199,51 +220,80 @@ impl Store {
     /// The record of a key.
     ///
     /// # Errors
-    /// A damaged or newer record, named with its key.
+    /// A newer record, named with its key. A damaged one is set aside, and then there is none; ask
+    /// [`Store::is_set_aside`] where that makes a difference.
     pub fn get<R: Record>(&self, key: &Key) -> Result<Option<R>, StoreError> {
-        self.0.backend.get(key)?.map(|bytes| decoded(key, &bytes)).transpose()
+        self.0.backend.get(key)?.map_or(Ok(None), |bytes| self.checked(key, &bytes))
     }
 
-    /// A value read raw, as the record it should be.
+    /// A value read raw, as the record it should be; nothing for a damaged one, which is set aside.
     ///
     /// # Errors
-    /// A damaged or newer record, named with its key.
-    pub fn decode<R: Record>(&self, key: &Key, bytes: &[u8]) -> Result<R, StoreError> {
-        decoded(key, bytes)
+    /// A newer record, named with its key.
+    pub fn decode<R: Record>(&self, key: &Key, bytes: &[u8]) -> Result<Option<R>, StoreError> {
+        self.checked(key, bytes)
     }
 
-    /// Whether a key exists.
+    /// Whether a key exists, or did until its record was found damaged.
+    ///
+    /// # Errors
+    /// What the database says.
     pub fn contains(&self, key: &Key) -> Result<bool, StoreError> {
+        Ok(self.contains_raw(key)? || self.is_set_aside(key)?)
+    }
+
+    pub(super) fn contains_raw(&self, key: &Key) -> Result<bool, StoreError> {
         Ok(self.0.backend.get(key)?.is_some())
     }
 
-    /// All records under a prefix, in key order: the ordered replay of a room's journal.
+    /// All records under a prefix, in key order: the ordered replay of a room's journal. Damaged
+    /// ones are set aside.
     ///
     /// # Errors
-    /// The first damaged record. Use [`Store::scan_raw`] to read around it.
+    /// The first newer record.
     pub fn scan<R: Record>(&self, prefix: &Key) -> Result<Vec<(Key, R)>, StoreError> {
-        self.scan_raw(prefix)?.into_iter().map(decoded_pair).collect()
+        self.checked_pairs(self.scan_raw(prefix)?)
     }
 
-    /// The first `limit` records under a prefix behind `after`, in key order.
+    fn checked_pairs<R: Record>(&self, pairs: Vec<Pair>) -> Result<Vec<(Key, R)>, StoreError> {
+        let mut records = Vec::with_capacity(pairs.len());
+        for (key, value) in pairs {
+            if let Some(record) = self.checked(&key, &value)? {
+                records.push((key, record));
+            }
+        }
+        Ok(records)
+    }
+
+    pub(super) fn scan_step(
+        &self,
+        prefix: &Key,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<Pair>, StoreError> {
+        self.0.backend.scan(prefix, after, limit)
+    }
+
+    /// The first `limit` records under a prefix behind `after`, in key order, without the damaged
+    /// ones among them.
     ///
     /// # Errors
-    /// The first damaged record.
+    /// The first newer record.
     pub fn page<R: Record>(
         &self,
         prefix: &Key,
         after: Option<&Key>,
         limit: usize,
     ) -> Result<Vec<(Key, R)>, StoreError> {
-        self.0.backend.scan(prefix, after, limit)?.into_iter().map(decoded_pair).collect()
+        self.checked_pairs(self.0.backend.scan(prefix, after, limit)?)
     }
 
-    /// The last `limit` records under a prefix, in key order.
+    /// The last `limit` records under a prefix, in key order, without the damaged ones among them.
     ///
     /// # Errors
-    /// The first damaged record.
+    /// The first newer record.
     pub fn tail<R: Record>(&self, prefix: &Key, limit: usize) -> Result<Vec<(Key, R)>, StoreError> {
-        self.0.backend.tail(prefix, limit)?.into_iter().map(decoded_pair).collect()
+        self.checked_pairs(self.0.backend.tail(prefix, limit)?)
     }
 
     /// All keys and raw values under a prefix.
@@ -287,46 +337,35 @@ impl Store {
 
     /// Figures for people.
     pub fn stats(&self) -> StoreStats {
-        StoreStats { disk_bytes: self.0.backend.disk_bytes(), epoch: self.0.epoch.0 }
+        StoreStats {
+            disk_bytes: self.0.backend.disk_bytes(),
+            epoch: self.0.epoch.0,
+            damaged: self.tally(Space::Quarantine),
+            kept: self.0.backend.kept(),
+        }
     }
 }
 
 /// Checks the format and takes over: the epoch grows, and the sequence continues behind every
 /// number ever reserved.
 fn begin(backend: &dyn Backend) -> Result<(Epoch, Sequence), StoreError> {
-    let key = Key::of(Space::Meta).text("opened");
-    let before: Option<Opened> =
-        backend.get(&key)?.map(|bytes| decoded(&key, &bytes)).transpose()?;
+    let mut batch = Batch::new();
+    let before: Option<Opened> = meta::get(backend, OPENED, &mut batch)?;
     if let Some(Opened { format, .. }) = before
         && format > FORMAT
     {
         return Err(StoreError::Newer { found: format, known: FORMAT });
     }
+    let reserved: Option<ReservedTo> = meta::get(backend, sequence::NAME, &mut batch)?;
     let epoch = before.map_or(1, |opened| opened.epoch + 1);
-    let mut batch = Batch::new();
-    batch.put(key, &Opened { format: FORMAT, epoch });
+    meta::put(&mut batch, OPENED, &Opened { format: FORMAT, epoch });
+    if let Some(reserved) = reserved {
+        meta::put(&mut batch, sequence::NAME, &reserved);
+    }
     crash_point("open.before_epoch");
     backend.commit(&batch.writes)?;
     crash_point("open.after_epoch");
-    let key = sequence::key();
-    let reserved = backend
-        .get(&key)?
-        .map(|bytes| decoded::<ReservedTo>(&key, &bytes))
-        .transpose()?
-        .map_or(1, |reserved| reserved.0);
-    Ok((Epoch(epoch), Sequence::new(reserved)))
-}
-
-fn decoded<R: Record>(key: &Key, bytes: &[u8]) -> Result<R, StoreError> {
-    decode(key, bytes).map_err(|error| StoreError::Record {
-        key: String::from_utf8_lossy(key.as_bytes()).escape_debug().to_string(),
-        error,
-    })
-}
-
-fn decoded_pair<R: Record>((key, bytes): Pair) -> Result<(Key, R), StoreError> {
-    let record = decoded(&key, &bytes)?;
-    Ok((key, record))
+    Ok((Epoch(epoch), Sequence::new(reserved.map_or(1, |reserved| reserved.0))))
 }
 
 impl Drop for Inner {

@@ -6,6 +6,10 @@
 pub enum Space {
     /// The store's own records: format, epoch, sequence.
     Meta = 0x01,
+    /// Parts of large values, which only the database's own file knows.
+    Part = 0x02,
+    /// Damaged records, set aside as they were found.
+    Quarantine = 0x03,
     /// How far a channel account has read its platform.
     Cursor = 0x10,
     /// Platform ids already seen.
@@ -26,6 +30,26 @@ pub enum Space {
     DeadLetter = 0x40,
     /// Direct senders waiting for approval, and those approved.
     Pairing = 0x50,
+}
+
+impl Space {
+    /// Spaces whose records are counted. Batches that add or remove such records say so.
+    pub(super) const COUNTED: [Space; 4] =
+        [Space::Inbox, Space::Outbox, Space::DeadLetter, Space::Quarantine];
+
+    /// Spaces of the other rooms' records.
+    pub(super) const RECORDS: [Space; 10] = [
+        Space::Cursor,
+        Space::Dedupe,
+        Space::Inbox,
+        Space::Turn,
+        Space::Session,
+        Space::Transcript,
+        Space::Outbox,
+        Space::Receipt,
+        Space::DeadLetter,
+        Space::Pairing,
+    ];
 }
 
 /// A key: a space, then parts. Text parts end with a zero byte and numbers are big-endian, so keys
@@ -62,6 +86,16 @@ impl Key {
     /// A key read back from the store.
     pub fn from_bytes(bytes: &[u8]) -> Self {
         Self(bytes.to_vec())
+    }
+
+    /// Whether it belongs to a space.
+    pub fn is_in(&self, space: Space) -> bool {
+        self.0.first() == Some(&(space as u8))
+    }
+
+    /// The key in a form that can be printed.
+    pub fn readable(&self) -> String {
+        String::from_utf8_lossy(&self.0).escape_debug().to_string()
     }
 
     /// The number the key ends with; zero if it is too short for one.

@@ -81,6 +81,27 @@ impl MemoryBackend {
         }
     }
 
+    /// Flips a bit of a stored value, `step` of `steps` through its length; answers the damaged
+    /// value, or nothing if there is none.
+    pub fn flip(&self, key: &Key, step: usize, steps: usize) -> Option<Vec<u8>> {
+        let mut inner = self.inner();
+        let value = inner.data.get_mut(key.as_bytes()).filter(|value| !value.is_empty())?;
+        let bit = (value.len() * 8 - 1) * step / steps.max(2).saturating_sub(1);
+        *value.get_mut(bit / 8)? ^= 1 << (bit % 8);
+        Some(value.clone())
+    }
+
+    /// Another backend with the same content, which goes its own way.
+    pub fn fork(&self) -> Self {
+        let data = self.inner().data.clone();
+        Self(Arc::new(Mutex::new(Inner { data, ..Inner::default() })))
+    }
+
+    /// Every key that is stored.
+    pub fn keys(&self) -> Vec<Key> {
+        self.inner().data.keys().map(|key| Key::from_bytes(key)).collect()
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

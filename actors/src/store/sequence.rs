@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::Batch;
 use super::codec::Record;
-use super::key::{Key, Space};
+use super::meta;
 
 /// Numbers reserved by one write. A crash skips at most this many.
 const BLOCK: u64 = 1024;
@@ -20,9 +20,8 @@ impl Record for ReservedTo {
     const VERSION: u8 = 1;
 }
 
-pub(super) fn key() -> Key {
-    Key::of(Space::Meta).text("sequence")
-}
+/// The name of its record.
+pub(super) const NAME: &str = "sequence";
 
 /// Hands out numbers. The reservation of a block is submitted before any batch that uses the block,
 /// and the committer keeps order, so a number that is durable is always reserved durably.
@@ -47,7 +46,7 @@ impl Sequence {
         if state.next >= state.reserved_to {
             let reserved_to = state.next + BLOCK;
             let mut batch = Batch::new();
-            batch.put(key(), &ReservedTo(reserved_to));
+            meta::put(&mut batch, NAME, &ReservedTo(reserved_to));
             // Under the lock, so that nobody submits a number of the block before the reservation.
             reserve(batch)?;
             state.reserved_to = reserved_to;

@@ -6,20 +6,18 @@ use super::backend::Backend;
 use super::error::StoreError;
 use super::key::{Key, Space};
 
-/// Spaces whose records are counted. Batches that add or remove such records say so.
-const COUNTED: [Space; 3] = [Space::Inbox, Space::Outbox, Space::DeadLetter];
 /// Keys listed per step when counting at the opening.
 const STEP: usize = 1024;
 
 /// The counts.
 #[derive(Debug, Default)]
-pub(super) struct Tallies([AtomicI64; COUNTED.len()]);
+pub(super) struct Tallies([AtomicI64; Space::COUNTED.len()]);
 
 impl Tallies {
     /// Counts what is there.
     pub(super) fn of(backend: &dyn Backend) -> Result<Self, StoreError> {
         let tallies = Self::default();
-        for space in COUNTED {
+        for space in Space::COUNTED {
             tallies.add(space, count(backend, space)?);
         }
         Ok(tallies)
@@ -37,7 +35,7 @@ impl Tallies {
     }
 
     fn counter(&self, space: Space) -> Option<&AtomicI64> {
-        COUNTED.iter().position(|counted| *counted == space).map(|index| &self.0[index])
+        Space::COUNTED.iter().position(|counted| *counted == space).map(|index| &self.0[index])
     }
 }
 

@@ -1,9 +1,14 @@
 //! How far an account has read its chat.db, in a form that survives a restart.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::chatdb::Identity;
 use crate::clock::Timestamp;
+
+/// How far back a lost cursor reads: older rows are not answered any more anyway.
+const CATCH_UP: Duration = Duration::from_hours(2);
 
 /// The position in one database file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +28,13 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
+    /// Stands for a cursor that was damaged: of no known database, last read when catching up
+    /// begins. So rows since then are looked at, and their guids decide what is new.
+    pub(super) fn lost(now: Timestamp) -> Self {
+        let since = now.minus(CATCH_UP);
+        Self { dev: 0, ino: 0, unique_id: None, rowid: 0, read_at: since, baseline_at: since }
+    }
+
     /// Whether row ids of this cursor mean something in the database with `identity`.
     pub(super) fn is_of(&self, identity: &Identity) -> bool {
         self.dev == identity.file.dev

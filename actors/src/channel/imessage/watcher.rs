@@ -87,8 +87,12 @@ impl Actor for WatcherActor {
     type Arguments = WatcherDeps;
 
     async fn pre_start(&self, myself: Myself, deps: WatcherDeps) -> Outcome<Watch> {
-        let cursor: Option<CursorRecord> = deps.store.get(&cursor_key(&deps.scanner.account))?;
-        let cursor = cursor.and_then(|record| Cursor::decode(&record.position));
+        let key = cursor_key(&deps.scanner.account);
+        let cursor: Option<CursorRecord> = deps.store.get(&key)?;
+        let mut cursor = cursor.and_then(|record| Cursor::decode(&record.position));
+        if cursor.is_none() && deps.store.is_set_aside(&key)? {
+            cursor = Some(Cursor::lost(deps.clock.now()));
+        }
         let scanner = Scanner::new(deps.scanner.clone(), deps.echoes.clone(), cursor);
         let hinted = Arc::new(AtomicBool::new(false));
         let events = watch_files(&deps.scanner.path, &myself, &hinted);
