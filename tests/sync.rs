@@ -119,7 +119,7 @@ fn a_failed_sync_ends_the_service_and_loses_nothing() {
                 number += 1;
                 stage.write(number).unwrap();
             }
-            service.0.try_wait().unwrap()
+            service.ended()
         });
         assert_eq!(status.code(), Some(1));
         let said = std::fs::read_to_string(dir.path().join("stderr")).unwrap();

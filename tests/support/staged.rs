@@ -39,6 +39,11 @@ impl Service {
         assert!(self.0.try_wait().unwrap().is_none(), "the service ended by itself");
     }
 
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().unwrap()
+    }
+
     pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
         until(limit, || self.0.try_wait().unwrap())
     }
