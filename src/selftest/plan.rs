@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use telson_actors::crash_point::{ANSWER_UNWRITTEN, TURN_ASKED};
+
 use super::world::Unsettled;
 
 /// What becomes of the answer to a message.
@@ -152,7 +154,7 @@ fn about(point: &'static str, writes: u32, roll: &mut Roll<'_>) -> Act {
         ("open" | "current", _) => free(vec![first, armed(point, 1, &[waits(false)])]),
         ("recover", _) => {
             // An answer that is lost with its life leaves a turn to be resumed.
-            let cut = writing("finish.before_commit", 1, writes, Course::Plain);
+            let cut = writing(ANSWER_UNWRITTEN, 1, writes, Course::Plain);
             free(vec![first, cut, armed(point, passage(point, roll), &[waits(false)])])
         }
         ("doubt", _) => free(vec![first, writing(point, 1, writes, Course::Vanishes)]),
@@ -194,7 +196,7 @@ fn a_dead_letter(point: &'static str, moment: &str, first: Life, writes: u32) ->
         return Act { lives: vec![first, last], only: Some(Unsettled::Park) };
     }
     let alone = Life { steps: vec![Step::Settle], ..first };
-    let turn = |before| Life { before, ..armed("turn.after_ask", 1, &[waits(false)]) };
+    let turn = |before| Life { before, ..armed(TURN_ASKED, 1, &[waits(false)]) };
     let last = armed(point, 1, if is_replay { &replay } else { &replay[2..] });
     Act { lives: vec![alone, turn(1), turn(0), turn(0), turn(0), last], only: None }
 }
@@ -322,7 +324,7 @@ mod tests {
                     since_calm = if is_calm { 1 } else { since_calm + 1 };
                     let is_poison = life.before == 0
                         && life.dies_at.is_some_and(|(point, _)| {
-                            point == "turn.after_ask" || point.ends_with("_message")
+                            point == TURN_ASKED || point.ends_with("_message")
                         });
                     prop_assert!(since_calm <= 3 || is_poison, "{life:?}");
                 }

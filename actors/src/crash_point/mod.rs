@@ -13,7 +13,7 @@ mod table;
 #[cfg(any(debug_assertions, feature = "crash-points"))]
 pub use armed::{arm, crash_point};
 #[cfg(any(debug_assertions, feature = "crash-points"))]
-pub use table::POINTS;
+pub use table::{ANSWER_UNWRITTEN, POINTS, TURN_ASKED};
 
 /// One place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,14 @@ pub struct Point {
 /// Every point; none in a build without them.
 #[cfg(not(any(debug_assertions, feature = "crash-points")))]
 pub const POINTS: &[Point] = &[];
+
+/// No point of this build.
+#[cfg(not(any(debug_assertions, feature = "crash-points")))]
+pub const TURN_ASKED: &str = "";
+
+/// No point of this build.
+#[cfg(not(any(debug_assertions, feature = "crash-points")))]
+pub const ANSWER_UNWRITTEN: &str = "";
 
 /// Nothing: this build has no crash points.
 #[cfg(not(any(debug_assertions, feature = "crash-points")))]

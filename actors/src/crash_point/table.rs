@@ -16,6 +16,11 @@ const DELIVERY: &str = "actors/src/outbox/actor.rs";
 const WATCHER: &str = "actors/src/channel/imessage/watcher.rs";
 const DEAD_LETTERS: &str = "actors/src/dead_letter/actor.rs";
 
+/// Dying here cuts a turn off, so that it has to be resumed.
+pub const TURN_ASKED: &str = "turn.after_ask";
+/// Dying here loses an answer that is not durable.
+pub const ANSWER_UNWRITTEN: &str = "finish.before_commit";
+
 /// Every point, its place and its moment.
 pub const POINTS: &[Point] = &[
     at("open.before_current", RESCUE, "the database is open and not yet named the live one"),
