@@ -40,7 +40,7 @@ const RECORDER: &str = include_str!("power/record.c");
 /// Names the directory a recorded child works in.
 const CHILD_DIR: &str = "POWER_CHILD_DIR";
 /// How long anything may take: test machines are busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Power losses of one run.
 const LOSSES: usize = 210;
 

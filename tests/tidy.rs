@@ -17,6 +17,8 @@ const PURE_FILES: &[&str] = &[
     "actors/src/store/key.rs",
     "actors/src/store/batch.rs",
     "actors/src/store/codec.rs",
+    "actors/src/store/seal.rs",
+    "actors/src/store/parts.rs",
     "actors/src/router/route.rs",
     "actors/src/router/rules.rs",
     "actors/src/router/access.rs",

@@ -127,6 +127,8 @@ async fn judge(backend: &MemoryBackend, key: &Key, value: &[u8]) -> &'static str
     let again = engine.inject(direct("1", "anna", "good morning")).await.unwrap();
     assert_eq!((again.admitted, again.duplicates), (0, 1), "D5, {}", key.readable());
     tokio::time::sleep(PATROL_DONE).await;
+    let again = engine.inject(direct("1", "anna", "good morning")).await.unwrap();
+    assert_eq!((again.admitted, again.duplicates), (0, 1), "D5 later, {}", key.readable());
     assert_eq!(platform.sent_to("zoe"), ["echo: are you all right?"], "{}", key.readable());
     assert_eq!(platform.sent_to("anna"), [""; 0], "answered in an earlier life");
     assert_eq!(engine.load().damaged, 1, "{}", key.readable());

@@ -166,10 +166,12 @@ impl Disk {
         let inside = path.strip_prefix(&self.root).unwrap();
         let mut dir = 0;
         for part in inside.parent().unwrap().components() {
-            let Component::Normal(part) = part else { panic!("a strange path: {path:?}") };
+            let Component::Normal(part) = part else {
+                panic!("a strange path: {}", path.display())
+            };
             match self.dirs[dir].now.get(part.to_str().unwrap()) {
                 Some(Node::Dir(next)) => dir = *next,
-                _ => panic!("no directory for {path:?}"),
+                _ => panic!("no directory for {}", path.display()),
             }
         }
         let names = &mut self.dirs[dir];
@@ -218,7 +220,9 @@ impl Names {
 impl Content {
     fn sync(&mut self) {
         let pending = std::mem::take(&mut self.pending);
-        pending.iter().for_each(|change| apply(&mut self.durable, change));
+        for change in &pending {
+            apply(&mut self.durable, change);
+        }
     }
 
     fn doubt(&mut self) {
@@ -236,11 +240,14 @@ impl Content {
         let first = if way == 2 { below(dice, count + 1) } else { count };
         for change in self.pending.iter().take(first) {
             match way {
-                0 => {}
                 1 | 2 => apply(&mut bytes, change),
                 3 if below(dice, 2) == 0 => apply(&mut bytes, change),
-                3 => {}
-                _ => torn(change, dice).iter().for_each(|sector| apply(&mut bytes, sector)),
+                4 => {
+                    for sector in torn(change, dice) {
+                        apply(&mut bytes, &sector);
+                    }
+                }
+                _ => {}
             }
         }
         bytes

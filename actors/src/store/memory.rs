@@ -92,6 +92,7 @@ impl MemoryBackend {
     }
 
     /// Another backend with the same content, which goes its own way.
+    #[must_use]
     pub fn fork(&self) -> Self {
         let data = self.inner().data.clone();
         Self(Arc::new(Mutex::new(Inner { data, ..Inner::default() })))

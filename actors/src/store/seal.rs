@@ -105,7 +105,9 @@ mod tests {
 
     fn content(pairs: &BTreeMap<Vec<u8>, Vec<u8>>) -> Content {
         let mut content = Content::default();
-        pairs.iter().for_each(|(key, value)| content.add(key, value));
+        for (key, value) in pairs {
+            content.add(key, value);
+        }
         content
     }
 
@@ -115,8 +117,12 @@ mod tests {
             pairs: BTreeMap<Vec<u8>, Vec<u8>>, others: BTreeMap<Vec<u8>, Vec<u8>>,
         ) {
             let mut way = content(&others);
-            pairs.iter().rev().for_each(|(key, value)| way.add(key, value));
-            others.iter().for_each(|(key, value)| way.remove(key, value));
+            for (key, value) in pairs.iter().rev() {
+                way.add(key, value);
+            }
+            for (key, value) in &others {
+                way.remove(key, value);
+            }
             prop_assert_eq!(way, content(&pairs));
         }
 
