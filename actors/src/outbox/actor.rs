@@ -40,8 +40,11 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// Longest sleep between two looks at the lanes, against clocks that step.
 const WAKE_MAX: Duration = Duration::from_secs(30);
 
-/// Crashes of the channel over one entry before the entry is poison.
+/// Crashes of the channel over sending one entry before the entry is poison.
 const CRASHES_MAX: u32 = 3;
+/// Crashes of the channel over looking for one entry before a person is asked: with the pause
+/// between looks five minutes, as long as evidence may take anyway.
+const LOOK_CRASHES_MAX: u32 = 10;
 
 /// What becomes of a send that no evidence settles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -107,9 +110,16 @@ pub struct Delivery {
     /// What runs for which entry, in case it crashes.
     running: HashMap<ActorId, EntryRecord>,
     /// How often the channel has crashed over an entry.
-    crashes: HashMap<EntryId, u32>,
+    crashes: HashMap<EntryId, Crashes>,
     wake_at: Option<Timestamp>,
     steps: Steps,
+}
+
+/// How often the channel has crashed over one entry.
+#[derive(Debug, Clone, Copy, Default)]
+struct Crashes {
+    sending: u32,
+    looking: u32,
 }
 
 type Myself = ActorRef<DeliveryMessage>;
@@ -321,14 +331,15 @@ impl Delivery {
             self.done(&entry.to, entry.id);
             return Ok(());
         };
-        let crashes = self.crashes.entry(stored.id).or_default();
-        *crashes += 1;
-        let crashes = *crashes;
         let reason = format!("the channel crashed: {error}");
         let was_looking = matches!(entry.state, EntryState::Sending { .. });
+        let counts = self.crashes.entry(stored.id).or_default();
+        let count = if was_looking { &mut counts.looking } else { &mut counts.sending };
+        *count += 1;
+        let crashes = *count;
         match stored.state {
-            EntryState::Sending { .. } if was_looking && crashes >= CRASHES_MAX => {
-                let message = format!("{crashes} times, looking for it or sending it: {reason}");
+            EntryState::Sending { .. } if was_looking && crashes >= LOOK_CRASHES_MAX => {
+                let message = format!("{crashes} times, looking for it: {reason}");
                 self.dead(stored, Reason::Unknown { message })
             }
             EntryState::Sending { .. } if was_looking => self.look_crashed(stored, error),
@@ -368,7 +379,7 @@ impl Delivery {
     }
 
     fn retry(&mut self, mut entry: EntryRecord, at: Timestamp) -> Outcome {
-        let crashes = self.crashes.get(&entry.id).copied().unwrap_or_default();
+        let crashes = self.crashes.get(&entry.id).map_or(0, |crashes| crashes.sending);
         if crashes >= CRASHES_MAX {
             return self.dead(entry, Reason::Poison { attempts: crashes });
         }

@@ -4,17 +4,22 @@
 //! Pure: events in, effects out. The actor performs the effects in the order given, and a crash may
 //! interrupt it anywhere: what has to survive is in the effect that comes first.
 
+mod effect;
+mod turn;
+
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+pub use self::effect::{Ask, Effect, FinishedTurn, Occasion};
+use self::turn::{InFlight, Past};
 use super::lane::{Batch, Lane, LaneSettings, Next, Pushed, Waiting, render};
 use super::record::{Exchange, TurnRecord};
 use super::steps::{Opening, StepId, StepRecord, Steps};
 use crate::clock::Timestamp;
 use crate::dead_letter::Reason;
 use crate::inbox::InboxRecord;
-use crate::message::{Destination, EnvelopeId};
-use crate::provider::{Completion, Failure, FailureClass, Role, ToolCall, ToolResult, TurnMessage};
+use crate::message::EnvelopeId;
+use crate::provider::{Completion, Failure, FailureClass, Role, ToolResult, TurnMessage};
 
 /// Exchanges kept in memory and sent along as context.
 pub const HISTORY_EXCHANGES_MAX: usize = 50;
@@ -46,91 +51,6 @@ pub enum Event {
     Tick,
     /// Its place is wanted.
     MakeRoom,
-}
-
-/// Why a model is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Occasion {
-    /// The turn begins.
-    Begin,
-    /// Nothing was heard for a while, or the model failed: is it still being asked?
-    Check,
-    /// It is not.
-    Anew,
-}
-
-/// What the actor has to do.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
-    /// Journal that this turn is tried again after a crash.
-    JournalAttempt(TurnRecord),
-    /// Ask the model.
-    Ask(Ask),
-    /// Make a step of the turn durable, before anything that follows from it.
-    Record {
-        /// The turn.
-        turn: u64,
-        /// Which step.
-        step: StepId,
-        /// What happened.
-        record: Box<StepRecord>,
-    },
-    /// Call these tools, each reporting with [`Event::ToolDone`].
-    CallTools {
-        /// The turn.
-        turn: u64,
-        /// The calls without a result.
-        calls: Vec<(StepId, ToolCall)>,
-        /// Whether they may have begun before: then only harmless ones are started.
-        again: bool,
-    },
-    /// Make the answer durable: transcript, outbox, and the end of the messages, in one commit.
-    Finish(Box<FinishedTurn>),
-    /// Move these messages to the dead letters, telling the person if `notice` is given.
-    DeadLetter {
-        /// The messages.
-        records: Vec<InboxRecord>,
-        /// Why.
-        reason: Reason,
-        /// What the person is told.
-        notice: Option<String>,
-        /// The turn that ends with them, if it had begun, and its recorded steps.
-        turn: Option<(u64, Vec<StepId>)>,
-    },
-    /// Send [`Event::Tick`] at this time.
-    WakeAt(Timestamp),
-    /// Drain the mailbox and end.
-    Passivate,
-    /// Hand this message to the session's next life: this one has begun to leave.
-    GiveBack(Box<InboxRecord>),
-}
-
-/// A question to the model.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ask {
-    /// The turn.
-    pub turn: u64,
-    /// Which of its answers.
-    pub round: u32,
-    /// The conversation, ending with the prompt and what came of it so far.
-    pub messages: Vec<TurnMessage>,
-    /// Whether it may call tools.
-    pub may_call: bool,
-    /// On which occasion.
-    pub occasion: Occasion,
-}
-
-/// A turn that has its answer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FinishedTurn {
-    /// What goes into the transcript (entries are filled in by the actor).
-    pub exchange: Exchange,
-    /// The messages that end with it.
-    pub members: Vec<EnvelopeId>,
-    /// Whether a journalled attempt has to be removed.
-    pub journalled: bool,
-    /// Recorded steps, to be removed.
-    pub steps: Vec<StepId>,
 }
 
 /// Fixed settings of a session.
@@ -176,28 +96,6 @@ pub struct Session {
     is_leaving: bool,
     /// It drains. A turn begun now would lose its answer, for nobody would be there to hear it.
     has_left: bool,
-}
-
-/// An exchange, as the model is shown it again.
-#[derive(Debug)]
-struct Past {
-    prompt: String,
-    steps: Vec<TurnMessage>,
-    answer: String,
-}
-
-#[derive(Debug)]
-struct InFlight {
-    turn: u64,
-    members: Vec<EnvelopeId>,
-    reply_to: Destination,
-    prompt: String,
-    started_at: Timestamp,
-    /// What the model and its tools have said so far.
-    steps: Steps,
-    tries: u32,
-    /// When to ask (again) if nothing is heard.
-    ask_at: Timestamp,
 }
 
 impl Session {
@@ -440,7 +338,7 @@ impl Session {
         effects: &mut Vec<Effect>,
     ) {
         self.last_used = now;
-        let Some(in_flight) = self.turn.as_mut().filter(|in_flight| in_flight.awaits(turn, round))
+        let Some(in_flight) = self.turn.as_mut().filter(|in_flight| in_flight.expects(turn, round))
         else {
             return;
         };
@@ -522,7 +420,7 @@ impl Session {
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(in_flight) = self.turn.as_mut().filter(|t| t.awaits(turn, round)) else { return };
+        let Some(in_flight) = self.turn.as_mut().filter(|t| t.expects(turn, round)) else { return };
         if may_pass(failure.class) && in_flight.tries < PROVIDER_TRIES_MAX {
             let doublings = (in_flight.tries - 1).min(8);
             let pause = PROVIDER_PAUSE_MIN
@@ -564,7 +462,7 @@ impl Session {
     }
 
     fn ask_anew(&mut self, (turn, round): (u64, u32), now: Timestamp, effects: &mut Vec<Effect>) {
-        if let Some(in_flight) = self.turn.as_mut().filter(|t| t.awaits(turn, round)) {
+        if let Some(in_flight) = self.turn.as_mut().filter(|t| t.expects(turn, round)) {
             in_flight.ask_at = now.plus(ASK_AGAIN);
             self.ask(Occasion::Anew, effects);
         }
@@ -575,53 +473,6 @@ impl Session {
         let records = self.records.remove(&id).into_iter().collect();
         let (reason, notice, turn) = (Reason::Overflow, None, None);
         effects.push(Effect::DeadLetter { records, reason, notice, turn });
-    }
-}
-
-impl InFlight {
-    /// Whether this answer is what the turn waits for.
-    fn awaits(&self, turn: u64, round: u32) -> bool {
-        self.turn == turn && self.steps.round() == round && self.steps.open_calls().is_empty()
-    }
-
-    /// Takes an answer with tool calls: it is recorded, then its tools are called.
-    fn record_answer(&mut self, completion: Completion) -> [Effect; 2] {
-        let opening = (self.steps.round() == 0).then(|| Opening {
-            members: self.members.clone(),
-            prompt: self.prompt.clone(),
-            started_at: self.started_at,
-        });
-        let (parts, usage) = (completion.parts.clone(), completion.usage);
-        let step = self.steps.answered(completion);
-        let record = Box::new(StepRecord::Answer { opening, parts, usage });
-        let calls = self.steps.open_calls();
-        [
-            Effect::Record { turn: self.turn, step, record },
-            Effect::CallTools { turn: self.turn, calls, again: false },
-        ]
-    }
-
-    /// What the person reads. An interruption that may have left half a deed behind is told.
-    fn answer(&self, completion: &Completion) -> String {
-        let mut answer = completion.plain();
-        if answer.trim().is_empty() {
-            answer = "I used my tools too often in a row without coming to an answer.".to_owned();
-        }
-        let unknown = self.steps.unknown_tools();
-        if !unknown.is_empty() {
-            answer.push_str(&format!(
-                "\n\n[The gateway was interrupted while {} ran. It was not repeated; whether it \
-                 took effect is unknown.]",
-                unknown.join(", ")
-            ));
-        }
-        answer
-    }
-}
-
-impl From<Exchange> for Past {
-    fn from(exchange: Exchange) -> Self {
-        Self { prompt: exchange.prompt, steps: exchange.steps, answer: exchange.answer }
     }
 }
 

@@ -1,0 +1,94 @@
+//! What a session wants done: the output of its machine.
+
+use super::super::record::{Exchange, TurnRecord};
+use super::super::steps::{StepId, StepRecord};
+use crate::clock::Timestamp;
+use crate::dead_letter::Reason;
+use crate::inbox::InboxRecord;
+use crate::message::EnvelopeId;
+use crate::provider::{ToolCall, TurnMessage};
+
+/// What the actor has to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Journal that this turn is tried again after a crash.
+    JournalAttempt(TurnRecord),
+    /// Ask the model.
+    Ask(Ask),
+    /// Make a step of the turn durable, before anything that follows from it.
+    Record {
+        /// The turn.
+        turn: u64,
+        /// Which step.
+        step: StepId,
+        /// What happened.
+        record: Box<StepRecord>,
+    },
+    /// Call these tools, each reporting with [`Event::ToolDone`].
+    CallTools {
+        /// The turn.
+        turn: u64,
+        /// The calls without a result.
+        calls: Vec<(StepId, ToolCall)>,
+        /// Whether they may have begun before: then only harmless ones are started.
+        again: bool,
+    },
+    /// Make the answer durable: transcript, outbox, and the end of the messages, in one commit.
+    Finish(Box<FinishedTurn>),
+    /// Move these messages to the dead letters, telling the person if `notice` is given.
+    DeadLetter {
+        /// The messages.
+        records: Vec<InboxRecord>,
+        /// Why.
+        reason: Reason,
+        /// What the person is told.
+        notice: Option<String>,
+        /// The turn that ends with them, if it had begun, and its recorded steps.
+        turn: Option<(u64, Vec<StepId>)>,
+    },
+    /// Send [`Event::Tick`] at this time.
+    WakeAt(Timestamp),
+    /// Drain the mailbox and end.
+    Passivate,
+    /// Hand this message to the session's next life: this one has begun to leave.
+    GiveBack(Box<InboxRecord>),
+}
+
+/// A question to the model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ask {
+    /// The turn.
+    pub turn: u64,
+    /// Which of its answers.
+    pub round: u32,
+    /// The conversation, ending with the prompt and what came of it so far.
+    pub messages: Vec<TurnMessage>,
+    /// Whether it may call tools.
+    pub may_call: bool,
+    /// On which occasion.
+    pub occasion: Occasion,
+}
+
+/// A turn that has its answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FinishedTurn {
+    /// What goes into the transcript (entries are filled in by the actor).
+    pub exchange: Exchange,
+    /// The messages that end with it.
+    pub members: Vec<EnvelopeId>,
+    /// Whether a journalled attempt has to be removed.
+    pub journalled: bool,
+    /// Recorded steps, to be removed.
+    pub steps: Vec<StepId>,
+}
+
+/// Why a model is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// The turn begins.
+    Begin,
+    /// Nothing was heard for a while, or the model failed: is it still being asked?
+    Check,
+    /// It is not.
+    Anew,
+}

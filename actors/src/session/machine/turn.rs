@@ -1,0 +1,77 @@
+//! One turn in flight: what it answers, how far it is, and what it waits for.
+
+use super::super::record::Exchange;
+use super::super::steps::{Opening, StepRecord, Steps};
+use super::Effect;
+use crate::clock::Timestamp;
+use crate::message::{Destination, EnvelopeId};
+use crate::provider::{Completion, TurnMessage};
+
+/// An exchange, as the model is shown it again.
+#[derive(Debug)]
+pub(super) struct Past {
+    pub(super) prompt: String,
+    pub(super) steps: Vec<TurnMessage>,
+    pub(super) answer: String,
+}
+
+#[derive(Debug)]
+pub(super) struct InFlight {
+    pub(super) turn: u64,
+    pub(super) members: Vec<EnvelopeId>,
+    pub(super) reply_to: Destination,
+    pub(super) prompt: String,
+    pub(super) started_at: Timestamp,
+    /// What the model and its tools have said so far.
+    pub(super) steps: Steps,
+    pub(super) tries: u32,
+    /// When to ask (again) if nothing is heard.
+    pub(super) ask_at: Timestamp,
+}
+
+impl InFlight {
+    /// Whether this answer is what the turn waits for.
+    pub(super) fn expects(&self, turn: u64, round: u32) -> bool {
+        self.turn == turn && self.steps.round() == round && self.steps.open_calls().is_empty()
+    }
+
+    /// Takes an answer with tool calls: it is recorded, then its tools are called.
+    pub(super) fn record_answer(&mut self, completion: Completion) -> [Effect; 2] {
+        let opening = (self.steps.round() == 0).then(|| Opening {
+            members: self.members.clone(),
+            prompt: self.prompt.clone(),
+            started_at: self.started_at,
+        });
+        let (parts, usage) = (completion.parts.clone(), completion.usage);
+        let step = self.steps.answered(completion);
+        let record = Box::new(StepRecord::Answer { opening, parts, usage });
+        let calls = self.steps.open_calls();
+        [
+            Effect::Record { turn: self.turn, step, record },
+            Effect::CallTools { turn: self.turn, calls, again: false },
+        ]
+    }
+
+    /// What the person reads. An interruption that may have left half a deed behind is told.
+    pub(super) fn answer(&self, completion: &Completion) -> String {
+        let mut answer = completion.plain();
+        if answer.trim().is_empty() {
+            answer = "I used my tools too often in a row without coming to an answer.".to_owned();
+        }
+        let unknown = self.steps.unknown_tools();
+        if !unknown.is_empty() {
+            answer.push_str(&format!(
+                "\n\n[The gateway was interrupted while {} ran. It was not repeated; whether it \
+                 took effect is unknown.]",
+                unknown.join(", ")
+            ));
+        }
+        answer
+    }
+}
+
+impl From<Exchange> for Past {
+    fn from(exchange: Exchange) -> Self {
+        Self { prompt: exchange.prompt, steps: exchange.steps, answer: exchange.answer }
+    }
+}
