@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use telson_actors::clock::Clock;
 use telson_actors::dead_letter::DeadLetters;
+use telson_actors::disk::{DiskReport, DiskSpace};
 use telson_actors::event::{Journal, JourneyEvent};
 use telson_actors::journey::{self, Journey};
 use telson_actors::load::LoadSnapshot;
@@ -27,6 +28,24 @@ use tokio::sync::broadcast;
 pub use builder::{AccountSpec, Builder, ProviderSpec, StartError, StoreSpec};
 pub(crate) use late::LateEngine;
 
+/// Why an engine can't go on.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum EngineFailure {
+    /// A write failed, and nothing was acknowledged after it.
+    #[error("the store failed: {0}")]
+    Store(StoreError),
+    /// A failure went up through the whole tree.
+    #[error("the supervision tree has ended")]
+    TreeEnded,
+}
+
+impl EngineFailure {
+    /// Whether a new engine may be started in this process, once there is space on the disk.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_disk_full())
+    }
+}
+
 /// A running engine. Cheap to clone; it stops by [`Engine::shutdown`], not by being dropped.
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
@@ -40,6 +59,7 @@ struct Inner {
     dead_letters: DeadLetters,
     sessions: Sessions,
     admitting: Arc<AtomicBool>,
+    disk: DiskSpace,
     started: tokio::time::Instant,
 }
 
@@ -90,6 +110,11 @@ impl Engine {
         self.0.store.stats()
     }
 
+    /// The free space of the store's disk, and whether it stops admission.
+    pub fn disk(&self) -> DiskReport {
+        self.0.disk.report()
+    }
+
     /// Time since the engine was started.
     pub fn uptime(&self) -> Duration {
         self.0.started.elapsed()
@@ -128,11 +153,35 @@ impl Engine {
 
     /// Returns with the reason when the engine can't go on: its store failed, or a failure went up
     /// through the whole tree. Nothing acknowledged is lost; start again to recover from disk.
-    pub async fn failed(&self) -> String {
+    ///
+    /// Where that may be done is in the reason: after [a full disk](EngineFailure::is_disk_full) in
+    /// this process, after anything else in a new one.
+    ///
+    /// ```no_run
+    /// # async fn example(builder: telson::Builder) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// loop {
+    ///     match builder.clone().start().await {
+    ///         Ok(engine) => {
+    ///             let failure = engine.failed().await;
+    ///             engine.shutdown(Duration::from_secs(5)).await;
+    ///             if !failure.is_disk_full() {
+    ///                 return Err(failure.into());
+    ///             }
+    ///         }
+    ///         Err(error) if error.is_disk_full() => {}
+    ///         Err(error) => return Err(error.into()),
+    ///     }
+    ///     tokio::time::sleep(Duration::from_secs(5)).await;
+    /// }
+    /// # }
+    /// ```
+    pub async fn failed(&self) -> EngineFailure {
         tokio::select! {
+            // A store that fails may take the tree with it; it is the reason then.
             biased;
-            reason = self.0.store.failed() => format!("the store failed: {reason}"),
-            () = self.0.tree.ended() => "the supervision tree has ended".into(),
+            error = self.0.store.failed() => EngineFailure::Store(error),
+            () = self.0.tree.ended() => EngineFailure::TreeEnded,
         }
     }
 }

@@ -19,7 +19,9 @@ mod state_dir;
 mod tree;
 
 pub use assembly::{Assembly, assemble};
-pub use engine::{AccountSpec, Builder, Engine, ProviderSpec, StartError, StoreSpec};
+pub use engine::{
+    AccountSpec, Builder, Engine, EngineFailure, ProviderSpec, StartError, StoreSpec,
+};
 pub use limits::Limits;
 pub use telson_actors as actors;
 pub use telson_supervision as supervision;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+const MIB: u64 = 1024 * 1024;
+
 /// The limits of one engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -11,6 +13,11 @@ pub struct Limits {
     /// Replies of one account waiting to be sent beyond which nothing more of that account is
     /// admitted. Its neighbours have their own count.
     pub undelivered_max: usize,
+    /// Free bytes on the disk of the store below which nothing more is admitted: enough for what
+    /// was admitted to be answered, and for a compaction of an ordinary store to end.
+    pub disk_free_min: u64,
+    /// Free bytes at which admission goes on. Clearly more, so that it does not flutter.
+    pub disk_free_again: u64,
     /// Session actors alive at once, about 10 KB each. Beyond it messages wait for one to leave.
     pub sessions_live_max: usize,
     /// Idle time after which a session actor is passivated.
@@ -31,6 +38,8 @@ impl Default for Limits {
         Self {
             waiting_max: 10_000,
             undelivered_max: 10_000,
+            disk_free_min: 64 * MIB,
+            disk_free_again: 96 * MIB,
             sessions_live_max: 10_000,
             session_idle_max: Duration::from_mins(1),
             provider_calls_max: default_calls_max(),

@@ -7,11 +7,7 @@ use telson_actors::store::{StoreError, durable};
 
 /// Creates the directory, and makes sure that nobody else can read it.
 pub(crate) fn create(dir: &Path) -> Result<(), StoreError> {
-    let failed = |reason: std::io::Error| StoreError::File {
-        action: "create",
-        path: dir.to_owned(),
-        reason: reason.to_string(),
-    };
+    let failed = |error: std::io::Error| StoreError::io("create", dir, &error);
     durable::create_dir(dir).map_err(failed)?;
     std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700)).map_err(failed)
 }

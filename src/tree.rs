@@ -4,6 +4,7 @@
 //! engine                rest_for_one   core falls => edge restarts, never the other way round
 //! +- core               one_for_one
 //! |  +- janitor                        sweeps old records
+//! |  +- disk                           looks at the free space
 //! |  +- providers       one_for_one    one actor per client
 //! |  +- tools                          calls tools for sessions
 //! |  +- conversation    rest_for_one   the router finds sessions to hand messages to
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use telson_actors::channel::{Channel, Receiver, imessage};
 use telson_actors::dead_letter::{DeadLetterActor, DeadLetterDeps};
+use telson_actors::disk::{DiskActor, DiskDeps, DiskSpace, Watermark};
 use telson_actors::event::Journal;
 use telson_actors::inbox::InboxRecord;
 use telson_actors::janitor::{JanitorActor, JanitorDeps};
@@ -53,6 +55,7 @@ pub(crate) struct Wiring {
     pub(crate) registry: Registry,
     pub(crate) journal: Journal,
     pub(crate) admitting: Arc<AtomicBool>,
+    pub(crate) disk: DiskSpace,
     pub(crate) engine: LateEngine,
 }
 
@@ -90,9 +93,11 @@ pub(crate) fn tree(wiring: &Wiring) -> SupervisorSpec {
         .child(wiring.sessions(&outbox, &events))
         .child(wiring.router(&outbox))
         .child(wiring.dead_letters(&outbox));
-    // These do not know each other: a broken provider must not restart conversations.
+    // These do not know each other: a broken provider must not restart conversations. The disk is
+    // looked at before the first message is admitted.
     let core = branch("engine/core", Strategy::OneForOne, 10)
         .child(wiring.janitor())
+        .child(wiring.disk())
         .child(providers.into_child("providers", wiring.stop()))
         .child(wiring.tools())
         .child(conversation.into_child("conversation", wiring.stop()));
@@ -240,6 +245,7 @@ impl Wiring {
             journal: self.journal.clone(),
             waiting_max: self.spec.limits.waiting_max,
             undelivered_max: self.spec.limits.undelivered_max,
+            disk: self.disk.clone(),
             codes: self.codes(),
             registry: self.registry.clone(),
             health: health.clone(),
@@ -281,6 +287,20 @@ impl Wiring {
             health: health.clone(),
         };
         ChildSpec::actor("dead_letters", move || (DeadLetterActor, deps.clone())).health(health)
+    }
+
+    fn disk(&self) -> ChildSpec {
+        let health = Health::new();
+        let deps = DiskDeps {
+            store: self.store.clone(),
+            watermark: Watermark {
+                stop_below: self.spec.limits.disk_free_min,
+                resume_at: self.spec.limits.disk_free_again,
+            },
+            space: self.disk.clone(),
+            health: health.clone(),
+        };
+        ChildSpec::actor("disk", move || (DiskActor, deps.clone())).health(health)
     }
 
     fn janitor(&self) -> ChildSpec {

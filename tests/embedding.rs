@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use support::{Behaviour, Platform, builder, direct, idle};
-use telson_actors::store::MemoryBackend;
+use telson_actors::router::AdmitError;
+use telson_actors::store::{MemoryBackend, MemoryFault};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_is_answered_once() {
@@ -167,6 +168,52 @@ async fn every_kind_of_actor_may_die() {
                 letters.iter().filter(|letter| format!("{letter:?}").contains(&needle)).count();
             assert_eq!(all.matches(&needle).count() + shown, 1, "{victim}: {needle} in {all}");
         }
+        engine.shutdown(Duration::from_secs(5)).await;
+    }
+}
+
+// The disk is looked at once a second, by the engine's own time.
+#[tokio::test(start_paused = true)]
+async fn little_space_refuses_what_is_new_until_there_is_more() {
+    let (platform, backend) = (Platform::new(), MemoryBackend::new());
+    let engine = builder(&platform).backend(Arc::new(backend.clone())).start().await.unwrap();
+    let moments = [(None, true), (Some(1), false), (Some(u64::MAX), true), (Some(0), false)];
+    for (number, (free, fits)) in moments.into_iter().enumerate() {
+        backend.set_free_bytes(free);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let offered = engine.inject(direct(&number.to_string(), "anna", "hello")).await;
+        assert_eq!(offered.is_ok(), fits, "{free:?}: {offered:?}");
+        assert_eq!(engine.disk().shortage.is_none(), fits);
+        assert!(fits || matches!(offered, Err(AdmitError::DiskFull(_))), "{offered:?}");
+    }
+    // Offered again, as its platform would.
+    backend.set_free_bytes(None);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    engine.inject(direct("1", "anna", "hello")).await.unwrap();
+    idle(&engine).await;
+    assert_eq!(platform.sent().len(), 3);
+    engine.shutdown(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_full_disk_another_engine_goes_on_in_the_same_process() {
+    for (fault, is_disk_full) in [(MemoryFault::DiskFull, true), (MemoryFault::FailedFlush, false)]
+    {
+        let (platform, backend) = (Platform::new(), MemoryBackend::new());
+        let builder = builder(&platform).backend(Arc::new(backend.clone()));
+        let engine = builder.clone().start().await.unwrap();
+        engine.inject(direct("1", "anna", "one")).await.unwrap();
+        idle(&engine).await;
+        backend.fail_next(fault);
+        assert!(engine.inject(direct("2", "anna", "two")).await.is_err());
+        let failure = engine.failed().await;
+        assert_eq!(failure.is_disk_full(), is_disk_full, "{failure}");
+        assert!(failure.to_string().starts_with("the store failed: "), "{failure}");
+        engine.shutdown(Duration::from_secs(5)).await;
+        let engine = builder.start().await.unwrap();
+        engine.inject(direct("2", "anna", "two")).await.unwrap();
+        idle(&engine).await;
+        assert_eq!(platform.sent_to("anna"), ["echo: one", "echo: two"]);
         engine.shutdown(Duration::from_secs(5)).await;
     }
 }

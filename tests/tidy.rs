@@ -19,6 +19,7 @@ const PURE_FILES: &[&str] = &[
     "actors/src/store/codec.rs",
     "actors/src/store/seal.rs",
     "actors/src/store/parts.rs",
+    "actors/src/disk/watermark.rs",
     "actors/src/router/route.rs",
     "actors/src/router/rules.rs",
     "actors/src/router/access.rs",

@@ -4,6 +4,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use telson::Engine;
@@ -13,6 +14,7 @@ use telson::actors::clock::Clock;
 use telson::actors::message::AccountKey;
 use telson::actors::outbox::UnsettledSends;
 use telson::actors::router::Access;
+use telson::actors::store::MemoryBackend;
 use telson::demo::audit::audit;
 use telson::demo::messages_db::{Chat, MessagesDb, Person, Service, Shape};
 use telson::supervision::Dice;
@@ -197,4 +199,42 @@ async fn rows_that_are_no_text_harm_nobody() {
     );
     engine.shutdown(Duration::from_secs(5)).await;
     assert!(audit(&db, &expected).unwrap().exactly_once());
+}
+
+// Waiting for the disk may take hours. It is a state, and no reason to call the watcher deaf and
+// start it again: it looks at the database all the time.
+#[tokio::test(start_paused = true)]
+async fn a_watcher_that_is_refused_is_not_deaf() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = MessagesDb::create(&dir.path().join("chat.db")).unwrap();
+    let person = db.person("+15550100001", Service::IMessage).unwrap();
+    let chat = db.direct_chat(&person).unwrap();
+    let backend = MemoryBackend::new();
+    let engine = Engine::builder()
+        .backend(Arc::new(backend.clone()))
+        .determined_by(Clock::virtual_from(Clock::system().now()), Dice::seeded(1))
+        .imessage(config(dir.path()), UnsettledSends::Park, Access::everybody())
+        .start()
+        .await
+        .unwrap();
+    until("the first look at the database", || has_looked(&engine.tree())).await;
+    backend.set_free_bytes(Some(0));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    db.inbound(&chat, &person, "[#1] hello", Shape::Plain).unwrap();
+    let watcher = || {
+        let branch = engine.tree().children[1].children[0].clone();
+        branch.children.into_iter().find(|node| node.id == "watcher").unwrap()
+    };
+    let is_refused =
+        || watcher().note.is_some_and(|note| note.contains("nothing more is admitted"));
+    until("the message is refused", is_refused).await;
+    for _ in 0..40 {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(watcher().restarts, 0);
+    }
+    assert!(is_refused());
+    backend.set_free_bytes(None);
+    until("it is admitted", || watcher().note.is_none()).await;
+    assert_eq!(engine.why("[#1]").await.unwrap().len(), 1);
+    engine.shutdown(Duration::from_secs(5)).await;
 }

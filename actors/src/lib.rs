@@ -13,6 +13,7 @@ pub mod channel;
 pub mod clock;
 pub mod crash_point;
 pub mod dead_letter;
+pub mod disk;
 pub mod event;
 pub mod inbox;
 pub mod janitor;

@@ -9,6 +9,7 @@ mod demo;
 mod exit;
 mod logging;
 mod output;
+mod patience;
 mod run;
 mod selftest;
 mod status;

@@ -1,21 +1,27 @@
 //! `telson run`: the service.
+//!
+//! One process, usually one engine. Only a full disk ends an engine and not the process: it waits
+//! for space, and starts another from what is on the disk.
 
 use std::os::unix::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use serde_json::json;
 use telson_actors::store::StoreError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 
 use super::args::{Place, RunArgs};
 use super::exit::Failure;
 use super::logging;
 use super::output::Output;
+use super::patience::Patience;
 use crate::assembly::assemble;
 use crate::config::{self, Loaded};
-use crate::control::{ControlSpec, socket_path};
-use crate::engine::{Engine, StartError};
+use crate::control::{ControlSpec, Standby, socket_path};
+use crate::engine::{Builder, Engine, StartError};
 
 /// Time for the actors to stop once everything is finished.
 const STOP_MAX: Duration = Duration::from_secs(5);
@@ -36,17 +42,77 @@ pub(super) async fn run(
     logging::start(args.log_level.as_deref(), logs.level, json, output.refuses_color())?;
     crypto()?;
     let mut signals = Signals::new()?;
-    let (engine, notes) = start(place, &loaded, args.accept_loss, &env).await?;
-    tell(output, &config_path, &loaded, &notes);
-    tokio::select! {
-        () = signals.next() => {}
-        reason = engine.failed() => {
-            engine.shutdown(STOP_MAX).await;
-            return Err(Failure::failed(format!("{reason}; start again to recover from disk")));
+    let state_dir = place.state_dir()?;
+    let (mut builder, notes) = prepare(&state_dir, &loaded, args.accept_loss, &env)?;
+    let mut patience = Patience::default();
+    loop {
+        let full = match builder.clone().start().await {
+            Ok(engine) => {
+                if patience.is_first() {
+                    tell(output, &config_path, &loaded, &notes);
+                } else {
+                    tracing::info!("the store is open again: going on");
+                }
+                // A person has accepted what was lost then, and nothing that comes later.
+                builder = builder.accept_loss(false);
+                let begun = Instant::now();
+                tokio::select! {
+                    () = signals.next() => return end(&engine, args, &mut signals).await,
+                    failure = engine.failed() => {
+                        engine.shutdown(STOP_MAX).await;
+                        if !failure.is_disk_full() {
+                            let text = format!("{failure}; start again to recover from disk");
+                            return Err(Failure::failed(text));
+                        }
+                        patience.lasted(begun.elapsed());
+                        failure.to_string()
+                    }
+                }
+            }
+            Err(error) if error.is_disk_full() || is_still_ours(&error) => error.to_string(),
+            Err(error) => return Err(refused(error)),
+        };
+        if wait(&state_dir, &full, patience.pause(), &mut signals).await? {
+            return Ok(ExitCode::SUCCESS);
         }
     }
+}
+
+/// The last engine of this process is not gone completely.
+fn is_still_ours(error: &StartError) -> bool {
+    matches!(error, StartError::Store(StoreError::Locked { pid: Some(pid), .. })
+        if *pid == std::process::id())
+}
+
+/// Waits for space for a while, and answers those who ask; `true` if the service is to end.
+async fn wait(
+    state_dir: &Path,
+    full: &str,
+    pause: Duration,
+    signals: &mut Signals,
+) -> Result<bool, Failure> {
+    let seconds = pause.as_secs_f32();
+    let why = format!("{full}; waiting for space on the disk of the state directory");
+    tracing::error!("{why}; nothing acknowledged is lost; next try in {seconds} s");
+    let standby = match Standby::start(state_dir, &why).await {
+        Ok(standby) => Some(standby),
+        Err(StoreError::Locked { pid, .. }) if pid == Some(std::process::id()) => None,
+        Err(error) => return Err(Failure::config(error.to_string())),
+    };
+    let is_over = tokio::select! {
+        () = signals.next() => true,
+        () = tokio::time::sleep(pause) => false,
+    };
+    if let Some(standby) = standby {
+        standby.stop().await;
+    }
+    Ok(is_over)
+}
+
+/// An orderly end.
+async fn end(engine: &Engine, args: &RunArgs, signals: &mut Signals) -> Result<ExitCode, Failure> {
     tracing::info!("stopping: finishing what is under way; a second signal ends at once");
-    let stop = stop(&engine, Duration::from_secs(args.drain_seconds));
+    let stop = stop(engine, Duration::from_secs(args.drain_seconds));
     tokio::select! {
         () = stop => Ok(ExitCode::SUCCESS),
         () = signals.next() => Ok(ExitCode::from(INTERRUPTED)),
@@ -59,40 +125,44 @@ fn crypto() -> Result<(), Failure> {
     installed.map_err(|_| Failure::failed("cryptography was set up twice"))
 }
 
-async fn start(
-    place: &Place,
+/// Everything that is decided before the first engine, and does not change with the next.
+fn prepare(
+    state_dir: &Path,
     loaded: &Loaded,
     accept_loss: bool,
     env: &config::Lookup<'_>,
-) -> Result<(Engine, Vec<String>), Failure> {
-    let state_dir = place.state_dir()?;
+) -> Result<(Builder, Vec<String>), Failure> {
     let assembly = assemble(&loaded.config, env).map_err(Failure::config)?;
     for warning in loaded.warnings.iter().chain(&assembly.warnings) {
         tracing::warn!("{warning}");
     }
-    let control = ControlSpec { path: socket_path(&state_dir) };
+    let control = ControlSpec { path: socket_path(state_dir) };
     // Systems limit the names of sockets to about 100 bytes, and those of folders far less.
     SocketAddr::from_pathname(&control.path).map_err(|_| {
         let path = control.path.display();
         Failure::config(format!("{path} is too long for a socket; choose a shorter --state-dir"))
     })?;
-    let builder = assembly.builder.state_dir(&state_dir).accept_loss(accept_loss);
-    let builder = super::crash::arm(builder, env)?;
-    let engine = builder.control(control).start().await;
-    let engine = engine.map_err(|error| match error {
-        // A person has to act: starting again changes nothing.
-        StartError::Store(
-            StoreError::Locked { .. } | StoreError::Newer { .. } | StoreError::Damaged { .. },
-        ) => Failure::config(error.to_string()),
-        error => Failure::failed(format!("cannot start: {error}")),
-    })?;
     let mut notes = vec![format!("state directory {}", state_dir.display())];
     notes.extend(assembly.notes);
-    Ok((engine, notes))
+    let builder = assembly.builder.state_dir(state_dir).accept_loss(accept_loss);
+    Ok((super::crash::arm(builder, env)?.control(control), notes))
+}
+
+/// What a person has to change first has a code of its own: a supervisor must not try again.
+fn refused(error: StartError) -> Failure {
+    match error {
+        StartError::Store(
+            StoreError::Locked { .. }
+            | StoreError::Newer { .. }
+            | StoreError::Damaged { .. }
+            | StoreError::NotWritable { .. },
+        ) => Failure::config(error.to_string()),
+        error => Failure::failed(format!("cannot start: {error}")),
+    }
 }
 
 /// What was started, what was not, and what to type next.
-fn tell(output: &Output, config_path: &std::path::Path, loaded: &Loaded, notes: &[String]) {
+fn tell(output: &Output, config_path: &Path, loaded: &Loaded, notes: &[String]) {
     let config = match &loaded.from_file {
         Some(path) => format!("config {}", path.display()),
         None => format!("no config at {}: running on defaults", config_path.display()),

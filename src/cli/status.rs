@@ -18,6 +18,9 @@ pub(super) async fn run(place: &Place, output: &Output) -> Result<ExitCode, Fail
 }
 
 fn text(output: Output, status: &Value) -> String {
+    if status["state"] == "waiting" {
+        return waiting(output, status);
+    }
     let number = |pointer: &str| status.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
     let mut text = format!(
         "telson {} (pid {}), up {}\n",
@@ -25,6 +28,9 @@ fn text(output: Output, status: &Value) -> String {
         number("/pid"),
         duration(number("/uptimeMs")),
     );
+    for notice in status["notices"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        text.push_str(&format!("{} {notice}\n", output.paint(Tone::Warn, "notice:")));
+    }
     text.push_str(&format!(
         "waiting {}   undelivered {}   dead letters {}   live sessions {}   store {} KiB\n",
         number("/load/waiting"),
@@ -57,6 +63,17 @@ fn damage(output: Output, status: &Value) -> String {
         text.push_str(&format!("{}\n", output.paint(Tone::Warn, &line)));
     }
     text
+}
+
+/// A service that lives and has nothing to show: what it waits for.
+fn waiting(output: Output, status: &Value) -> String {
+    let notice = status.pointer("/notices/0").and_then(Value::as_str).unwrap_or("?");
+    format!(
+        "telson {} (pid {}) is {}: {notice}\n",
+        status["version"].as_str().unwrap_or("?"),
+        status["pid"],
+        output.paint(Tone::Bad, "waiting"),
+    )
 }
 
 fn row(output: Output, item: &Value) -> Vec<String> {

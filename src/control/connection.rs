@@ -47,7 +47,7 @@ pub(super) async fn serve(stream: UnixStream, engine: LateEngine) {
 async fn answer(request: Request, engine: &LateEngine) -> Response {
     let result = match engine.get() {
         Some(engine) => methods::call(engine, &request.method, request.params).await,
-        None => Err(ErrorBody::unavailable("the service is starting or stopping")),
+        None => methods::call_absent(engine.absence(), &request.method),
     };
     Response::new(&request.id, result)
 }

@@ -3,6 +3,7 @@
 //! Its accept task and the connections' ends report to it. Restart: binds the socket again.
 //! Invariant: L1 (connections are bounded); the socket is the owner's alone.
 
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub(super) const CONTROL: &str = "control";
 const CONNECTIONS_MAX: usize = 64;
 /// Pause after a failed accept (too many open files): the queue stays with the system.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// Pause before another try to make the socket on a full disk.
+const BIND_PAUSE: Duration = Duration::from_secs(5);
 
 /// Where the control socket of a state directory is.
 pub fn socket_path(state_dir: &Path) -> PathBuf {
@@ -47,12 +50,13 @@ struct Listener;
 enum ListenerMessage {
     /// Somebody connected (from the accept task).
     Accepted(UnixStream),
+    /// There may be room for the socket now (from itself).
+    Bind,
 }
 
 struct State {
     path: PathBuf,
     engine: LateEngine,
-    socket: Option<UnixListener>,
     connections: usize,
 }
 
@@ -63,33 +67,26 @@ impl Actor for Listener {
 
     async fn pre_start(
         &self,
-        _: ActorRef<ListenerMessage>,
+        myself: ActorRef<ListenerMessage>,
         (path, engine): Self::Arguments,
     ) -> Result<State, ActorProcessingErr> {
-        let socket = bind(&path)?;
-        Ok(State { path, engine, socket: Some(socket), connections: 0 })
-    }
-
-    async fn post_start(
-        &self,
-        myself: ActorRef<ListenerMessage>,
-        state: &mut State,
-    ) -> Result<(), ActorProcessingErr> {
-        if let Some(socket) = state.socket.take() {
-            task::spawn(myself.get_cell(), accept(socket, myself.clone())).await?;
-        }
-        Ok(())
+        listen(&path, &myself).await?;
+        Ok(State { path, engine, connections: 0 })
     }
 
     async fn handle(
         &self,
         myself: ActorRef<ListenerMessage>,
-        ListenerMessage::Accepted(stream): ListenerMessage,
+        message: ListenerMessage,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        if state.connections < CONNECTIONS_MAX {
-            state.connections += 1;
-            task::spawn(myself.get_cell(), serve(stream, state.engine.clone())).await?;
+        match message {
+            ListenerMessage::Bind => listen(&state.path, &myself).await?,
+            ListenerMessage::Accepted(stream) if state.connections < CONNECTIONS_MAX => {
+                state.connections += 1;
+                task::spawn(myself.get_cell(), serve(stream, state.engine.clone())).await?;
+            }
+            ListenerMessage::Accepted(_) => {}
         }
         Ok(())
     }
@@ -117,20 +114,33 @@ impl Actor for Listener {
     }
 }
 
-fn bind(path: &Path) -> Result<UnixListener, String> {
-    let failed = |error: std::io::Error| {
-        format!(
-            "cannot listen on {}: {error}; is the path longer than 100 characters?",
-            path.display()
-        )
-    };
+/// Makes the socket and accepts on it. On a full disk the service goes on without one for now.
+async fn listen(path: &Path, myself: &ActorRef<ListenerMessage>) -> Result<(), ActorProcessingErr> {
+    match bind(path) {
+        Ok(socket) => {
+            task::spawn(myself.get_cell(), accept(socket, myself.clone())).await?;
+        }
+        Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+            tracing::warn!(%error, "no room for the control socket; it will be tried again");
+            myself.send_after(BIND_PAUSE, || ListenerMessage::Bind);
+        }
+        Err(error) => {
+            let path = path.display();
+            let hint = "is the path longer than 100 characters?";
+            return Err(format!("cannot listen on {path}: {error}; {hint}").into());
+        }
+    }
+    Ok(())
+}
+
+fn bind(path: &Path) -> std::io::Result<UnixListener> {
     // The directory's lock is ours, so a socket that is there is a dead process's.
     match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let socket = UnixListener::bind(path).map_err(failed)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    let socket = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     Ok(socket)
 }
 

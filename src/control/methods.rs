@@ -94,6 +94,26 @@ pub(super) async fn call(engine: Engine, method: &str, params: Value) -> Result<
     }
 }
 
+/// The same while no engine runs: the service tells that it lives, and what it waits for.
+pub(super) fn call_absent(why: Option<&str>, method: &str) -> Result<Value, ErrorBody> {
+    let Some(why) = why else {
+        return Err(ErrorBody::unavailable("the service is starting or stopping"));
+    };
+    let mut answer = json!({"version": env!("CARGO_PKG_VERSION"), "pid": std::process::id()});
+    match method {
+        "health" => {
+            answer["ok"] = json!(false);
+            answer["troubled"] = json!([why]);
+        }
+        "status" => {
+            answer["state"] = json!("waiting");
+            answer["notices"] = json!([why]);
+        }
+        _ => return Err(ErrorBody::unavailable(why)),
+    }
+    Ok(answer)
+}
+
 fn to_value(value: impl Serialize) -> Result<Value, ErrorBody> {
     serde_json::to_value(value).map_err(ErrorBody::internal)
 }
@@ -112,11 +132,14 @@ fn health(engine: &Engine) -> Value {
 
 fn status(engine: &Engine) -> Value {
     let tree = engine.tree();
-    let (load, store) = (engine.load(), engine.store_stats());
+    let (load, store, disk) = (engine.load(), engine.store_stats(), engine.disk());
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
+        "state": "running",
+        "notices": Vec::from_iter(&disk.shortage),
         "uptimeMs": millis(engine.uptime()),
+        "disk": disk,
         "load": load,
         "deadLetters": load.dead_letters,
         "damaged": load.damaged,

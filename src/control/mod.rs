@@ -9,8 +9,10 @@ mod frame;
 mod letter;
 mod listener;
 mod methods;
+mod standby;
 
 pub use client::{CallError, Client};
 pub use frame::{ErrorBody, Frame, Request, Response};
 pub use listener::{ControlSpec, socket_path};
 pub use methods::{METHODS, Method, Scope};
+pub(crate) use standby::Standby;

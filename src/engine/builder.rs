@@ -10,6 +10,7 @@ use telson_actors::channel::imessage::ImessageConfig;
 use telson_actors::channel::{Channel, Receiver};
 use telson_actors::clock::Clock;
 use telson_actors::dead_letter::DeadLetters;
+use telson_actors::disk::DiskSpace;
 use telson_actors::event::Journal;
 use telson_actors::message::AccountKey;
 use telson_actors::outbox::UnsettledSends;
@@ -46,6 +47,13 @@ pub enum StartError {
     /// An actor did not start.
     #[error("{0}")]
     Tree(String),
+}
+
+impl StartError {
+    /// Whether space on the disk is all that is missing: try again later.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_disk_full())
+    }
 }
 
 /// Where an engine keeps its memory.
@@ -299,14 +307,17 @@ impl Builder {
             journal: Journal::new(),
             registry: Registry::new(),
             admitting: Arc::new(AtomicBool::new(true)),
+            disk: DiskSpace::default(),
             store: store.clone(),
             engine: LateEngine::default(),
             spec: self,
         };
-        let tree = Tree::start(tree(&wiring)).await.map_err(|error| match error {
-            SpawnErr::StartupFailed(reason) => StartError::Tree(reason.to_string()),
-            other => StartError::Tree(other.to_string()),
-        })?;
+        let tree =
+            Tree::start(tree(&wiring)).await.map_err(|error| match (error, store.failure()) {
+                (_, Some(failure)) => StartError::Store(failure),
+                (SpawnErr::StartupFailed(reason), None) => StartError::Tree(reason.to_string()),
+                (other, None) => StartError::Tree(other.to_string()),
+            })?;
         let engine = Engine(Arc::new(Inner {
             tree,
             clock: wiring.spec.clock,
@@ -315,6 +326,7 @@ impl Builder {
             sessions: wiring.registry.via(SESSIONS),
             dead_letters: DeadLetters::new(store.clone(), &wiring.registry),
             admitting: wiring.admitting.clone(),
+            disk: wiring.disk.clone(),
             started: tokio::time::Instant::now(),
             store,
         }));

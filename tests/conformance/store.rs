@@ -135,6 +135,23 @@ fn a_lock_that_is_about_to_go_is_waited_for() {
     release.join().unwrap();
 }
 
+// Whoever was cut off while it opened the store must not have spoilt it.
+#[test]
+fn half_an_opening_is_no_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let generation = dir.path().join("store/generation-1");
+    std::fs::create_dir_all(&generation).unwrap();
+    std::fs::write(generation.join("conf"), "").unwrap();
+    let store = Store::open(dir.path(), CompactionPolicy::default()).unwrap();
+    assert_eq!(store.epoch().0, 1);
+    drop(store);
+    let live = std::fs::read_to_string(dir.path().join("store/CURRENT")).unwrap();
+    let generation = dir.path().join(format!("store/generation-{}", live.trim()));
+    std::fs::write(generation.join("snap.00000000000FFFFF.generating"), "half").unwrap();
+    let store = Store::open(dir.path(), CompactionPolicy::default()).unwrap();
+    assert_eq!(store.epoch().0, 2, "what was there is still there");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sled_while_it_compacts_all_the_time() {
     let dir = tempfile::tempdir().unwrap();

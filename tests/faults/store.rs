@@ -147,7 +147,7 @@ async fn offer_until_failed(engine: &Engine) -> Vec<usize> {
     }
     let reason = tokio::time::timeout(Duration::from_secs(10), &mut failed).await;
     let reason = reason.expect("the engine says that it has failed");
-    assert!(reason.contains("injected"), "{reason}");
+    assert!(reason.to_string().contains("injected"), "{reason}");
     // D1: after the failure nothing is acknowledged.
     assert!(engine.inject(message(1000)).await.is_err());
     acknowledged

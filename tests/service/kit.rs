@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -36,12 +36,13 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 pub(crate) struct Home {
     dir: TempDir,
     started: Cell<u32>,
+    env: RefCell<Vec<(String, PathBuf)>>,
 }
 
 impl Home {
     pub(crate) fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("telson-test-").tempdir().unwrap();
-        Self { dir, started: Cell::new(0) }
+        Self { dir, started: Cell::new(0), env: RefCell::default() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -63,6 +64,11 @@ impl Home {
         std::fs::write(self.state_dir().join("telson.json"), config).unwrap();
     }
 
+    /// What the programs started from now on find in their environment.
+    pub(crate) fn set_env(&self, name: &str, value: &Path) {
+        self.env.borrow_mut().push((name.to_owned(), value.to_owned()));
+    }
+
     /// Starts the program; what it prints goes to files, so that it never waits for a reader.
     pub(crate) fn spawn(&self, args: &[&str]) -> Process {
         let number = self.started.get();
@@ -73,6 +79,7 @@ impl Home {
             .env_clear()
             .env("HOME", self.dir.path())
             .env("PATH", "/usr/bin:/bin")
+            .envs(self.env.borrow().iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(File::create(&out).unwrap())
             .stderr(File::create(&err).unwrap())
@@ -140,6 +147,11 @@ impl Process {
         self.child.id()
     }
 
+    /// Where it is asked, if it was told to live elsewhere.
+    pub(crate) fn listens_at(&mut self, state_dir: &Path) {
+        self.socket = telson::control::socket_path(state_dir);
+    }
+
     pub(crate) fn out(&self) -> String {
         text(&self.out)
     }
@@ -180,6 +192,11 @@ impl Process {
     /// An actor of the tree by its name, such as `watcher`.
     pub(crate) fn node(&self, id: &str) -> Option<Value> {
         find(&self.call("telson.tree", &json!({})), id).cloned()
+    }
+
+    /// The same while it may not answer.
+    pub(crate) fn try_node(&self, id: &str) -> Option<Value> {
+        find(&Wire::connect(&self.socket)?.call("telson.tree", &json!({})).ok()?, id).cloned()
     }
 
     /// What that actor says of itself.

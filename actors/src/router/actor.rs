@@ -20,6 +20,7 @@ use super::rules::Rules;
 use crate::clock::{Clock, Timestamp};
 use crate::crash_point::crash_point;
 use crate::dead_letter::{self, DeadLetter, DeadLetterId, Item};
+use crate::disk::DiskSpace;
 use crate::event::{Journal, JourneyStep, excerpt};
 use crate::inbox::{CursorRecord, DedupeRecord, Fate, InboxRecord, cursor_key, dedupe_key};
 use crate::load::LoadSnapshot;
@@ -52,6 +53,8 @@ pub struct RouterDeps {
     pub waiting_max: u64,
     /// Replies of an account waiting to be sent beyond which nothing more of it is admitted.
     pub undelivered_max: usize,
+    /// Whether there is room on the disk.
+    pub disk: DiskSpace,
     /// Random codes.
     pub codes: CodeSource,
     /// Where it answers to its name.
@@ -167,6 +170,12 @@ impl Router {
         admission: Admission,
         reply: RpcReplyPort<Result<Admitted, AdmitError>>,
     ) {
+        if !admission.is_only_cursor()
+            && let Some(shortage) = self.deps.disk.shortage()
+        {
+            answer(reply, Err(AdmitError::DiskFull(shortage)));
+            return;
+        }
         let waiting = LoadSnapshot::of(&self.deps.store).waiting;
         if !admission.inbound.is_empty() && waiting >= self.deps.waiting_max {
             answer(reply, Err(AdmitError::Busy { waiting }));

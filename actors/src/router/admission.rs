@@ -33,10 +33,12 @@ impl Admission {
 
     /// Whether there is nothing to make durable.
     pub fn is_empty(&self) -> bool {
-        self.inbound.is_empty()
-            && self.declined.is_empty()
-            && self.history.is_empty()
-            && self.cursor.is_none()
+        self.is_only_cursor() && self.cursor.is_none()
+    }
+
+    /// Whether it brings nothing that would stay in the store.
+    pub fn is_only_cursor(&self) -> bool {
+        self.inbound.is_empty() && self.declined.is_empty() && self.history.is_empty()
     }
 }
 
@@ -84,6 +86,9 @@ pub enum AdmitError {
         /// How many.
         undelivered: usize,
     },
+    /// The disk is nearly full.
+    #[error("{0}")]
+    DiskFull(String),
     /// The router is being restarted.
     #[error("the router is restarting")]
     Restarting,

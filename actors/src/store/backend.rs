@@ -40,7 +40,9 @@ pub trait Backend: Send + Sync + 'static {
     /// The last `limit` pairs whose keys start with `prefix`, in key order.
     fn tail(&self, prefix: &Key, limit: usize) -> Result<Vec<Pair>, StoreError>;
 
-    /// Does a small slice of upkeep (such as compaction); `true` if more is due at once.
+    /// Does a small slice of upkeep (such as compaction); `true` if more is due at once. An error
+    /// means that nobody knows which content is live, as after a failed commit; trouble that leaves
+    /// the live content alone is none.
     fn upkeep(&self) -> Result<bool, StoreError> {
         Ok(false)
     }
@@ -53,5 +55,21 @@ pub trait Backend: Send + Sync + 'static {
     /// Bytes on disk.
     fn disk_bytes(&self) -> u64 {
         0
+    }
+
+    /// Bytes that can still be written where it keeps its data; `None` if nothing limits it.
+    fn free_bytes(&self) -> Result<Option<u64>, StoreError> {
+        Ok(None)
+    }
+
+    /// Whether [`Backend::keep_reserve`] has something to do.
+    fn wants_reserve(&self) -> bool {
+        false
+    }
+
+    /// Makes sure that some space is set aside, for finishing what is under way on a full disk. It
+    /// is given up by the first write that finds the disk full.
+    fn keep_reserve(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn open(dir: &Path) -> Result<File, StoreError> {
         .create(true)
         .truncate(false)
         .open(&path)
-        .map_err(|error| StoreError::file("open", &path, error))
+        .map_err(|error| StoreError::io("open", &path, &error))
 }
 
 /// Best effort: without it only a loss at the very end goes unnoticed.

@@ -57,7 +57,7 @@ pub(super) struct Committer {
     backend: Arc<dyn Backend>,
     epoch: Epoch,
     tallies: Arc<Tallies>,
-    fenced: watch::Sender<Option<String>>,
+    fenced: watch::Sender<Option<StoreError>>,
     /// Since when something is written that is not synced.
     unsynced_since: Option<Instant>,
     /// How much of it there is: what stands between two syncs is bounded.
@@ -73,7 +73,7 @@ impl Committer {
         epoch: Epoch,
         tallies: Arc<Tallies>,
         lock: Option<Arc<StateLock>>,
-    ) -> (Self, watch::Receiver<Option<String>>) {
+    ) -> (Self, watch::Receiver<Option<StoreError>>) {
         let (fenced, failure) = watch::channel(None);
         let unsynced_since = None;
         let unsynced_bytes = 0;
@@ -114,7 +114,7 @@ impl Committer {
     pub(super) fn commit(&mut self, group: Vec<Commit>) {
         if let Some(reason) = self.fenced.borrow().as_ref() {
             for commit in group {
-                (commit.done)(Err(StoreError::Fenced(reason.clone())));
+                (commit.done)(Err(StoreError::Fenced(reason.to_string())));
             }
             return;
         }
@@ -167,7 +167,7 @@ impl Committer {
     fn fence_after(&self, result: &Result<(), StoreError>) {
         if let Err(error) = result {
             tracing::error!(%error, "commit failed: nothing more is acknowledged");
-            self.fenced.send_replace(Some(error.to_string()));
+            self.fenced.send_replace(Some(error.clone()));
         }
     }
 
@@ -235,8 +235,8 @@ impl Committer {
             return false;
         }
         self.backend.upkeep().unwrap_or_else(|error| {
-            // The live database is untouched by upkeep; trying again with the next group is safe.
-            tracing::warn!(%error, "store upkeep failed");
+            tracing::error!(%error, "store upkeep failed: nothing more is acknowledged");
+            self.fenced.send_replace(Some(error));
             false
         })
     }

@@ -11,12 +11,15 @@ use std::path::{Path, PathBuf};
 use super::batch::Write;
 use super::durable;
 use super::error::StoreError;
+use super::free_space::free_bytes;
 use super::generation::Generation;
 use super::key::Key;
 use crate::crash_point::crash_point;
 
 /// Keys copied per slice: a few milliseconds of work between two groups of writes.
 const SLICE_KEYS: usize = 500;
+/// Space in bytes that a copy leaves to the live database: it goes on being written meanwhile.
+pub(super) const SPARE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// When to compact.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +55,7 @@ impl Compaction {
     pub(super) fn start(dir: &Path, number: u64) -> Result<Self, StoreError> {
         let path = generation_dir(dir, number);
         if path.exists() {
-            fs::remove_dir_all(&path).map_err(|error| StoreError::file("remove", &path, error))?;
+            fs::remove_dir_all(&path).map_err(|error| StoreError::io("remove", &path, &error))?;
         }
         let fresh = Generation::open(dir, number)?;
         crash_point("compact.started");
@@ -61,6 +64,9 @@ impl Compaction {
 
     /// Copies the next slice; `false` when nothing is left.
     pub(super) fn copy_slice(&mut self, old: &Generation) -> Result<bool, StoreError> {
+        if free_bytes(&old.path)? < SPARE_BYTES {
+            return Err(StoreError::DiskFull("too little space for a second copy".into()));
+        }
         let pairs = old.scan_raw(&[], self.copied_to.as_ref(), SLICE_KEYS)?;
         let Some((last, _)) = pairs.last() else {
             return Ok(false);
@@ -81,26 +87,21 @@ impl Compaction {
         self.fresh.apply(&passed)
     }
 
-    /// Makes the copy durable, and prepares its name. Until then the old database is untouched.
-    pub(super) fn ready(self, dir: &Path) -> Result<Ready, StoreError> {
+    /// Makes a finished copy durable, and prepares its name. Until [`Compaction::name`] the old
+    /// database is the live one, whatever happens.
+    pub(super) fn prepare(&self, dir: &Path) -> Result<(), StoreError> {
         self.fresh.sync()?;
-        prepare_current(dir, self.fresh.number)?;
-        Ok(Ready(self.fresh))
+        prepare_current(dir, self.fresh.number)
     }
-}
 
-/// A complete and durable copy that `CURRENT` does not name yet.
-pub(super) struct Ready(Generation);
-
-impl Ready {
-    /// Makes the copy current. After an error nobody knows which database the next opening finds:
-    /// nothing more may be acknowledged.
+    /// Makes the prepared copy current. After an error nobody knows which database the next opening
+    /// finds: nothing more may be acknowledged.
     pub(super) fn name(mut self, dir: &Path) -> Result<Generation, StoreError> {
         crash_point("compact.before_swap");
         name_current(dir)?;
         crash_point("compact.after_swap");
-        self.0.bytes_at_start = self.0.bytes();
-        Ok(self.0)
+        self.fresh.bytes_at_start = self.fresh.bytes();
+        Ok(self.fresh)
     }
 }
 
@@ -118,7 +119,7 @@ pub(super) fn current_generation(dir: &Path) -> Result<u64, StoreError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return if has_others(dir, 1) { Err(read(NO_NAME)) } else { Ok(1) };
         }
-        Err(error) => return Err(StoreError::file("read", &path, error)),
+        Err(error) => return Err(StoreError::io("read", &path, &error)),
     };
     if !generation_dir(dir, number).join("db").exists() {
         return Err(StoreError::file("open", generation_dir(dir, number), GONE));
@@ -146,14 +147,15 @@ pub(super) fn set_current(dir: &Path, number: u64) -> Result<(), StoreError> {
 fn prepare_current(dir: &Path, number: u64) -> Result<(), StoreError> {
     let aside = dir.join("CURRENT.new");
     durable::write_aside(&aside, &format!("{number}\n"))
-        .map_err(|error| StoreError::file("write", &aside, error))
+        .map_err(|error| StoreError::io("write", &aside, &error))
 }
 
 fn name_current(dir: &Path) -> Result<(), StoreError> {
     let path = dir.join("CURRENT");
     crash_point("current.before_rename");
-    durable::settle(&dir.join("CURRENT.new"), &path)
-        .map_err(|error| StoreError::file("write", &path, error))
+    fs::rename(dir.join("CURRENT.new"), &path)
+        .map_err(|error| StoreError::io("write", &path, &error))?;
+    durable::sync(dir).map_err(|error| StoreError::file("sync", dir, error))
 }
 
 /// Removes generations that are not live: leftovers of a compaction, finished or not.

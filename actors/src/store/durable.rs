@@ -29,17 +29,11 @@ pub fn create_dir(path: &Path) -> io::Result<()> {
     sync(parent.unwrap_or(Path::new(".")))
 }
 
-/// Puts a file in place whole: written aside and synced. [`settle`] gives it its name.
+/// Puts a file in place whole: written aside and synced, to be renamed then.
 pub(super) fn write_aside(path: &Path, text: &str) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
-}
-
-/// Gives a file written aside its name, durably. After an error nobody knows which file has it.
-pub(super) fn settle(aside: &Path, path: &Path) -> io::Result<()> {
-    fs::rename(aside, path)?;
-    sync(path.parent().unwrap_or(Path::new(".")))
 }
 
 /// Copies the files of a directory whose names `wanted` accepts, one level of directories deep, and

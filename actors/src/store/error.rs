@@ -1,5 +1,6 @@
 //! What can go wrong with memory.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use super::codec::RecordError;
@@ -26,6 +27,23 @@ pub enum StoreError {
         /// The system's answer.
         reason: String,
     },
+    /// The operator's system does not let this program write there.
+    #[error(
+        "cannot {action} {path}: {reason}; telson must be able to write there: check the owner \
+        and the file system, or choose another --state-dir"
+    )]
+    NotWritable {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// The system's answer.
+        reason: String,
+    },
+    /// The disk, or this user's share of it, is full: the write was not made. Nothing acknowledged
+    /// before is lost; once there is space, open the store again.
+    #[error("the disk is full: {0}")]
+    DiskFull(String),
     /// Written by a newer version of the program.
     #[error("store format {found} is newer than this program knows ({known}); use a newer telson")]
     Newer {
@@ -75,6 +93,28 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether space on the disk is all that is missing. The store may then be closed and opened
+    /// again in the same process. After any other failed write it may not: a failed sync leaves
+    /// content in memory that looks like content on the disk.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::DiskFull(_))
+    }
+
+    /// The answer of the system to everything but a sync: a failed sync is never only a lack of
+    /// space.
+    pub fn io(action: &'static str, path: impl Into<PathBuf>, error: &std::io::Error) -> Self {
+        let (path, reason) = (path.into(), error.to_string());
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                Self::DiskFull(format!("cannot {action} {}: {reason}", path.display()))
+            }
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                Self::NotWritable { action, path, reason }
+            }
+            _ => Self::File { action, path, reason },
+        }
+    }
+
     pub(super) fn file(
         action: &'static str,
         path: impl Into<PathBuf>,

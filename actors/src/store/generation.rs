@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -13,6 +14,7 @@ use super::codec::{decode, encode};
 use super::error::StoreError;
 use super::key::{Key, Space};
 use super::seal::{Content, Seal};
+use super::waker::Waker;
 use super::{compaction, durable, lock, parts};
 
 /// Page cache of one database. The working set of a personal gateway is far smaller.
@@ -32,11 +34,13 @@ pub(super) const GROUP_BYTES_MAX: usize = 64 * 1024;
 /// See the module.
 pub(super) struct Generation {
     pub(super) number: u64,
+    // Dropped first: it holds the database too.
+    _waker: Waker,
     db: sled::Db,
     // Dropped behind `db`, so that closing happens here.
     _closing: Closing,
     file: File,
-    path: PathBuf,
+    pub(super) path: PathBuf,
     /// Of its log.
     pub(super) segment_bytes: usize,
     /// Size right after it was opened or compacted, the measure of growth.
@@ -50,7 +54,7 @@ impl Generation {
     /// [`StoreError::Database`] where sled does not like the content, else [`StoreError::File`].
     pub(super) fn open(dir: &Path, number: u64) -> Result<Self, StoreError> {
         let path = compaction::generation_dir(dir, number);
-        let failed = |error: std::io::Error| StoreError::file("open", &path, error);
+        let failed = |error: std::io::Error| StoreError::io("open", &path, &error);
         durable::create_dir(&path).map_err(failed)?;
         remove_unfinished_snapshots(&path).map_err(failed)?;
         let segment_bytes = segment_bytes(&path);
@@ -71,11 +75,22 @@ impl Generation {
         durable::sync(&path.join("conf"))
             .and_then(|()| durable::sync(&path.join("blobs")))
             .and_then(|()| durable::sync(&path))
-            .map_err(failed)?;
+            .map_err(|error| StoreError::file("sync", &path, error))?;
         let file = File::open(path.join("db")).map_err(failed)?;
         let bytes_at_start = file.metadata().map_or(0, |meta| meta.len());
+        let waker = Waker::start(config, db.clone())
+            .map_err(|error| StoreError::Database(format!("no waker thread: {error}")))?;
         let closing = Closing(Some(db.clone()));
-        Ok(Self { number, db, _closing: closing, file, path, segment_bytes, bytes_at_start })
+        Ok(Self {
+            number,
+            _waker: waker,
+            db,
+            _closing: closing,
+            file,
+            path,
+            segment_bytes,
+            bytes_at_start,
+        })
     }
 
     /// Applies raw writes.
@@ -230,6 +245,15 @@ impl Generation {
     }
 }
 
+impl Drop for Generation {
+    fn drop(&mut self) {
+        // While somebody still looks after it: sled's own last flush could wait for ever.
+        if let Err(error) = without_panic(|| self.db.flush()) {
+            tracing::warn!(%error, "the last flush failed");
+        }
+    }
+}
+
 /// What a database holds.
 #[derive(Default)]
 pub(super) struct Audit {
@@ -331,5 +355,12 @@ fn is_lock_held(opened: &Result<sled::Result<sled::Db>, StoreError>) -> bool {
 }
 
 pub(super) fn database(error: sled::Error) -> StoreError {
-    StoreError::Database(error.to_string())
+    match &error {
+        sled::Error::Io(cause)
+            if matches!(cause.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) =>
+        {
+            StoreError::DiskFull(error.to_string())
+        }
+        _ => StoreError::Database(error.to_string()),
+    }
 }

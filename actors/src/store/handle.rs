@@ -61,7 +61,7 @@ struct Inner {
     epoch: Epoch,
     sequence: Sequence,
     tallies: Arc<Tallies>,
-    failure: watch::Receiver<Option<String>>,
+    failure: watch::Receiver<Option<StoreError>>,
     writer: Writer,
     // Shared with the committer: the directory is free when both are gone.
     _lock: Option<Arc<StateLock>>,
@@ -325,14 +325,41 @@ impl Store {
         self.0.epoch
     }
 
-    /// Returns the reason when the store has failed; until then it waits. A failed store
-    /// acknowledges nothing more: close it and open it again.
-    pub async fn failed(&self) -> String {
+    /// Returns the error when the store has failed; until then it waits. A failed store
+    /// acknowledges nothing more. If [the disk is full](StoreError::is_disk_full), close it and open
+    /// it again once there is space; after anything else the process has to end first.
+    pub async fn failed(&self) -> StoreError {
         let mut failure = self.0.failure.clone();
-        match failure.wait_for(Option::is_some).await {
-            Ok(reason) => reason.clone().unwrap_or_default(),
-            Err(_) => "the committer ended".into(),
-        }
+        let failed = failure.wait_for(Option::is_some).await.ok().and_then(|failed| failed.clone());
+        failed.unwrap_or_else(|| StoreError::Database("the committer ended".into()))
+    }
+
+    /// The error that ended it, if one has.
+    pub fn failure(&self) -> Option<StoreError> {
+        self.0.failure.borrow().clone()
+    }
+
+    /// Bytes that can still be written beside this store; `None` if nothing limits it. Blocks its
+    /// thread for the time of one system call.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn free_bytes(&self) -> Result<Option<u64>, StoreError> {
+        self.0.backend.free_bytes()
+    }
+
+    /// Whether [`Store::keep_reserve`] has something to do.
+    pub fn wants_reserve(&self) -> bool {
+        self.0.backend.wants_reserve()
+    }
+
+    /// Makes sure that some space is set aside for finishing what is under way once the disk is
+    /// full. Blocks its thread.
+    ///
+    /// # Errors
+    /// The space is not there: the disk is as good as full.
+    pub fn keep_reserve(&self) -> Result<(), StoreError> {
+        self.0.backend.keep_reserve()
     }
 
     /// Figures for people.

@@ -34,7 +34,7 @@ impl StateLock {
             .create(true)
             .truncate(false)
             .open(&path)
-            .map_err(|error| StoreError::file("open", &path, error))?;
+            .map_err(|error| StoreError::io("open", &path, &error))?;
         let held =
             |result: &Result<(), TryLockError>| matches!(result, Err(TryLockError::WouldBlock));
         match with_patience(|| file.try_lock(), held) {
@@ -47,12 +47,23 @@ impl StateLock {
             }
             Err(TryLockError::Error(error)) => return Err(StoreError::file("lock", &path, error)),
         }
-        file.set_len(0)
-            .and_then(|()| file.rewind())
-            .and_then(|()| writeln!(file, "{}", std::process::id()))
-            .map_err(|error| StoreError::file("write", &path, error))?;
+        if let Err(error) = sign(&mut file) {
+            // The number only helps a person to find us; on a full disk it has to wait.
+            let error = StoreError::io("write", &path, &error);
+            if !error.is_disk_full() {
+                return Err(error);
+            }
+        }
         Ok(Self { _file: file })
     }
+}
+
+/// Leaves our process id. Cut after writing, so that a full disk need not find a block for it.
+fn sign(file: &mut File) -> std::io::Result<()> {
+    let text = format!("{}\n", std::process::id());
+    file.rewind()?;
+    file.write_all(text.as_bytes())?;
+    file.set_len(text.len().try_into().unwrap_or(u64::MAX))
 }
 
 /// Tries until `busy` no longer says so, for two seconds. Blocks its thread.

@@ -30,6 +30,7 @@ struct Inner {
     undo: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     fault: Option<MemoryFault>,
     commits: u64,
+    free_bytes: Option<u64>,
 }
 
 impl Inner {
@@ -70,6 +71,11 @@ impl MemoryBackend {
     /// Successful commits so far.
     pub fn commits(&self) -> u64 {
         self.inner().commits
+    }
+
+    /// Says how much more it will claim to hold; without limit if nobody says.
+    pub fn set_free_bytes(&self, free: Option<u64>) {
+        self.inner().free_bytes = free;
     }
 
     /// Flips one bit of a stored value.
@@ -117,7 +123,7 @@ impl Backend for MemoryBackend {
                 return Err(StoreError::Database("flush failed (injected)".into()));
             }
             Some(MemoryFault::DiskFull) => {
-                return Err(StoreError::Database("no space left on device (injected)".into()));
+                return Err(StoreError::DiskFull("no space left on device (injected)".into()));
             }
             Some(MemoryFault::FailedAfterWrite) | None => {}
         }
@@ -156,6 +162,10 @@ impl Backend for MemoryBackend {
             .map(|(key, value)| (Key::from_bytes(key), value.clone()))
             .collect();
         Ok(pairs)
+    }
+
+    fn free_bytes(&self) -> Result<Option<u64>, StoreError> {
+        Ok(self.inner().free_bytes)
     }
 
     fn tail(&self, prefix: &Key, limit: usize) -> Result<Vec<Pair>, StoreError> {

@@ -81,7 +81,7 @@ fn doubt(dir: &Path, original: &Path) -> Result<Option<String>, StoreError> {
         return Ok(Some(format!("an earlier write failed: {}", reason.trim())));
     }
     log_check::damage(&log, segment_bytes(original))
-        .map_err(|error| StoreError::file("read", &log, error))
+        .map_err(|error| StoreError::io("read", &log, &error))
 }
 
 /// sled's snapshot and config only save time. Where one of them is damaged, the log alone will do.
@@ -90,7 +90,7 @@ fn open_copy(dir: &Path, original: &Path, number: u64) -> Result<Generation, Sto
     let copy = |wanted: &dyn Fn(&str) -> bool| {
         discard(dir, number);
         durable::copy_dir(original, &path, wanted)
-            .map_err(|error| StoreError::file("copy the database to", &path, error))?;
+            .map_err(|error| StoreError::io("copy the database to", &path, &error))?;
         Generation::open(dir, number)
     };
     match copy(&|_| true) {
@@ -132,7 +132,7 @@ fn keep(dir: &Path, original: Option<&Path>, opened: &Path) -> Result<PathBuf, S
     let mut names = (1..).map(|number: u64| dir.join(format!("{KEPT}{number}")));
     let aside = names.find(|path| !path.exists()).unwrap_or_else(|| dir.join(KEPT));
     let kept = durable::copy_dir(original.unwrap_or(opened), &aside, &|_| true);
-    kept.map_err(|error| StoreError::file("keep the damaged database as", &aside, error))?;
+    kept.map_err(|error| StoreError::io("keep the damaged database as", &aside, &error))?;
     Ok(aside)
 }
 
@@ -150,7 +150,7 @@ fn absolve(dir: &Path) -> Result<(), StoreError> {
     let path = dir.join(SUSPECT);
     match fs::remove_file(&path).and_then(|()| durable::sync(dir)) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(StoreError::file("remove", &path, error))
+            Err(StoreError::io("remove", &path, &error))
         }
         Ok(()) | Err(_) => Ok(()),
     }

@@ -17,14 +17,15 @@ use super::backend::{Backend, Pair};
 use super::batch::Write;
 use super::compaction::{self, Compaction, CompactionPolicy};
 use super::error::StoreError;
+use super::free_space::free_bytes;
 use super::generation::{Generation, SEGMENT_BYTES};
 use super::key::Key;
 use super::seal::Seal;
-use super::{commits, durable, rescue};
+use super::{commits, durable, rescue, reserve};
 use crate::crash_point::crash_point;
 
-/// How the system's answer ends when a disk is full (ENOSPC); sled hands errors on as text.
-const NO_SPACE: &str = "(os error 28)";
+/// A second on a busy machine, a day on an idle one: as often as there is something to gain.
+const WRITES_BEFORE_ANOTHER_COPY: u32 = 1000;
 
 /// A sled database in a directory of generations; `CURRENT` names the live one.
 pub(super) struct SledBackend {
@@ -41,6 +42,8 @@ struct Work {
     seal: Seal,
     commits: File,
     compaction: Option<Compaction>,
+    /// Writes until a copy that came to nothing is tried again.
+    pause: u32,
 }
 
 impl SledBackend {
@@ -50,10 +53,17 @@ impl SledBackend {
         policy: CompactionPolicy,
         accept_loss: bool,
     ) -> Result<Self, StoreError> {
-        durable::create_dir(dir).map_err(|error| StoreError::file("create", dir, error))?;
+        durable::create_dir(dir).map_err(|error| StoreError::io("create", dir, &error))?;
         let number = compaction::current_generation(dir)?;
-        let opened = rescue::open(dir, number, accept_loss)?;
-        let work = Work { seal: opened.seal, commits: commits::open(dir)?, compaction: None };
+        let opened = rescue::open(dir, number, accept_loss).inspect_err(|error| {
+            use_reserve(dir, error);
+            if error.is_disk_full() {
+                // Half a copy is the first thing a full disk can do without.
+                compaction::remove_others(dir, number);
+            }
+        })?;
+        let commits = commits::open(dir).inspect_err(|error| use_reserve(dir, error))?;
+        let work = Work { seal: opened.seal, commits, compaction: None, pause: 0 };
         let backend = Self {
             dir: dir.to_owned(),
             policy,
@@ -62,8 +72,7 @@ impl SledBackend {
             lost_track: AtomicBool::new(false),
         };
         for orphan in opened.orphans {
-            backend.write_raw(&mut backend.work(), vec![Write::Delete(orphan)])?;
-            backend.sync_raw(&backend.work())?;
+            backend.noted(backend.remove(orphan))?;
         }
         Ok(backend)
     }
@@ -106,10 +115,19 @@ impl SledBackend {
             Ok((raw, seal))
         })?;
         work.seal = seal;
-        match work.compaction.as_mut() {
-            Some(compaction) => compaction.mirror(&raw),
-            None => Ok(()),
+        work.pause = work.pause.saturating_sub(1);
+        if let Some(compaction) = work.compaction.as_mut()
+            && let Err(error) = compaction.mirror(&raw)
+        {
+            self.give_up_copy(work, &error);
         }
+        Ok(())
+    }
+
+    fn remove(&self, key: Key) -> Result<(), StoreError> {
+        let mut work = self.work();
+        self.write_raw(&mut work, vec![Write::Delete(key)])?;
+        self.sync_raw(&work)
     }
 
     fn sync_raw(&self, work: &Work) -> Result<(), StoreError> {
@@ -123,16 +141,58 @@ impl SledBackend {
     fn noted(&self, result: Result<(), StoreError>) -> Result<(), StoreError> {
         result.inspect_err(|error| {
             // A full disk refuses a write; what it has taken before is not in doubt.
-            if !error.to_string().contains(NO_SPACE) {
+            if error.is_disk_full() {
+                use_reserve(&self.dir, error);
+            } else {
                 rescue::mark_suspect(&self.dir, &error.to_string());
             }
         })
     }
 
-    /// Makes a finished copy the live database.
+    /// Starts a copy if one is wanted and the disk can hold both.
+    fn compact_if_due(&self, work: &mut Work) -> bool {
+        let (number, at_start, is_due) = self.with_current(|current| {
+            let is_due = self.policy.is_due(current.bytes(), current.bytes_at_start)
+                || current.segment_bytes != SEGMENT_BYTES;
+            (current.number, current.bytes_at_start, is_due)
+        });
+        if !is_due || work.pause > 0 {
+            return false;
+        }
+        // The copy will be about as large as the last one was.
+        let needed = at_start.saturating_add(compaction::SPARE_BYTES);
+        let started = free_bytes(&self.dir).and_then(|free| {
+            if free < needed {
+                let lack = format!("{free} bytes are free, a second copy needs {needed}");
+                return Err(StoreError::DiskFull(lack));
+            }
+            Compaction::start(&self.dir, number + 1)
+        });
+        match started {
+            Ok(compaction) => {
+                work.compaction = Some(compaction);
+                true
+            }
+            Err(error) => {
+                self.give_up_copy(work, &error);
+                false
+            }
+        }
+    }
+
+    /// The live database is complete without the copy. It is tried again, but not at once: a copy
+    /// that can't succeed must not keep the disk busy.
+    fn give_up_copy(&self, work: &mut Work, error: &StoreError) {
+        let (number, bytes) = self.with_current(|current| (current.number, current.bytes()));
+        tracing::warn!(%error, bytes, "the store is not compacted; it will be tried again");
+        drop(work.compaction.take());
+        compaction::remove_others(&self.dir, number);
+        work.pause = WRITES_BEFORE_ANOTHER_COPY;
+    }
+
+    /// Makes a prepared copy the live database.
     fn swap(&self, compaction: Compaction) -> Result<(), StoreError> {
-        let ready = compaction.ready(&self.dir)?;
-        let fresh = ready.name(&self.dir).inspect_err(|_| {
+        let fresh = compaction.name(&self.dir).inspect_err(|_| {
             self.lost_track.store(true, Ordering::Release);
         })?;
         let number = fresh.number;
@@ -145,6 +205,13 @@ impl SledBackend {
         crash_point("compact.before_cleanup");
         compaction::remove_others(&self.dir, number);
         Ok(())
+    }
+}
+
+/// On a full disk the space set aside is what the next opening works with.
+fn use_reserve(dir: &Path, error: &StoreError) {
+    if error.is_disk_full() {
+        reserve::release(dir);
     }
 }
 
@@ -187,18 +254,21 @@ impl Backend for SledBackend {
     fn upkeep(&self) -> Result<bool, StoreError> {
         let mut work = self.work();
         let Some(compaction) = work.compaction.as_mut() else {
-            let due = self.with_current(|current| {
-                self.policy.is_due(current.bytes(), current.bytes_at_start)
-                    || current.segment_bytes != SEGMENT_BYTES
-            });
-            if due {
-                let next = self.with_current(|current| current.number + 1);
-                work.compaction = Some(Compaction::start(&self.dir, next)?);
-            }
-            return Ok(due);
+            return Ok(self.compact_if_due(&mut work));
         };
-        if self.with_current(|current| compaction.copy_slice(current))? {
-            return Ok(true);
+        let copied = self.with_current(|current| compaction.copy_slice(current)).and_then(|more| {
+            if !more {
+                compaction.prepare(&self.dir)?;
+            }
+            Ok(more)
+        });
+        match copied {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            Err(error) => {
+                self.give_up_copy(&mut work, &error);
+                return Ok(false);
+            }
         }
         if let Some(compaction) = work.compaction.take() {
             self.swap(compaction)?;
@@ -208,6 +278,18 @@ impl Backend for SledBackend {
 
     fn disk_bytes(&self) -> u64 {
         self.with_current(Generation::bytes)
+    }
+
+    fn free_bytes(&self) -> Result<Option<u64>, StoreError> {
+        free_bytes(&self.dir).map(Some)
+    }
+
+    fn wants_reserve(&self) -> bool {
+        !reserve::is_whole(&self.dir)
+    }
+
+    fn keep_reserve(&self) -> Result<(), StoreError> {
+        reserve::keep(&self.dir)
     }
 
     fn kept(&self) -> Vec<PathBuf> {

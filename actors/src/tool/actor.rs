@@ -126,7 +126,7 @@ impl Actor for ToolActor {
     ) -> Outcome {
         match event {
             SupervisionEvent::ActorFailed(cell, error) => {
-                calls.crashed(cell.get_id(), &error.to_string())
+                calls.crashed(cell.get_id(), &error.to_string());
             }
             SupervisionEvent::ActorTerminated(cell, _, _) => {
                 calls.tasks.remove(&cell.get_id());

@@ -120,13 +120,11 @@ fn check_object(
     let known = schema.get("properties").and_then(Value::as_object);
     for (name, value) in object {
         let path = format!("{path}.{name}");
-        match (known.and_then(|known| known.get(name)), schema.get("additionalProperties")) {
-            (Some(wanted), _) => check(wanted, value, &path, depth + 1)?,
-            (None, Some(Value::Bool(false))) => {
-                return Err(format!("{path} is not a known argument"));
-            }
-            (None, Some(wanted)) => check(wanted, value, &path, depth + 1)?,
-            (None, None) => {}
+        let wanted = known.and_then(|known| known.get(name));
+        match wanted.or(schema.get("additionalProperties")) {
+            Some(Value::Bool(false)) => return Err(format!("{path} is not a known argument")),
+            Some(wanted) => check(wanted, value, &path, depth + 1)?,
+            None => {}
         }
     }
     Ok(())

@@ -21,7 +21,7 @@ use super::scanner::{Findings, Scanner, ScannerConfig};
 use crate::clock::Clock;
 use crate::crash_point::crash_point;
 use crate::inbox::{CursorRecord, cursor_key, dedupe_key};
-use crate::router::Admissions;
+use crate::router::{Admissions, AdmitError};
 use crate::store::Store;
 
 /// How often the data version is asked for. It costs no input or output.
@@ -74,6 +74,7 @@ pub(super) struct Watch {
     scanner: Option<Scanner>,
     appointment: u64,
     errors: u32,
+    refused: bool,
     hinted: Arc<AtomicBool>,
     _events: Option<RecommendedWatcher>,
 }
@@ -101,6 +102,7 @@ impl Actor for WatcherActor {
             scanner: Some(scanner),
             appointment: 0,
             errors: 0,
+            refused: false,
             hinted,
             _events: events,
         })
@@ -159,14 +161,12 @@ impl Watch {
             match self.deps.admissions.admit(admission).await {
                 Ok(_) => crash_point("admit.acknowledged"),
                 Err(error) => {
-                    tracing::warn!(account = %self.deps.scanner.account, %error,
-                        "messages wait in the database until they can be admitted");
-                    self.deps.health.set_note(Some(error.to_string()));
                     scanner.unsettled();
-                    return REFUSED_PAUSE;
+                    return self.refused(&error);
                 }
             }
         }
+        self.refused = false;
         self.deps.health.set_note(None);
         self.deps.health.completed();
         let (more, look_at) = (findings.more, findings.look_at.take());
@@ -175,6 +175,19 @@ impl Watch {
             return Duration::ZERO;
         }
         look_at.map_or(POLL_EVERY, |at| at.since(self.deps.clock.steady()).min(POLL_EVERY))
+    }
+
+    /// Nothing could be admitted, which may go on for hours: said once, then it is a state.
+    fn refused(&mut self, error: &AdmitError) -> Duration {
+        if !self.refused {
+            tracing::warn!(account = %self.deps.scanner.account, %error,
+                "messages wait in the database until they can be admitted");
+        }
+        self.refused = true;
+        self.deps.health.set_note(Some(error.to_string()));
+        // The poll itself was done: a watcher that has to wait is not deaf.
+        self.deps.health.completed();
+        REFUSED_PAUSE
     }
 
     fn failed(&mut self, error: &ChatDbError) -> Duration {

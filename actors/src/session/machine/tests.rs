@@ -6,7 +6,7 @@ use proptest::test_runner::TestCaseError;
 
 use super::*;
 use crate::message::{AccountKey, ChatKind, Destination, Envelope, Inbound, SessionKey};
-use crate::provider::{Part, ToolStatus};
+use crate::provider::{Part, ToolCall, ToolStatus};
 
 fn record(id: u64, target: u8) -> InboxRecord {
     let account = AccountKey::new("fake", "default");
@@ -135,7 +135,7 @@ impl Observer {
                 Effect::CallTools { calls, again, .. } => {
                     let answer = StepId { round: calls[0].0.round, place: 0 };
                     prop_assert!(self.recorded.contains(&answer), "called before it was recorded");
-                    prop_assert!(again == !self.open.is_empty(), "a call is begun once");
+                    prop_assert!(again != self.open.is_empty(), "a call is begun once");
                     self.open = calls;
                 }
                 Effect::Finish(finished) => self.finished(&finished)?,

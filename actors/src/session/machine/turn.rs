@@ -56,7 +56,8 @@ impl InFlight {
     pub(super) fn answer(&self, completion: &Completion) -> String {
         let mut answer = completion.plain();
         if answer.trim().is_empty() {
-            answer = "I used my tools too often in a row without coming to an answer.".to_owned();
+            answer.clear();
+            answer.push_str("I used my tools too often in a row without coming to an answer.");
         }
         let unknown = self.steps.unknown_tools();
         if !unknown.is_empty() {
