@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+/// It gives memory back when a rush is over.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     telson::cli::main()
 }

@@ -208,15 +208,44 @@ async fn churn_does_not_fill_the_disk() {
     let bytes = store.stats().disk_bytes;
     assert!(bytes < 24 * 1024 * 1024, "30 MB written, {bytes} bytes on disk");
     drop(store);
-    let generations = std::fs::read_dir(dir.path().join("store"))
-        .unwrap()
-        .filter(|entry| {
-            entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("generation-")
-        })
-        .count();
-    assert_eq!(generations, 1, "old generations are removed");
+    assert_eq!(generations(&dir), 1, "old generations are removed");
     let store = Store::open(dir.path(), policy).unwrap();
     assert_eq!(store.scan::<Note>(&Key::of(Space::Transcript)).unwrap().len(), 400);
+}
+
+/// How many databases the store's directory holds.
+fn generations(dir: &TempDir) -> usize {
+    let entries = std::fs::read_dir(dir.path().join("store")).unwrap().map(Result::unwrap);
+    entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("generation-")).count()
+}
+
+/// A life too short to double the file must not start the measure anew.
+#[tokio::test]
+async fn many_short_lives_do_not_fill_the_disk() {
+    let dir = TempDir::new().unwrap();
+    let policy = CompactionPolicy { bytes_min: 1024 * 1024, growth: 2 };
+    let text = "x".repeat(1000);
+    for life in 0..40u64 {
+        let store = Store::open(dir.path(), policy).unwrap();
+        let mut batch = Batch::new();
+        for number in life * 200..(life + 1) * 200 {
+            batch.put(key(number), &Note(text.clone()));
+        }
+        // Keeps the newest 1,000 alive.
+        for number in life.saturating_sub(5) * 200..life.saturating_sub(4) * 200 {
+            batch.delete(key(number));
+        }
+        store.commit(batch).await.unwrap();
+        // Behind this a copy that is due has begun; it ends by itself.
+        store.commit(Batch::new()).await.unwrap();
+        let began = tokio::time::Instant::now();
+        while generations(&dir) > 1 {
+            assert!(began.elapsed() < std::time::Duration::from_secs(30), "a copy never ends");
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        let bytes = store.stats().disk_bytes;
+        assert!(bytes < 10 * 1024 * 1024, "1 MB alive, {bytes} bytes on disk after {life} lives");
+    }
 }
 
 #[test]

@@ -91,6 +91,6 @@ fn key(number: u64) -> Key {
 }
 
 /// Which database of the store is the live one.
-fn generation(dir: &Path) -> u64 {
+pub(crate) fn generation(dir: &Path) -> u64 {
     std::fs::read_to_string(dir.join("store").join("CURRENT")).unwrap().trim().parse().unwrap()
 }

@@ -73,7 +73,7 @@ fn middle(mut figures: Vec<f64>) -> f64 {
 async fn load(scale: &Scale, hung: Hung) -> Sample {
     let (dir, platform) = (scale.temp_dir(), Platform::new(PEOPLE));
     let engine = beside(platform.builder(dir.path())).start().await.unwrap();
-    converse(&engine, &platform, PEOPLE, 0, Duration::ZERO).await;
+    converse(&engine, &platform, 0..PEOPLE, 0, Duration::ZERO).await;
     let account = match hung {
         Hung::Nothing => None,
         // Of the account that everybody uses, the lanes of these people hang.
@@ -89,7 +89,7 @@ async fn load(scale: &Scale, hung: Hung) -> Sample {
         }
     }
     let watch = Stopwatch::start();
-    let latencies = converse(&engine, &platform, PEOPLE, 1, scale.lasting / 2).await;
+    let latencies = converse(&engine, &platform, 0..PEOPLE, 1, scale.lasting / 2).await;
     let sample = watch.stop(latencies);
     engine.shutdown(Duration::ZERO).await;
     sample

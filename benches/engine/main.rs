@@ -13,6 +13,7 @@
     reason = "a bench talks to its terminal, and one that cannot go on has nothing to report"
 )]
 
+mod churn;
 mod compaction;
 mod floor;
 mod hung;
@@ -23,6 +24,11 @@ mod recovery;
 mod report;
 mod store_only;
 mod whole;
+
+/// As the program has it, so that its memory is what is measured.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -47,6 +53,8 @@ enum Section {
     Memory,
     /// Commits while the store is compacted.
     Compaction,
+    /// The size of the files under turns without end.
+    Churn,
 }
 
 #[derive(Debug, Parser)]
@@ -66,6 +74,9 @@ struct Options {
     /// Where the databases go: a real disk, not a file system in memory.
     #[arg(long, default_value = env!("CARGO_TARGET_TMPDIR"))]
     dir: PathBuf,
+    /// Answer a backlog of this many people x messages, left in `--dir`, and print the figures.
+    #[arg(long, hide = true)]
+    recover: Option<String>,
     /// Given by `cargo bench`; `cargo test` leaves it away and means: only see that it runs.
     #[arg(long, hide = true)]
     bench: bool,
@@ -83,10 +94,14 @@ struct Scale {
     messages: usize,
     /// Sessions alive at once.
     sessions: usize,
+    /// Sessions that have spoken and sleep.
+    sleepers: usize,
     /// Idle time before a session is passivated.
     idle_max: Duration,
     /// Records alive while the store churns.
     records: u64,
+    /// Turns that go through them.
+    turns: u64,
 }
 
 impl Scale {
@@ -97,19 +112,23 @@ impl Scale {
             loads: vec![1, 16, 256, 1024],
             messages: 10_000,
             sessions: 10_000,
+            sleepers: 100_000,
             idle_max: Duration::from_secs(30),
             records: 20_000,
+            turns: 1_000_000,
         };
         let mut scale = match (options.quick, options.bench) {
-            (true, _) => Self { lasting: Duration::from_secs(1), ..full },
+            (true, _) => Self { lasting: Duration::from_secs(1), turns: 100_000, ..full },
             (false, true) => full,
             (false, false) => Self {
                 lasting: Duration::from_millis(50),
                 loads: vec![1, 16],
                 messages: 100,
                 sessions: 100,
+                sleepers: 300,
                 idle_max: Duration::from_millis(500),
                 records: 500,
+                turns: 3_000,
                 ..full
             },
         };
@@ -128,6 +147,9 @@ fn main() {
     let options = Options::parse();
     let scale = Scale::of(&options);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    if let Some(backlog) = &options.recover {
+        return runtime.block_on(recovery::recover(&options.dir, backlog));
+    }
     let report = runtime.block_on(measure_all(&options, &scale));
     if options.json {
         println!("{}", report.json());
@@ -160,6 +182,9 @@ async fn measure_all(options: &Options, scale: &Scale) -> Report {
     }
     if wanted(Section::Compaction) {
         report.add(Section::Compaction, compaction::measure(scale).await);
+    }
+    if wanted(Section::Churn) {
+        report.add(Section::Churn, churn::measure(scale).await);
     }
     report
 }

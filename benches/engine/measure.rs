@@ -31,8 +31,13 @@ impl Stopwatch {
         self.began.elapsed()
     }
 
+    /// Processor time of all threads since then.
+    pub(crate) fn cpu(&self) -> Duration {
+        cpu_time().saturating_sub(self.cpu)
+    }
+
     pub(crate) fn stop(self, mut latencies: Vec<Duration>) -> Sample {
-        let (elapsed, cpu) = (self.began.elapsed(), cpu_time().saturating_sub(self.cpu));
+        let (elapsed, cpu) = (self.began.elapsed(), self.cpu());
         latencies.sort_unstable();
         Sample { latencies, elapsed, cpu }
     }
@@ -85,8 +90,17 @@ fn cpu_time() -> Duration {
 
 /// Resident memory in MB; zero where the system does not tell.
 pub(crate) fn resident_mb() -> f64 {
+    status_mb("VmRSS:")
+}
+
+/// The most it has been since the process began.
+pub(crate) fn resident_max_mb() -> f64 {
+    status_mb("VmHWM:")
+}
+
+fn status_mb(name: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
     kib.map_or(0.0, |kib| kib / 1024.0)
 }

@@ -7,36 +7,69 @@ use telson_supervision::Node;
 
 use super::Scale;
 use super::measure::{count, resident_mb};
-use super::platform::Platform;
+use super::platform::{Platform, show_crashes};
 use super::report::Row;
 use super::whole::converse;
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Time for the allocator to give back what is free.
+const SETTLE: Duration = Duration::from_secs(2);
 
+/// Each row names the sessions that came (or went) since another row, and what one of them weighs.
 pub(crate) async fn measure(scale: &Scale) -> Vec<Row> {
-    eprintln!("memory: {} sessions", scale.sessions);
-    let begin = resident_mb();
-    let (dir, platform) = (scale.temp_dir(), Platform::new(scale.sessions));
-    let limits = Limits { session_idle_max: scale.idle_max, ..Limits::default() };
-    let engine = platform.builder(dir.path()).limits(limits).start().await.unwrap();
-    let idle = resident_mb();
-    let row = |case: String, live: usize, mb: f64| {
-        let kb_each = if live == 0 { 0.0 } else { (mb - idle) * 1024.0 / count(live) };
-        Row::new(case).with("resident_mb", mb).with("live", count(live)).with("kb_each", kb_each)
+    let Scale { sessions, sleepers, .. } = *scale;
+    eprintln!("memory: {sessions} sessions alive, {sleepers} asleep");
+    let (dir, platform) = (scale.temp_dir(), Platform::new(sleepers.max(sessions)));
+    let limits = Limits {
+        session_idle_max: scale.idle_max,
+        sessions_live_max: sessions,
+        ..Limits::default()
     };
-    let mut rows =
-        vec![row("before the engine".into(), 0, begin), row("idle engine".into(), 0, idle)];
+    let builder = platform.builder(dir.path()).limits(limits);
+    let begin = resident_mb();
+    let engine = builder.clone().start().await.unwrap();
+    let _showing = show_crashes(&engine);
+    let idle = resident_mb();
+    let mut rows = vec![row("before the engine", begin, 0.0, 0), row("idle engine", idle, idle, 0)];
+
+    let mut asleep = idle;
     for (round, first) in [("", 0), (" again", 1)] {
-        converse(&engine, &platform, scale.sessions, first, Duration::ZERO).await;
+        eprintln!("memory: {sessions} speak{round}");
+        converse(&engine, &platform, 0..sessions, first, Duration::ZERO).await;
         engine.drain(Duration::from_mins(1)).await;
-        rows.push(row(format!("everybody has spoken{round}"), live(&engine), resident_mb()));
-        while live(&engine) > 0 {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-        rows.push(row(format!("all asleep{round}"), 0, resident_mb()));
+        rows.push(row(format!("{sessions} alive{round}"), resident_mb(), asleep, live(&engine)));
+        all_asleep(&engine).await;
+        asleep = resident_mb();
+        rows.push(row(format!("all asleep{round}"), asleep, idle, sessions));
     }
+
+    // Places are few: the people of one wave leave for those of the next.
+    eprintln!("memory: waves of {sessions} up to {sleepers}");
+    for wave in (sessions..sleepers).step_by(sessions) {
+        let people = wave..(wave + sessions).min(sleepers);
+        converse(&engine, &platform, people, 0, Duration::ZERO).await;
+    }
+    engine.drain(Duration::from_mins(1)).await;
+    all_asleep(&engine).await;
+    rows.push(row(format!("{sleepers} asleep"), resident_mb(), idle, sleepers));
     engine.shutdown(Duration::from_secs(5)).await;
     rows
+}
+
+/// What `sessions` have added to the memory since it was `since`.
+fn row(case: impl Into<String>, mb: f64, since: f64, sessions: usize) -> Row {
+    let kb_each = if sessions == 0 { 0.0 } else { (mb - since) * 1024.0 / count(sessions) };
+    Row::new(case)
+        .with("resident_mb", mb)
+        .with("sessions", count(sessions))
+        .with("kb_each", kb_each)
+}
+
+async fn all_asleep(engine: &Engine) {
+    while live(engine) > 0 {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    tokio::time::sleep(SETTLE).await;
 }
 
 /// Session actors alive now.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use telson::{Builder, Engine};
@@ -14,7 +15,10 @@ use telson_actors::clock::Timestamp;
 use telson_actors::message::session_key::DmScope;
 use telson_actors::message::{AccountKey, ChatKind, Destination, Inbound, SessionKey};
 use telson_actors::router::{Access, Admission, AdmitError, Admitted, DmPolicy};
+use telson_actors::store::StoreError;
+use telson_supervision::EventKind;
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 pub(crate) const NOW: Timestamp = Timestamp(1_790_000_000_000);
@@ -25,6 +29,9 @@ const TEXT: &str =
     "Could you have a look at what is on tomorrow, and tell me when I have to leave?";
 /// Enough that the channel never limits what is measured.
 const SENDS_IN_FLIGHT_MAX: usize = 100_000;
+
+/// Pause of a channel whose message could not be taken.
+const COME_AGAIN: Duration = Duration::from_millis(10);
 
 /// The platform. Clones share it.
 #[derive(Clone)]
@@ -77,6 +84,22 @@ impl Platform {
             .rules(|rules| rules.session.dm_scope = DmScope::PerChannelPeer)
             .state_dir(dir)
     }
+}
+
+/// Shows what goes wrong in the tree: a bench over actors that crash measures something else.
+/// It does so for as long as the answer lives.
+#[must_use]
+pub(crate) fn show_crashes(engine: &Engine) -> JoinSet<()> {
+    let (mut events, mut showing) = (engine.supervision_events(), JoinSet::new());
+    showing.spawn(async move {
+        while let Ok(event) = events.recv().await {
+            match event.kind {
+                EventKind::Started | EventKind::Stopped => {}
+                kind => eprintln!("{}: {kind:?}", event.path),
+            }
+        }
+    });
+    showing
 }
 
 impl Channel for Platform {
@@ -140,14 +163,20 @@ pub(crate) fn inbound(person: usize, number: u64) -> Inbound {
     }
 }
 
-/// Hands one message in together with a cursor, as a channel does.
+/// Hands one message in together with a cursor, as a channel does: one that is told to come again
+/// later does so.
 pub(crate) async fn admit(
     engine: &Engine,
     person: usize,
     number: u64,
 ) -> Result<Admitted, AdmitError> {
-    let mut admission = Admission::new(account());
-    admission.inbound.push(inbound(person, number));
-    admission.cursor = Some(CURSOR.into());
-    engine.admissions().admit(admission).await
+    loop {
+        let mut admission = Admission::new(account());
+        admission.inbound.push(inbound(person, number));
+        admission.cursor = Some(CURSOR.into());
+        match engine.admissions().admit(admission).await {
+            Err(AdmitError::Store(StoreError::Busy)) => tokio::time::sleep(COME_AGAIN).await,
+            admitted => return admitted,
+        }
+    }
 }

@@ -11,7 +11,7 @@ use telson_actors::outbox::{EntryId, EntryRecord, EntryState, ReceiptRecord};
 use telson_actors::outbox::{entry_key, receipt_key};
 use telson_actors::provider::Usage;
 use telson_actors::session::{Exchange, Said, exchange_key};
-use telson_actors::store::{Batch, CompactionPolicy, Expect, Space, Store, StoreError};
+use telson_actors::store::{Batch, CompactionPolicy, Expect, Key, Space, Store, StoreError};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -53,13 +53,21 @@ pub(crate) async fn load(scale: &Scale, tasks: usize, wait_for_receipt: bool) ->
     watch.stop(latencies)
 }
 
+/// What a turn leaves in the store.
+#[derive(Debug)]
+pub(crate) struct Left {
+    pub(crate) dedupe: Key,
+    pub(crate) exchange: Key,
+    pub(crate) receipt: Key,
+}
+
 /// The four commits of one turn.
 pub(crate) async fn turn(
     store: &Store,
     person: usize,
     number: u64,
     wait_for_receipt: bool,
-) -> Result<(), StoreError> {
+) -> Result<Left, StoreError> {
     let message = admit(store, person, number).await?;
     let mut entry = finish(store, &message).await?;
     let key = entry_key(&entry.to, entry.id);
@@ -70,9 +78,19 @@ pub(crate) async fn turn(
 
     let mut batch = Batch::new();
     batch.expect(Expect::Present(key.clone())).delete(key).tally(Space::Outbox, -1);
+    let left = Left {
+        dedupe: dedupe_key(&account(), &message.envelope.inbound.dedupe_key),
+        exchange: exchange_key(&message.session, entry.turn),
+        receipt: receipt_key(entry.id),
+    };
     let receipt = Receipt { platform_id: entry.id.to_string(), note: String::new() };
-    batch.put(receipt_key(entry.id), &ReceiptRecord { entry, at: NOW, receipt });
-    if wait_for_receipt { store.commit(batch).await } else { store.submit(batch, |_| ()) }
+    batch.put(left.receipt.clone(), &ReceiptRecord { entry, at: NOW, receipt });
+    if wait_for_receipt {
+        store.commit(batch).await?;
+    } else {
+        store.submit(batch, |_| ())?;
+    }
+    Ok(left)
 }
 
 async fn admit(store: &Store, person: usize, number: u64) -> Result<InboxRecord, StoreError> {

@@ -33,6 +33,12 @@ const HEALTHY_AFTER: Duration = Duration::from_secs(30);
 /// Time for what a killed predecessor left behind to end.
 const LEFT_BEHIND_MAX: Duration = Duration::from_secs(1);
 
+/// Children found unused by one look over all of them.
+const STALE_MAX: usize = 256;
+
+/// Entries a map keeps room for, however few it has.
+const ROOM_KEPT: usize = 1024;
+
 type StartFuture<M> = Pin<Box<dyn Future<Output = Result<ActorRef<M>, SpawnErr>> + Send>>;
 type Start<K, M> = Arc<dyn Fn(K, ActorCell) -> StartFuture<M> + Send + Sync>;
 
@@ -188,7 +194,16 @@ struct Children<K, M> {
     keys: HashMap<ActorId, K>,
     /// Keys that found no room, in the order of their first message.
     waiting: VecDeque<K>,
+    /// Children that have been unused for longest, as one look over all has found them: the next
+    /// to be asked for room, if they were not used since.
+    stale: VecDeque<(K, u64)>,
     uses: u64,
+}
+
+impl<M> Slot<M> {
+    fn is_live(&self) -> bool {
+        matches!(self.life, Life::Live(_))
+    }
 }
 
 type Myself<K, M> = ActorRef<DynamicMessage<K, M>>;
@@ -213,6 +228,7 @@ impl<K: Key, M: Message> Actor for Dynamic<K, M> {
             slots: BTreeMap::new(),
             keys: HashMap::new(),
             waiting: VecDeque::new(),
+            stale: VecDeque::new(),
             uses: 0,
         })
     }
@@ -354,9 +370,9 @@ impl<K: Key, M: Message> Children<K, M> {
         if self.waiting.is_empty() {
             return;
         }
-        let Some(make_room) = &self.shared.spec.make_room else { return };
-        let live = self.slots.values_mut().filter(|slot| matches!(slot.life, Life::Live(_)));
-        if let Some(slot) = live.min_by_key(|slot| slot.used)
+        let Some(make_room) = self.shared.spec.make_room.clone() else { return };
+        if let Some(key) = self.least_recently_used()
+            && let Some(slot) = self.slots.get_mut(&key)
             && let Life::Live(child) = &slot.life
         {
             // A child that ends in this moment makes room as well.
@@ -364,6 +380,35 @@ impl<K: Key, M: Message> Children<K, M> {
             // It may be busy: whoever waits next asks another.
             slot.used = self.uses;
         }
+    }
+
+    /// The live child that was used longest ago.
+    fn least_recently_used(&mut self) -> Option<K> {
+        loop {
+            while let Some((key, used)) = self.stale.pop_front() {
+                let slot = self.slots.get(&key);
+                if slot.is_some_and(|slot| slot.used == used && slot.is_live()) {
+                    return Some(key);
+                }
+            }
+            self.find_stale();
+            if self.stale.is_empty() {
+                return None;
+            }
+        }
+    }
+
+    /// One look over all children is good for many requests: with thousands of children, a look
+    /// for each would cost more than the work they do.
+    fn find_stale(&mut self) {
+        let live = self.slots.iter().filter(|(_, slot)| slot.is_live());
+        let mut by_use: Vec<(u64, &K)> = live.map(|(key, slot)| (slot.used, key)).collect();
+        if by_use.len() > STALE_MAX {
+            by_use.select_nth_unstable_by_key(STALE_MAX, |(used, _)| *used);
+            by_use.truncate(STALE_MAX);
+        }
+        by_use.sort_unstable_by_key(|(used, _)| *used);
+        self.stale = by_use.into_iter().map(|(used, key)| (key.clone(), used)).collect();
     }
 
     async fn start(&mut self, myself: &Myself<K, M>, key: &K) {
@@ -405,6 +450,7 @@ impl<K: Key, M: Message> Children<K, M> {
             self.start(myself, &key).await;
         } else {
             self.slots.remove(&key);
+            give_back(&mut self.keys);
         }
         self.admit_waiting(myself).await;
         // Its place may be taken back, or fewer have left than keys wait.
@@ -448,5 +494,12 @@ impl<K: Key, M: Message> Children<K, M> {
         spec.events.emit(&spec.path, &key.to_string(), event);
         let (key, generation) = (key.clone(), slot.generation);
         myself.send_after(pause, move || DynamicMessage::Due(key, generation));
+    }
+}
+
+/// After a rush most children leave, and the room of a map they were in would stay.
+fn give_back<K: Eq + std::hash::Hash, V>(map: &mut HashMap<K, V>) {
+    if map.capacity() > ROOM_KEPT && map.len() < map.capacity() / 8 {
+        map.shrink_to(ROOM_KEPT.max(map.len() * 2));
     }
 }

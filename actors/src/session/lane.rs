@@ -211,10 +211,10 @@ impl Lane {
         if self.left.contains(&id) {
             return;
         }
-        self.left.push_back(id);
-        if self.left.len() > LEFT_MAX {
+        if self.left.len() >= LEFT_MAX {
             self.left.pop_front();
         }
+        self.left.push_back(id);
     }
 
     /// Takes the next batch, if its time has come. Must not be asked while a turn is in flight.
@@ -331,7 +331,8 @@ impl Lane {
 /// Takes up to `limit` messages for one destination out of the queue, in order.
 fn take_where(queue: &mut VecDeque<Waiting>, limit: usize, to: &Destination) -> Vec<Waiting> {
     let mut taken = Vec::new();
-    let mut kept = VecDeque::with_capacity(queue.len());
+    // Without room for anything yet: mostly nothing is kept.
+    let mut kept = VecDeque::new();
     for message in queue.drain(..) {
         if taken.len() < limit && message.reply_to == *to {
             taken.push(message);

@@ -7,7 +7,7 @@
 mod effect;
 mod turn;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 pub use self::effect::{Ask, Effect, FinishedTurn, Occasion};
@@ -84,7 +84,8 @@ pub struct Loaded {
 pub struct Session {
     settings: Settings,
     lane: Lane,
-    records: HashMap<EnvelopeId, InboxRecord>,
+    /// What waits or is in flight. Boxed in a tree: an idle session holds no room for messages.
+    records: BTreeMap<EnvelopeId, Box<InboxRecord>>,
     history: VecDeque<Past>,
     turn: Option<InFlight>,
     journalled: Option<TurnRecord>,
@@ -105,8 +106,8 @@ impl Session {
         let mut session = Self {
             settings,
             lane,
-            records: HashMap::new(),
-            history: loaded.history.into_iter().map(Past::from).collect(),
+            records: BTreeMap::new(),
+            history: remembered(loaded.history),
             turn: None,
             journalled: loaded.turn,
             suspects: Vec::new(),
@@ -124,10 +125,10 @@ impl Session {
             let id = record.envelope.id;
             if resumed.as_ref().is_some_and(|(_, _, opening)| opening.members.contains(&id)) {
                 session.lane.mark_left(id);
-                session.records.insert(id, record);
+                session.records.insert(id, Box::new(record));
             } else {
                 let pushed = session.lane.restore(waiting(&record, now));
-                session.take(record, pushed, &mut effects);
+                session.take(Box::new(record), pushed, &mut effects);
             }
         }
         if let Some((turn, steps, opening)) = resumed {
@@ -149,7 +150,7 @@ impl Session {
         match event {
             Event::Inbound(record) => {
                 self.last_used = now;
-                self.accept(*record, now, &mut effects);
+                self.accept(record, now, &mut effects);
             }
             Event::Answered(turn, round, completion) => {
                 self.answered((turn, round), completion, now, &mut effects);
@@ -186,12 +187,12 @@ impl Session {
         self.turn.as_ref().map_or(0, |turn| turn.members.len())
     }
 
-    fn accept(&mut self, record: InboxRecord, now: Timestamp, effects: &mut Vec<Effect>) {
+    fn accept(&mut self, record: Box<InboxRecord>, now: Timestamp, effects: &mut Vec<Effect>) {
         let pushed = self.lane.push(waiting(&record, now));
         self.take(record, pushed, effects);
     }
 
-    fn take(&mut self, record: InboxRecord, pushed: Pushed, effects: &mut Vec<Effect>) {
+    fn take(&mut self, record: Box<InboxRecord>, pushed: Pushed, effects: &mut Vec<Effect>) {
         match pushed {
             Pushed::Duplicate => {}
             Pushed::Queued | Pushed::Folded(_) => {
@@ -369,7 +370,7 @@ impl Session {
             self.history.pop_front();
         }
         let said = done.members.iter().filter_map(|id| self.records.remove(id));
-        let said = said.map(|record| super::record::Said::from(&record)).collect();
+        let said = said.map(|record| super::record::Said::from(&*record)).collect();
         effects.push(Effect::Finish(Box::new(FinishedTurn {
             journalled: self.journalled.take().is_some(),
             members: done.members,
@@ -444,7 +445,8 @@ impl Session {
     fn give_up(&mut self, reason: &Reason, notice: &str, effects: &mut Vec<Effect>) {
         let Some(turn) = self.turn.take() else { return };
         self.journalled = None;
-        let records = turn.members.iter().filter_map(|id| self.records.remove(id)).collect();
+        let records = turn.members.iter().filter_map(|id| self.records.remove(id));
+        let records = records.map(|record| *record).collect();
         effects.push(Effect::DeadLetter {
             records,
             reason: reason.clone(),
@@ -470,7 +472,7 @@ impl Session {
 
     /// A message leaves the full lane without a turn.
     fn overflow(&mut self, id: EnvelopeId, effects: &mut Vec<Effect>) {
-        let records = self.records.remove(&id).into_iter().collect();
+        let records = self.records.remove(&id).map(|record| *record).into_iter().collect();
         let (reason, notice, turn) = (Reason::Overflow, None, None);
         effects.push(Effect::DeadLetter { records, reason, notice, turn });
     }
@@ -486,6 +488,14 @@ fn waiting(record: &InboxRecord, now: Timestamp) -> Waiting {
         text: inbound.text.clone(),
         at: now,
     }
+}
+
+/// What a session keeps of its exchanges. A plain `collect` would reuse the room of the records,
+/// many times what is kept.
+fn remembered(exchanges: Vec<Exchange>) -> VecDeque<Past> {
+    let mut history = VecDeque::with_capacity(exchanges.len());
+    history.extend(exchanges.into_iter().map(Past::from));
+    history
 }
 
 /// Whether a failure of this class may pass by itself.

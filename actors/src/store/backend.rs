@@ -29,6 +29,11 @@ pub trait Backend: Send + Sync + 'static {
     /// The value of a key.
     fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// Whether a key has a value.
+    fn contains(&self, key: &Key) -> Result<bool, StoreError> {
+        Ok(self.get(key)?.is_some())
+    }
+
     /// Up to `limit` pairs whose keys start with `prefix` and lie behind `after`, in key order.
     fn scan(
         &self,

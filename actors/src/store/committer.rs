@@ -154,6 +154,7 @@ impl Committer {
         let bytes = self.unsynced_bytes + writes.iter().map(Write::bytes).sum::<usize>();
         let result = if needs_sync || bytes > GROUP_BYTES_MAX / 2 {
             (self.unsynced_since, self.unsynced_bytes) = (None, 0);
+            self.tallies.add_group();
             self.backend.commit(writes)
         } else {
             self.unsynced_since.get_or_insert_with(Instant::now);
@@ -221,7 +222,7 @@ impl Committer {
             };
             let present = match overlay.get(key) {
                 Some(present) => *present,
-                None => self.backend.get(key)?.is_some(),
+                None => self.backend.contains(key)?,
             };
             if present != wanted {
                 return Ok(false);

@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::backend::Pair;
 use super::batch::Write;
@@ -41,6 +42,8 @@ pub(super) struct Generation {
     _closing: Closing,
     file: File,
     pub(super) path: PathBuf,
+    /// Set by a failure that is no lack of space.
+    failed: AtomicBool,
     /// Of its log.
     pub(super) segment_bytes: usize,
     /// Size right after it was opened or compacted, the measure of growth.
@@ -88,6 +91,7 @@ impl Generation {
             _closing: closing,
             file,
             path,
+            failed: AtomicBool::new(false),
             segment_bytes,
             bytes_at_start,
         })
@@ -102,13 +106,23 @@ impl Generation {
                 Write::Delete(key) => batch.remove(key.as_bytes()),
             }
         }
-        self.db.apply_batch(batch).map_err(database)
+        self.noted(self.db.apply_batch(batch).map_err(database))
     }
 
     /// Returns when everything applied is safe against a power loss.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
-        self.db.flush().map_err(database)?;
-        self.file.sync_data().map_err(|error| StoreError::file("sync", self.path.join("db"), error))
+        let flushed = self.db.flush().map(drop).map_err(database);
+        self.noted(flushed.and_then(|()| {
+            let synced = self.file.sync_data();
+            synced.map_err(|error| StoreError::file("sync", self.path.join("db"), error))
+        }))
+    }
+
+    fn noted(&self, result: Result<(), StoreError>) -> Result<(), StoreError> {
+        if result.as_ref().is_err_and(|error| !error.is_disk_full()) {
+            self.failed.store(true, Ordering::Release);
+        }
+        result
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -247,6 +261,10 @@ impl Generation {
 
 impl Drop for Generation {
     fn drop(&mut self) {
+        if *self.failed.get_mut() {
+            // Another flush would fail as well, or wait for ever.
+            return;
+        }
         // While somebody still looks after it: sled's own last flush could wait for ever.
         if let Err(error) = without_panic(|| self.db.flush()) {
             tracing::warn!(%error, "the last flush failed");

@@ -24,8 +24,9 @@ use crate::crash_point::crash_point;
 const FORMAT: u32 = 1;
 /// The name of the record of openings.
 const OPENED: &str = "opened";
-/// Batches waiting for the committer before callers must wait or are refused.
-const QUEUE_BATCHES_MAX: usize = 8192;
+/// Batches waiting for the committer before callers must wait or are refused. Every live session can
+/// have one here; who only submits (router, delivery) must find room behind all of them.
+const QUEUE_BATCHES_MAX: usize = 32_768;
 /// Pairs read per step of a full scan.
 const SCAN_STEP: usize = 1024;
 
@@ -50,6 +51,8 @@ pub struct StoreStats {
     pub damaged: u64,
     /// Damaged files kept beside the database, for a person to look after.
     pub kept: Vec<PathBuf>,
+    /// Groups of batches written since then, each made durable by one sync.
+    pub groups: u64,
 }
 
 /// The store. Cheap to clone; closed when the last clone is gone.
@@ -369,6 +372,7 @@ impl Store {
             epoch: self.0.epoch.0,
             damaged: self.tally(Space::Quarantine),
             kept: self.0.backend.kept(),
+            groups: self.0.tallies.groups(),
         }
     }
 }

@@ -1,6 +1,6 @@
-//! How many records a space holds, counted by the commits themselves.
+//! How many records a space holds and how many groups were synced, counted by the commits themselves.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use super::backend::Backend;
 use super::error::StoreError;
@@ -11,7 +11,10 @@ const STEP: usize = 1024;
 
 /// The counts.
 #[derive(Debug, Default)]
-pub(super) struct Tallies([AtomicI64; Space::COUNTED.len()]);
+pub(super) struct Tallies {
+    records: [AtomicI64; Space::COUNTED.len()],
+    groups: AtomicU64,
+}
 
 impl Tallies {
     /// Counts what is there.
@@ -34,8 +37,20 @@ impl Tallies {
         u64::try_from(count).unwrap_or(0)
     }
 
+    /// A group of batches has become durable by one sync.
+    pub(super) fn add_group(&self) {
+        self.groups.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn groups(&self) -> u64 {
+        self.groups.load(Ordering::Relaxed)
+    }
+
     fn counter(&self, space: Space) -> Option<&AtomicI64> {
-        Space::COUNTED.iter().position(|counted| *counted == space).map(|index| &self.0[index])
+        Space::COUNTED
+            .iter()
+            .position(|counted| *counted == space)
+            .map(|index| &self.records[index])
     }
 }
 
