@@ -24,7 +24,7 @@ pub enum Effect {
         /// What happened.
         record: Box<StepRecord>,
     },
-    /// Call these tools, each reporting with [`Event::ToolDone`].
+    /// Call these tools, each reporting with [`Event::ToolDone`](super::Event::ToolDone).
     CallTools {
         /// The turn.
         turn: u64,
@@ -46,7 +46,7 @@ pub enum Effect {
         /// The turn that ends with them, if it had begun, and its recorded steps.
         turn: Option<(u64, Vec<StepId>)>,
     },
-    /// Send [`Event::Tick`] at this time.
+    /// Send [`Event::Tick`](super::Event::Tick) at this time.
     WakeAt(Timestamp),
     /// Drain the mailbox and end.
     Passivate,
