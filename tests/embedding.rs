@@ -176,6 +176,7 @@ async fn every_kind_of_actor_may_die() {
 #[tokio::test(start_paused = true)]
 async fn little_space_refuses_what_is_new_until_there_is_more() {
     let (platform, backend) = (Platform::new(), MemoryBackend::new());
+    backend.set_free_bytes(Some(u64::MAX));
     let engine = builder(&platform).backend(Arc::new(backend.clone())).start().await.unwrap();
     let moments = [(None, true), (Some(1), false), (Some(u64::MAX), true), (Some(0), false)];
     for (number, (free, fits)) in moments.into_iter().enumerate() {

@@ -210,6 +210,7 @@ async fn a_watcher_that_is_refused_is_not_deaf() {
     let person = db.person("+15550100001", Service::IMessage).unwrap();
     let chat = db.direct_chat(&person).unwrap();
     let backend = MemoryBackend::new();
+    backend.set_free_bytes(Some(u64::MAX));
     let engine = Engine::builder()
         .backend(Arc::new(backend.clone()))
         .determined_by(Clock::virtual_from(Clock::system().now()), Dice::seeded(1))

@@ -50,7 +50,10 @@ impl Actor for DiskActor {
         deps: DiskDeps,
     ) -> Result<DiskDeps, ActorProcessingErr> {
         look(&deps).await;
-        myself.send_after(LOOK_EVERY, || DiskMessage::Look);
+        // A store without a disk has none later either.
+        if !matches!(deps.store.free_bytes(), Ok(None)) {
+            myself.send_after(LOOK_EVERY, || DiskMessage::Look);
+        }
         Ok(deps)
     }
 
