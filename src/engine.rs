@@ -18,6 +18,7 @@ use telson_actors::event::{Journal, JourneyEvent};
 use telson_actors::journey::{self, Journey};
 use telson_actors::load::LoadSnapshot;
 use telson_actors::message::{Inbound, SessionKey};
+use telson_actors::outbox::Outbox;
 use telson_actors::router::{Admission, Admissions, AdmitError, Admitted};
 use telson_actors::session::Sessions;
 use telson_actors::store::{Store, StoreError, StoreStats};
@@ -57,6 +58,7 @@ struct Inner {
     journal: Journal,
     admissions: Admissions,
     dead_letters: DeadLetters,
+    outbox: Outbox,
     sessions: Sessions,
     admitting: Arc<AtomicBool>,
     disk: DiskSpace,

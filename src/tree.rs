@@ -67,8 +67,8 @@ struct Account {
     children: Vec<ChildSpec>,
 }
 
-/// The tree.
-pub(crate) fn tree(wiring: &Wiring) -> SupervisorSpec {
+/// The tree, and the outbox its deliveries work on.
+pub(crate) fn tree(wiring: &Wiring) -> (SupervisorSpec, Outbox) {
     let events = Events::new();
     let branch = |path: &str, strategy, restarts_max| SupervisorSpec {
         events: events.clone(),
@@ -120,9 +120,10 @@ pub(crate) fn tree(wiring: &Wiring) -> SupervisorSpec {
             edge.child(control.clone().into_child(wiring.engine.clone()))
         });
     // The edge needs the core; the core goes on without the edge.
-    branch("engine", Strategy::RestForOne, 3)
+    let tree = branch("engine", Strategy::RestForOne, 3)
         .child(core.into_child("core", wiring.stop()))
-        .child(edge.into_child("edge", wiring.stop()))
+        .child(edge.into_child("edge", wiring.stop()));
+    (tree, outbox)
 }
 
 impl Wiring {

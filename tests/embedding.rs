@@ -218,3 +218,18 @@ async fn after_a_full_disk_another_engine_goes_on_in_the_same_process() {
         engine.shutdown(Duration::from_secs(5)).await;
     }
 }
+
+// An orderly end waits for a send that runs, however slow the platform is, and not for one that
+// waits for its next try.
+#[tokio::test(start_paused = true)]
+async fn a_drain_waits_for_a_slow_send() {
+    let platform = Platform::new();
+    platform.delay(Duration::from_secs(20));
+    let engine = builder(&platform).backend(Arc::new(MemoryBackend::new())).start().await.unwrap();
+    for (id, sender) in [("1", "anna"), ("2", "berta")] {
+        engine.inject(direct(id, sender, "slow")).await.unwrap();
+    }
+    assert!(engine.drain(Duration::from_mins(2)).await, "{:?}", engine.load());
+    assert_eq!(platform.sent().len(), 2);
+    engine.shutdown(Duration::from_secs(5)).await;
+}

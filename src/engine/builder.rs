@@ -312,12 +312,12 @@ impl Builder {
             engine: LateEngine::default(),
             spec: self,
         };
-        let tree =
-            Tree::start(tree(&wiring)).await.map_err(|error| match (error, store.failure()) {
-                (_, Some(failure)) => StartError::Store(failure),
-                (SpawnErr::StartupFailed(reason), None) => StartError::Tree(reason.to_string()),
-                (other, None) => StartError::Tree(other.to_string()),
-            })?;
+        let (tree, outbox) = tree(&wiring);
+        let tree = Tree::start(tree).await.map_err(|error| match (error, store.failure()) {
+            (_, Some(failure)) => StartError::Store(failure),
+            (SpawnErr::StartupFailed(reason), None) => StartError::Tree(reason.to_string()),
+            (other, None) => StartError::Tree(other.to_string()),
+        })?;
         let engine = Engine(Arc::new(Inner {
             tree,
             clock: wiring.spec.clock,
@@ -325,6 +325,7 @@ impl Builder {
             admissions: Admissions::new(&wiring.registry),
             sessions: wiring.registry.via(SESSIONS),
             dead_letters: DeadLetters::new(store.clone(), &wiring.registry),
+            outbox,
             admitting: wiring.admitting.clone(),
             disk: wiring.disk.clone(),
             started: tokio::time::Instant::now(),

@@ -13,8 +13,9 @@ use super::Engine;
 /// Pause between looks at what is left. Draining is a matter of seconds.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Replies that make no progress for this long wait for something a stop can't wait for:
-/// permission, evidence about a doubtful send, a back-off.
+/// Replies that nothing is done about for this long wait for something a stop can't wait for:
+/// permission, evidence about a doubtful send, a back-off. An attempt that runs is never one of
+/// them, however slow the platform is.
 const STUCK_AFTER: Duration = Duration::from_secs(3);
 
 impl Engine {
@@ -34,7 +35,7 @@ impl Engine {
             if load.is_idle() {
                 return true;
             }
-            if load != last {
+            if load != last || self.0.outbox.is_moving() {
                 (last, since) = (load, Instant::now());
             }
             let now = Instant::now();

@@ -216,10 +216,11 @@ impl Process {
     }
 
     /// SIGTERM, and an orderly end.
-    pub(crate) fn stop(self) {
+    pub(crate) fn stop(self) -> Finished {
         self.signal(rustix::process::Signal::TERM);
         let finished = self.finish();
         assert_eq!(finished.code, 0, "an orderly stop: {}", finished.err);
+        finished
     }
 
     /// Waits for its end.

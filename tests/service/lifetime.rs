@@ -89,8 +89,10 @@ fn an_orderly_end_finishes_what_is_under_way() {
         let told = service.call("telson.why", &json!({"query": "[#1]"}));
         (told["journeys"].as_array().unwrap().len() == 3).then_some(())
     });
-    service.stop();
+    let ended = service.stop();
     let all: Vec<_> = friends.iter().map(|friend| (friend, "[#1]")).collect();
+    let audit = scene.audit(&all);
+    assert!(audit.exactly_once(), "{audit:?}\n{}", ended.err);
     scene.assert_only(&all);
 }
 

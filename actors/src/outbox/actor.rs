@@ -161,10 +161,11 @@ impl Actor for DeliveryActor {
         delivery: &mut Delivery,
     ) -> Outcome {
         delivery.follow_clock();
+        let mut told = 0;
         match message {
             DeliveryMessage::Append(entries) => {
                 delivery.deps.health.taken();
-                delivery.deps.backlog.heard(entries.len());
+                told = entries.len();
                 for entry in entries {
                     delivery.receive(entry);
                 }
@@ -179,7 +180,10 @@ impl Actor for DeliveryActor {
             DeliveryMessage::Settled(entry, settled) => delivery.settled(entry, settled)?,
             DeliveryMessage::Wake => delivery.wake_at = None,
         }
-        delivery.proceed(&myself).await
+        delivery.proceed(&myself).await?;
+        // Only now, so that at no moment it looks as if nobody cared for them.
+        delivery.deps.backlog.heard(told);
+        Ok(())
     }
 
     async fn handle_supervisor_evt(
@@ -194,6 +198,7 @@ impl Actor for DeliveryActor {
         }) else {
             return Ok(());
         };
+        delivery.tell_backlog();
         if let SupervisionEvent::ActorFailed(_, error) = event {
             delivery.follow_clock();
             delivery.crashed(entry, &error.to_string())?;
@@ -231,7 +236,6 @@ impl Delivery {
 
     /// Starts whatever may start now, and sleeps until more may.
     async fn proceed(&mut self, myself: &Myself) -> Outcome {
-        self.deps.backlog.knows(self.lanes.len());
         let now = self.deps.clock.now();
         let plan = self.lanes.plan(now);
         for start in plan.starts {
@@ -243,6 +247,7 @@ impl Delivery {
             let running = task::spawn(myself.get_cell(), work).await?;
             self.running.insert(running.get_id(), entry);
         }
+        self.tell_backlog();
         if let Some(at) = plan.wake_at
             && self.wake_at.is_none_or(|scheduled| at < scheduled)
         {
@@ -251,6 +256,10 @@ impl Delivery {
             myself.send_after(pause, || DeliveryMessage::Wake);
         }
         Ok(())
+    }
+
+    fn tell_backlog(&self) {
+        self.deps.backlog.knows(self.lanes.len(), self.running.len());
     }
 
     /// Entries that are being worked on, or that have just ended, are left alone.

@@ -55,6 +55,7 @@ pub struct Backlog(Arc<Counts>);
 struct Counts {
     told: AtomicUsize,
     known: AtomicUsize,
+    running: AtomicUsize,
 }
 
 impl Backlog {
@@ -67,6 +68,14 @@ impl Backlog {
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether something is being done about a reply at this moment: it is on its way to its
+    /// delivery actor, or an attempt or a look at the platform runs. What waits for a time, for
+    /// permission or for evidence is not.
+    pub fn is_moving(&self) -> bool {
+        let (told, running) = (&self.0.told, &self.0.running);
+        told.load(Ordering::Acquire) > 0 || running.load(Ordering::Acquire) > 0
     }
 
     fn tell(&self, entries: usize) {
@@ -87,14 +96,16 @@ impl Backlog {
         }
     }
 
-    /// A new delivery actor has an empty mailbox.
+    /// A new delivery actor has an empty mailbox, and nothing runs for it.
     pub(super) fn restarted(&self) {
         self.0.told.store(0, Ordering::Release);
+        self.0.running.store(0, Ordering::Release);
     }
 
-    /// The delivery actor knows so many.
-    pub(super) fn knows(&self, entries: usize) {
+    /// The delivery actor knows so many, and works on so many of them.
+    pub(super) fn knows(&self, entries: usize, running: usize) {
         self.0.known.store(entries, Ordering::Release);
+        self.0.running.store(running, Ordering::Release);
     }
 }
 
@@ -159,6 +170,11 @@ impl Outbox {
             entries.push(entry);
         }
         Ok(entries)
+    }
+
+    /// Whether something is being done about any reply at this moment.
+    pub fn is_moving(&self) -> bool {
+        self.accounts.values().any(|account| account.backlog.is_moving())
     }
 
     /// Asks every delivery actor to read its entries from the store again: somebody who wrote some
