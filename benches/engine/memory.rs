@@ -1,5 +1,6 @@
 //! Resident memory: of an idle engine, and of sessions alive and asleep.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use telson::{Engine, Limits};
@@ -12,6 +13,8 @@ use super::report::Row;
 use super::whole::converse;
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// People who speak at the same time.
+const AT_ONCE: usize = 200;
 /// Time for the allocator to give back what is free.
 const SETTLE: Duration = Duration::from_secs(2);
 
@@ -35,7 +38,7 @@ pub(crate) async fn measure(scale: &Scale) -> Vec<Row> {
     let mut asleep = idle;
     for (round, first) in [("", 0), (" again", 1)] {
         eprintln!("memory: {sessions} speak{round}");
-        converse(&engine, &platform, 0..sessions, first, Duration::ZERO).await;
+        speak(&engine, &platform, 0..sessions, first).await;
         engine.drain(Duration::from_mins(1)).await;
         rows.push(row(format!("{sessions} alive{round}"), resident_mb(), asleep, live(&engine)));
         all_asleep(&engine).await;
@@ -47,13 +50,22 @@ pub(crate) async fn measure(scale: &Scale) -> Vec<Row> {
     eprintln!("memory: waves of {sessions} up to {sleepers}");
     for wave in (sessions..sleepers).step_by(sessions) {
         let people = wave..(wave + sessions).min(sleepers);
-        converse(&engine, &platform, people, 0, Duration::ZERO).await;
+        speak(&engine, &platform, people, 0).await;
     }
     engine.drain(Duration::from_mins(1)).await;
     all_asleep(&engine).await;
     rows.push(row(format!("{sleepers} asleep"), resident_mb(), idle, sleepers));
     engine.shutdown(Duration::from_secs(5)).await;
     rows
+}
+
+/// One turn each, some at a time: what a session weighs that is alive, and not what a rush does.
+async fn speak(engine: &Engine, platform: &Platform, people: Range<usize>, first: u64) {
+    let end = people.end;
+    for begin in people.step_by(AT_ONCE) {
+        let some = begin..(begin + AT_ONCE).min(end);
+        converse(engine, platform, some, first, Duration::ZERO).await;
+    }
 }
 
 /// What `sessions` have added to the memory since it was `since`.

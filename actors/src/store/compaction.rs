@@ -4,6 +4,10 @@
 //! keys still ahead are copied later with their newest value. So at the end both hold the same, and
 //! the swap is one atomic rename of the file `CURRENT`. A crash at any moment leaves either the old
 //! or the new database named, and both complete.
+//!
+//! sled writes a page anew whenever it splits or has gathered ten changes, so a plain copy ends at
+//! more than twice its content. Here the keys of a step go in first and their values after them:
+//! pages split while they are small, and the copy ends at 1.6 times its content.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,12 +16,19 @@ use super::batch::Write;
 use super::durable;
 use super::error::StoreError;
 use super::free_space::free_bytes;
-use super::generation::Generation;
+use super::generation::{Generation, SEGMENT_BYTES};
 use super::key::Key;
 use crate::crash_point::crash_point;
 
-/// Keys copied per slice: a few milliseconds of work between two groups of writes.
-const SLICE_KEYS: usize = 500;
+/// Most keys copied per slice, and bytes at which a slice ends: some ten milliseconds of work
+/// between two groups of writes, and still more than a full group adds to the old file, so that the
+/// copy gains on it.
+const SLICE_KEYS: usize = 600;
+const SLICE_BYTES: usize = 256 * 1024;
+/// Keys per step of a slice. sled applies a batch in no order, and pages are best filled in order.
+const STEP_KEYS: usize = 200;
+/// Growth of the file in bytes below which another copy is never worth it: one segment.
+const GROWTH_MIN: u64 = SEGMENT_BYTES as u64;
 /// Space in bytes that a copy leaves to the live database: it goes on being written meanwhile.
 pub(super) const SPARE_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -26,7 +37,7 @@ pub(super) const SPARE_BYTES: u64 = 16 * 1024 * 1024;
 pub struct CompactionPolicy {
     /// No compaction below this size, in bytes.
     pub bytes_min: u64,
-    /// Compact when the file has grown to this many times its size after the last compaction.
+    /// Compact when the file has grown to this many times what lives in it.
     pub growth: u64,
 }
 
@@ -38,9 +49,16 @@ impl Default for CompactionPolicy {
 }
 
 impl CompactionPolicy {
-    /// Whether a file of `bytes` that started with `bytes_at_start` is due.
-    pub fn is_due(&self, bytes: u64, bytes_at_start: u64) -> bool {
-        bytes >= self.bytes_min && bytes >= bytes_at_start.saturating_mul(self.growth)
+    /// Whether a file of `bytes` with `live` bytes in it is due. Its last copy ended at
+    /// `bytes_of_copy`, zero if it is none: where copies end far above what lives, they must not
+    /// follow each other without pause.
+    pub fn is_due(&self, bytes: u64, live: u64, bytes_of_copy: u64) -> bool {
+        let pause = (bytes_of_copy / 2).max(GROWTH_MIN);
+        let has_paused = bytes_of_copy == 0 || bytes >= bytes_of_copy.saturating_add(pause);
+        let wants_no_pause = self.growth <= 1;
+        bytes >= self.bytes_min
+            && bytes >= live.saturating_mul(self.growth)
+            && (has_paused || wants_no_pause)
     }
 }
 
@@ -67,14 +85,21 @@ impl Compaction {
         if free_bytes(&old.path)? < SPARE_BYTES {
             return Err(StoreError::DiskFull("too little space for a second copy".into()));
         }
-        let pairs = old.scan_raw(&[], self.copied_to.as_ref(), SLICE_KEYS)?;
-        let Some((last, _)) = pairs.last() else {
-            return Ok(false);
-        };
-        self.copied_to = Some(last.clone());
-        let writes: Vec<Write> =
-            pairs.into_iter().map(|(key, value)| Write::Put(key, value)).collect();
-        self.fresh.apply(&writes)?;
+        let (mut keys, mut bytes) = (0, 0);
+        while keys < SLICE_KEYS && bytes < SLICE_BYTES {
+            let pairs = old.scan_raw(&[], self.copied_to.as_ref(), STEP_KEYS)?;
+            let Some((last, _)) = pairs.last() else { return Ok(keys > 0) };
+            self.copied_to = Some(last.clone());
+            keys += pairs.len();
+            bytes +=
+                pairs.iter().map(|(key, value)| key.as_bytes().len() + value.len()).sum::<usize>();
+            let places: Vec<Write> =
+                pairs.iter().map(|(key, _)| Write::Put(key.clone(), Vec::new())).collect();
+            self.fresh.apply(&places)?;
+            let values: Vec<Write> =
+                pairs.into_iter().map(|(key, value)| Write::Put(key, value)).collect();
+            self.fresh.apply(&values)?;
+        }
         crash_point("compact.slice");
         Ok(true)
     }
@@ -100,7 +125,7 @@ impl Compaction {
         crash_point("compact.before_swap");
         name_current(dir)?;
         crash_point("compact.after_swap");
-        self.fresh.bytes_at_start = self.fresh.bytes();
+        self.fresh.bytes_of_copy = self.fresh.bytes();
         Ok(self.fresh)
     }
 }

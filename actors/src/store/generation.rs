@@ -46,8 +46,8 @@ pub(super) struct Generation {
     failed: AtomicBool,
     /// Of its log.
     pub(super) segment_bytes: usize,
-    /// Size right after it was opened or compacted, the measure of growth.
-    pub(super) bytes_at_start: u64,
+    /// Size when it was finished as a copy; zero if it is none, or not of this life.
+    pub(super) bytes_of_copy: u64,
 }
 
 impl Generation {
@@ -80,7 +80,6 @@ impl Generation {
             .and_then(|()| durable::sync(&path))
             .map_err(|error| StoreError::file("sync", &path, error))?;
         let file = File::open(path.join("db")).map_err(failed)?;
-        let bytes_at_start = file.metadata().map_or(0, |meta| meta.len());
         let waker = Waker::start(config, db.clone())
             .map_err(|error| StoreError::Database(format!("no waker thread: {error}")))?;
         let closing = Closing(Some(db.clone()));
@@ -93,7 +92,7 @@ impl Generation {
             path,
             failed: AtomicBool::new(false),
             segment_bytes,
-            bytes_at_start,
+            bytes_of_copy: 0,
         })
     }
 
@@ -160,23 +159,25 @@ impl Generation {
     pub(super) fn sealed(
         &self,
         mut writes: Vec<Write>,
-        before: Seal,
-    ) -> Result<(Vec<Write>, Seal), StoreError> {
-        let mut content = before.content;
+        before: Sealed,
+    ) -> Result<(Vec<Write>, Sealed), StoreError> {
+        let Sealed { seal: Seal { commits, mut content }, mut bytes } = before;
         for write in &writes {
             let key = write.key().as_bytes();
             if let Some(value) = self.db.get(key).map_err(database)? {
                 content.remove(key, &value);
+                bytes = bytes.saturating_sub(size(key, &value));
             }
             if let Write::Put(_, value) = write {
                 content.add(key, value);
+                bytes += size(key, value);
             }
         }
-        let seal = Seal { commits: before.commits + 1, content };
+        let seal = Seal { commits: commits + 1, content };
         let key = seal_key();
         let value = encode(&key, &seal);
         writes.push(Write::Put(key, value));
-        Ok((writes, seal))
+        Ok((writes, Sealed { seal, bytes }))
     }
 
     /// Reads everything: what is there, and what the seal says of it.
@@ -192,6 +193,7 @@ impl Generation {
                     continue;
                 }
                 audit.content.add(&its_key, &value);
+                audit.bytes += size(&its_key, &value);
                 let its_key = Key::from_bytes(&its_key);
                 if its_key.is_in(Space::Part) {
                     audit.orphans.insert(its_key);
@@ -272,11 +274,21 @@ impl Drop for Generation {
     }
 }
 
+/// What lives in a database: what its newest seal says, and how long keys and values are together.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sealed {
+    pub(super) seal: Seal,
+    /// Known since the opening, which reads everything; stored nowhere.
+    pub(super) bytes: u64,
+}
+
 /// What a database holds.
 #[derive(Default)]
 pub(super) struct Audit {
     /// Everything but the seal.
     pub(super) content: Content,
+    /// Its length in bytes.
+    pub(super) bytes: u64,
     /// What it should be.
     pub(super) seal: Option<Seal>,
     /// Parts that belong to no value.
@@ -300,6 +312,10 @@ pub(super) fn segment_bytes(path: &Path) -> usize {
     let config = String::from_utf8_lossy(&config);
     let number = config.lines().find_map(|line| line.strip_prefix("segment_size: "));
     number.and_then(|number| number.trim().parse().ok()).unwrap_or(SEGMENT_BYTES)
+}
+
+fn size(key: &[u8], value: &[u8]) -> u64 {
+    (key.len() + value.len()) as u64
 }
 
 fn seal_key() -> Key {

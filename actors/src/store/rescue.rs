@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::compaction::{generation_dir, remove_others, set_current};
 use super::error::StoreError;
-use super::generation::{Audit, Generation, segment_bytes};
+use super::generation::{Audit, Generation, Sealed, segment_bytes};
 use super::key::Key;
 use super::seal::{self, Seal};
 use super::{commits, durable, log_check};
@@ -40,7 +40,7 @@ pub(super) fn mark_suspect(dir: &Path, reason: &str) {
 pub(super) struct Opened {
     pub(super) generation: Generation,
     /// What the next commit's seal builds on.
-    pub(super) seal: Seal,
+    pub(super) sealed: Sealed,
     /// Parts to be removed.
     pub(super) orphans: BTreeSet<Key>,
 }
@@ -107,7 +107,7 @@ fn judge(
     accept_loss: bool,
 ) -> Result<Opened, StoreError> {
     let (number, opened) = (generation.number, generation_dir(dir, generation.number));
-    let Audit { content: found, seal, orphans } = generation.audit()?;
+    let Audit { content: found, bytes, seal, orphans } = generation.audit()?;
     let acknowledged = commits::read(dir);
     let loss = seal::compare(found, seal, acknowledged);
     let seal =
@@ -124,7 +124,7 @@ fn judge(
     crash_point("open.before_cleanup");
     remove_others(dir, number);
     absolve(dir)?;
-    Ok(Opened { generation, seal, orphans })
+    Ok(Opened { generation, sealed: Sealed { seal, bytes }, orphans })
 }
 
 /// Keeps what was damaged under a name that nothing here ever removes.

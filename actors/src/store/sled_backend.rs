@@ -18,9 +18,8 @@ use super::batch::Write;
 use super::compaction::{self, Compaction, CompactionPolicy};
 use super::error::StoreError;
 use super::free_space::free_bytes;
-use super::generation::{Generation, SEGMENT_BYTES};
+use super::generation::{Generation, SEGMENT_BYTES, Sealed};
 use super::key::Key;
-use super::seal::Seal;
 use super::{commits, durable, rescue, reserve};
 use crate::crash_point::crash_point;
 
@@ -39,7 +38,7 @@ pub(super) struct SledBackend {
 
 /// What the one writer keeps.
 struct Work {
-    seal: Seal,
+    sealed: Sealed,
     commits: File,
     compaction: Option<Compaction>,
     /// Writes until a copy that came to nothing is tried again.
@@ -63,7 +62,7 @@ impl SledBackend {
             }
         })?;
         let commits = commits::open(dir).inspect_err(|error| use_reserve(dir, error))?;
-        let work = Work { seal: opened.seal, commits, compaction: None, pause: 0 };
+        let work = Work { sealed: opened.sealed, commits, compaction: None, pause: 0 };
         let backend = Self {
             dir: dir.to_owned(),
             policy,
@@ -89,7 +88,7 @@ impl SledBackend {
         if self.lost_track.load(Ordering::Acquire) {
             return Err(StoreError::Database("a compaction failed half-way".into()));
         }
-        let stamp = work.seal.commits;
+        let stamp = work.sealed.seal.commits;
         let plan = self.with_current(|current| current.plan(writes, stamp))?;
         let is_whole = plan.before.is_empty() && plan.after.is_empty();
         // Each part by itself: so little is written between two syncs.
@@ -109,12 +108,12 @@ impl SledBackend {
     }
 
     fn write_raw(&self, work: &mut Work, writes: Vec<Write>) -> Result<(), StoreError> {
-        let (raw, seal) = self.with_current(|current| {
-            let (raw, seal) = current.sealed(writes, work.seal)?;
+        let (raw, sealed) = self.with_current(|current| {
+            let (raw, sealed) = current.sealed(writes, work.sealed)?;
             current.apply(&raw)?;
-            Ok((raw, seal))
+            Ok((raw, sealed))
         })?;
-        work.seal = seal;
+        work.sealed = sealed;
         work.pause = work.pause.saturating_sub(1);
         if let Some(compaction) = work.compaction.as_mut()
             && let Err(error) = compaction.mirror(&raw)
@@ -133,7 +132,7 @@ impl SledBackend {
     fn sync_raw(&self, work: &Work) -> Result<(), StoreError> {
         self.with_current(Generation::sync)?;
         // Behind the sync: the count must not run ahead of what is there.
-        commits::write(&work.commits, work.seal.commits);
+        commits::write(&work.commits, work.sealed.seal.commits);
         Ok(())
     }
 
@@ -151,16 +150,16 @@ impl SledBackend {
 
     /// Starts a copy if one is wanted and the disk can hold both.
     fn compact_if_due(&self, work: &mut Work) -> bool {
-        let (number, at_start, is_due) = self.with_current(|current| {
-            let is_due = self.policy.is_due(current.bytes(), current.bytes_at_start)
+        let live = work.sealed.bytes;
+        let (number, is_due) = self.with_current(|current| {
+            let is_due = self.policy.is_due(current.bytes(), live, current.bytes_of_copy)
                 || current.segment_bytes != SEGMENT_BYTES;
-            (current.number, current.bytes_at_start, is_due)
+            (current.number, is_due)
         });
         if !is_due || work.pause > 0 {
             return false;
         }
-        // The copy will be about as large as the last one was.
-        let needed = at_start.saturating_add(compaction::SPARE_BYTES);
+        let needed = live.saturating_mul(2).saturating_add(compaction::SPARE_BYTES);
         let started = free_bytes(&self.dir).and_then(|free| {
             if free < needed {
                 let lack = format!("{free} bytes are free, a second copy needs {needed}");
