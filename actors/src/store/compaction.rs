@@ -43,8 +43,10 @@ pub struct CompactionPolicy {
 
 impl Default for CompactionPolicy {
     fn default() -> Self {
-        // Small enough for a Raspberry Pi's card, large enough to happen rarely.
-        Self { bytes_min: 48 * 1024 * 1024, growth: 3 }
+        // Small enough for a Raspberry Pi's card, large enough to happen rarely. A flood goes on while
+        // the copy is made and doubles what is there once more, so the file stays below four times
+        // what lives.
+        Self { bytes_min: 32 * 1024 * 1024, growth: 2 }
     }
 }
 
@@ -53,7 +55,7 @@ impl CompactionPolicy {
     /// `bytes_of_copy`, zero if it is none: where copies end far above what lives, they must not
     /// follow each other without pause.
     pub fn is_due(&self, bytes: u64, live: u64, bytes_of_copy: u64) -> bool {
-        let pause = (bytes_of_copy / 2).max(GROWTH_MIN);
+        let pause = (bytes_of_copy / 4).max(GROWTH_MIN);
         let has_paused = bytes_of_copy == 0 || bytes >= bytes_of_copy.saturating_add(pause);
         let wants_no_pause = self.growth <= 1;
         bytes >= self.bytes_min

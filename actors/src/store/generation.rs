@@ -19,7 +19,7 @@ use super::waker::Waker;
 use super::{compaction, durable, lock, parts};
 
 /// Page cache of one database. The working set of a personal gateway is far smaller.
-const CACHE_BYTES: u64 = 32 * 1024 * 1024;
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A segment of sled's log.
 ///
