@@ -6,6 +6,7 @@
 //! |  +- janitor                        sweeps old records
 //! |  +- disk                           looks at the free space
 //! |  +- providers       one_for_one    one actor per client
+//! |  +- mcp             one_for_one    half-open: one actor per MCP server, named after it
 //! |  +- tools                          calls tools for sessions
 //! |  +- conversation    rest_for_one   the router finds sessions to hand messages to
 //! |     +- sessions     dynamic        one actor per key
@@ -29,6 +30,7 @@ use telson_actors::disk::{DiskActor, DiskDeps, DiskSpace, Watermark};
 use telson_actors::event::Journal;
 use telson_actors::inbox::InboxRecord;
 use telson_actors::janitor::{JanitorActor, JanitorDeps};
+use telson_actors::mcp::{Catalog, McpActor, McpDeps};
 use telson_actors::message::AccountKey;
 use telson_actors::outbox::{DeliveryActor, DeliveryDeps, Outbox, Style, UnsettledSends};
 use telson_actors::provider::{ProviderActor, ProviderDeps};
@@ -57,6 +59,8 @@ pub(crate) struct Wiring {
     pub(crate) admitting: Arc<AtomicBool>,
     pub(crate) disk: DiskSpace,
     pub(crate) engine: LateEngine,
+    /// The tools of each MCP server.
+    pub(crate) catalogs: Vec<Catalog>,
 }
 
 /// An account, taken apart: what sends, and which actors receive.
@@ -87,6 +91,11 @@ pub(crate) fn tree(wiring: &Wiring) -> (SupervisorSpec, Outbox) {
         .fold(branch("engine/core/providers", Strategy::OneForOne, 20), |branch, provider| {
             branch.child(wiring.provider(provider))
         });
+    // Servers do not know each other. Without one there is no branch either.
+    let mut mcp = branch("engine/core/mcp", Strategy::OneForOne, 20);
+    mcp.on_exceeded = OnExceeded::HalfOpen(wiring.spec.limits.account_rest);
+    let mcp = wiring.catalogs.iter().fold(mcp, |mcp, catalog| mcp.child(wiring.mcp(catalog)));
+    let mcp = (!wiring.catalogs.is_empty()).then(|| mcp.into_child("mcp", wiring.stop()));
     // A router that starts finds unanswered messages and needs sessions to hand them to; so new
     // sessions need a new router, and not the other way round.
     let conversation = branch("engine/core/conversation", Strategy::RestForOne, 10)
@@ -98,7 +107,11 @@ pub(crate) fn tree(wiring: &Wiring) -> (SupervisorSpec, Outbox) {
     let core = branch("engine/core", Strategy::OneForOne, 10)
         .child(wiring.janitor())
         .child(wiring.disk())
-        .child(providers.into_child("providers", wiring.stop()))
+        .child(providers.into_child("providers", wiring.stop()));
+    // Before those who call them, so that they end after them.
+    let core = mcp
+        .into_iter()
+        .fold(core, SupervisorSpec::child)
         .child(wiring.tools())
         .child(conversation.into_child("conversation", wiring.stop()));
     // One branch per account: a bad one trips alone, rests and tries again (V3).
@@ -206,6 +219,20 @@ impl Wiring {
             health: health.clone(),
         };
         ChildSpec::actor(provider.name.as_str(), move || (ProviderActor, deps.clone()))
+            .health(health)
+    }
+
+    fn mcp(&self, catalog: &Catalog) -> ChildSpec {
+        let health = Health::new();
+        let deps = McpDeps {
+            catalog: catalog.clone(),
+            registry: self.registry.clone(),
+            health: health.clone(),
+        };
+        // A server gets a moment to end by itself before it is killed with all it started.
+        let shutdown = Shutdown { drain: Duration::from_secs(10), stop: Duration::from_secs(1) };
+        ChildSpec::actor(catalog.server(), move || (McpActor, deps.clone()))
+            .shutdown(shutdown)
             .health(health)
     }
 

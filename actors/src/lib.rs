@@ -19,6 +19,7 @@ pub mod inbox;
 pub mod janitor;
 pub mod journey;
 pub mod load;
+pub mod mcp;
 pub mod message;
 pub mod outbox;
 pub mod provider;

@@ -87,7 +87,7 @@ fn imessage(
 }
 
 /// `~/` stands for the user's home.
-fn expand(path: &str, home: Option<&str>) -> PathBuf {
+pub(super) fn expand(path: &str, home: Option<&str>) -> PathBuf {
     match (path.strip_prefix("~/"), home) {
         (Some(below), Some(home)) => PathBuf::from(home).join(below),
         _ => PathBuf::from(path),

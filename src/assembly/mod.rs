@@ -6,6 +6,7 @@
 mod access;
 mod agents;
 mod channels;
+mod mcp;
 mod providers;
 mod unused;
 
@@ -35,6 +36,7 @@ pub fn assemble(config: &Config, env: &Lookup<'_>) -> Result<Assembly, String> {
         Assembly { builder: Engine::builder(), notes: Vec::new(), warnings: unused::list(config) };
     providers::add(&mut assembly, config, env)?;
     agents::add(&mut assembly, config, env);
+    mcp::add(&mut assembly, config, env);
     add_session_rules(&mut assembly, config);
     add_lanes(&mut assembly, config);
     access::add_groups_and_bindings(&mut assembly, config);

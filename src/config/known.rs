@@ -25,7 +25,7 @@ const GROUPS: &[Group] = &[
     Group {
         objects: &[&[]],
         keys: "acp approvals audio auth browser canvasHost cli cloudWorkers commands cron desktop \
-               diagnostics discovery gateway hooks mcp media memory nodeHost plugins secrets \
+               diagnostics discovery gateway hooks media memory nodeHost plugins secrets \
                security skills talk tools tts ui update vault web wizard",
     },
     Group { objects: &[&["env"]], keys: "shellEnv" },
@@ -97,6 +97,7 @@ const GROUPS: &[Group] = &[
         ],
         keys: "skills tools toolsBySender topics",
     },
+    Group { objects: &[&["mcp", "servers", "*"]], keys: "auth oauth type" },
     Group { objects: &[&["models"]], keys: "bedrockDiscovery catalogs mode pricing proxy" },
     Group {
         objects: &[&["models", "providers", "*"]],

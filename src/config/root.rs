@@ -13,6 +13,7 @@ use super::env::{Lookup, Missing};
 use super::finding::Finding;
 use super::imessage::{Imessage, ImessageAccount};
 use super::logging::Logging;
+use super::mcp::Mcp;
 use super::messages::Messages;
 use super::models::Models;
 use super::path::Path;
@@ -45,6 +46,8 @@ pub struct Config {
     pub channels: Channels,
     /// Where models are.
     pub models: Models,
+    /// Servers that bring tools.
+    pub mcp: Mcp,
     /// Named lists of people. Default: none.
     pub access_groups: BTreeMap<String, AccessGroup>,
     /// How to log.
@@ -140,6 +143,14 @@ impl Config {
             }
             for (name, value) in &mut provider.headers {
                 secrets.push((path.key("headers").key(name), value));
+            }
+        }
+        for (id, server) in &mut self.mcp.servers {
+            let path = Path::of(&["mcp", "servers", id]);
+            let env = server.env.iter_mut().map(|(name, value)| ("env", name, value));
+            let headers = server.headers.iter_mut().map(|(name, value)| ("headers", name, value));
+            for (key, name, value) in env.chain(headers) {
+                secrets.push((path.key(key).key(name), value));
             }
         }
         secrets

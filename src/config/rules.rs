@@ -2,6 +2,7 @@
 
 mod access;
 mod agents;
+mod mcp;
 mod models;
 mod routing;
 
@@ -35,6 +36,7 @@ pub(super) fn check(config: &Config) -> Checked {
     routing::check(config, &mut checked);
     access::check(config, &mut checked);
     models::check(config, &mut checked);
+    mcp::check(config, &mut checked);
     check_limits(config, &mut checked);
     checked
 }

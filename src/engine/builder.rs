@@ -1,6 +1,6 @@
 //! Describing an engine before it runs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -12,6 +12,7 @@ use telson_actors::clock::Clock;
 use telson_actors::dead_letter::DeadLetters;
 use telson_actors::disk::DiskSpace;
 use telson_actors::event::Journal;
+use telson_actors::mcp::{Catalog, McpServer};
 use telson_actors::message::AccountKey;
 use telson_actors::outbox::UnsettledSends;
 use telson_actors::provider::{Echo, Provider};
@@ -104,6 +105,7 @@ pub struct Builder {
     pub(crate) agents: HashMap<String, AgentProfile>,
     pub(crate) providers: Vec<ProviderSpec>,
     pub(crate) toolbox: Toolbox,
+    pub(crate) mcp: Vec<(McpServer, BTreeSet<String>)>,
     pub(crate) accounts: Vec<AccountSpec>,
     pub(crate) lanes: HashMap<String, LaneSettings>,
     pub(crate) prefixes: HashMap<AccountKey, String>,
@@ -124,6 +126,7 @@ impl Default for Builder {
             agents: HashMap::new(),
             providers: vec![ProviderSpec { name: "echo".into(), client: Arc::new(Echo) }],
             toolbox: Toolbox::default(),
+            mcp: Vec::new(),
             accounts: Vec::new(),
             lanes: HashMap::new(),
             prefixes: HashMap::new(),
@@ -184,6 +187,14 @@ impl Builder {
         for agent in agents {
             self.toolbox.grant(agent, &name);
         }
+        self
+    }
+
+    /// Adds an MCP server and lets these agents use its tools; one of the same name is replaced.
+    #[must_use]
+    pub fn mcp_server(mut self, server: McpServer, agents: &[&str]) -> Self {
+        self.mcp.retain(|(known, _)| known.name != server.name);
+        self.mcp.push((server, agents.iter().map(ToString::to_string).collect()));
         self
     }
 
@@ -303,9 +314,12 @@ impl Builder {
         self.add_default_agent();
         self.check_providers()?;
         let store = self.open_store().await?;
+        let registry = Registry::new();
+        let catalogs = self.add_catalogs(&registry);
         let wiring = Wiring {
             journal: Journal::new(),
-            registry: Registry::new(),
+            registry,
+            catalogs,
             admitting: Arc::new(AtomicBool::new(true)),
             disk: DiskSpace::default(),
             store: store.clone(),
@@ -340,6 +354,16 @@ impl Builder {
         if self.agents.is_empty() {
             *self = self.clone().agent("main", crate::defaults::echo_agent());
         }
+    }
+
+    /// What the servers offer is learned anew by each engine.
+    fn add_catalogs(&mut self, registry: &Registry) -> Vec<Catalog> {
+        let servers = self.mcp.iter().map(|(server, agents)| {
+            let catalog = Catalog::new(server.clone(), registry);
+            self.toolbox.add_source(Arc::new(catalog.clone()), agents.clone());
+            catalog
+        });
+        servers.collect()
     }
 
     fn check_providers(&self) -> Result<(), StartError> {

@@ -22,6 +22,7 @@ pub use echo::Echo;
 pub use http::{ConfigError, HttpConfig};
 pub use request::{Completion, Failure, FailureClass, Request, StopReason, Usage};
 pub use secret::Secret;
+pub(crate) use secret::hide;
 
 use futures_util::future::BoxFuture;
 

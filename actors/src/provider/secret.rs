@@ -35,7 +35,7 @@ impl fmt::Debug for Secret {
 
 /// `text` with every occurrence of every secret replaced. Longer secrets go first, so that one
 /// which begins like another leaves no tail behind.
-pub(super) fn hide(text: &str, secrets: &[Secret]) -> String {
+pub(crate) fn hide(text: &str, secrets: &[Secret]) -> String {
     let mut words: Vec<&str> =
         secrets.iter().map(Secret::reveal).filter(|word| !word.is_empty()).collect();
     words.sort_by_key(|word| std::cmp::Reverse(word.len()));

@@ -251,6 +251,10 @@ impl State {
                     self.tell_started(ask.turn);
                 }
                 crash_point("turn.before_ask");
+                // Only in the first seconds of an engine, while it learns what its servers offer.
+                if let Some(wait) = self.deps.toolbox.unsettled(&self.agent) {
+                    wait.await;
+                }
                 self.ask(myself, ask);
                 crash_point("turn.after_ask");
             }

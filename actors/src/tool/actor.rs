@@ -9,8 +9,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
-use telson_supervision::{Health, Registry, task};
+use telson_supervision::{Health, Registry, Via, task};
 
 use super::cap::{RESULT_CHARS_MAX, cap};
 use super::{Invocation, Tool, Toolbox, schema};
@@ -154,6 +155,10 @@ impl Calls {
             (wanted.reply)(result.clone());
             return Ok(());
         }
+        let is_known = self.deps.toolbox.get(agent, &wanted.call.name).is_some();
+        if let Some(wait) = self.deps.toolbox.unsettled(agent).filter(|_| !is_known) {
+            return self.postpone(myself, key, agent, wanted, again, wait).await;
+        }
         let (tool, invocation) = match self.prepare(&key, agent, &wanted.call, again) {
             Ok(prepared) => prepared,
             Err(result) => {
@@ -168,6 +173,27 @@ impl Calls {
         Ok(())
     }
 
+    /// Asks itself again once it is known which tools there are.
+    async fn postpone(
+        &self,
+        myself: &Myself,
+        key: CallKey,
+        agent: &str,
+        wanted: Running,
+        again: bool,
+        wait: BoxFuture<'static, ()>,
+    ) -> Outcome {
+        let (agent, Running { call, reply }) = (agent.to_owned(), wanted);
+        let tools: Via<ToolMessage> = self.deps.registry.via(TOOLS);
+        let work = async move {
+            wait.await;
+            // An actor that is gone has a successor, whom the session asks again.
+            drop(tools.cast(ToolMessage::Call { key, agent, call, again, reply }));
+        };
+        task::spawn(myself.get_cell(), work).await?;
+        Ok(())
+    }
+
     /// What is refused before anything runs.
     fn prepare(
         &self,
@@ -177,14 +203,16 @@ impl Calls {
         again: bool,
     ) -> Result<(Arc<dyn Tool>, Invocation), ToolResult> {
         let refuse = |text: String| failed(call, text);
-        let tool = self.deps.toolbox.get(agent, &call.name).ok_or_else(|| {
+        let tool = self.deps.toolbox.get(agent, &call.name);
+        // Also where the tool is gone since: that does not undo what it did.
+        if again && !tool.as_ref().is_some_and(|tool| tool.traits().is_idempotent) {
+            return Err(ToolResult::unknown(call));
+        }
+        let tool = tool.ok_or_else(|| {
             refuse(format!("there is no tool {:?}, or this agent may not use it", call.name))
         })?;
         let arguments =
             schema::arguments(&tool.spec().parameters, &call.arguments).map_err(refuse)?;
-        if again && !tool.traits().is_idempotent {
-            return Err(ToolResult::unknown(call));
-        }
         if self.running.len() >= CALLS_MAX {
             return Err(refuse(format!(
                 "more than {CALLS_MAX} tools run at once; try again later"

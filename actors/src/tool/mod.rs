@@ -10,7 +10,7 @@ pub mod schema;
 mod toolbox;
 
 pub use actor::{CallKey, TOOLS, ToolActor, ToolDeps, ToolMessage, ToolReply};
-pub use toolbox::Toolbox;
+pub use toolbox::{ToolSource, Toolbox};
 
 use std::time::Duration;
 

@@ -3,14 +3,35 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+
 use super::Tool;
 use crate::provider::ToolSpec;
+
+/// Tools that come and go while the engine runs.
+pub trait ToolSource: Send + Sync + 'static {
+    /// The tools there are now.
+    fn tools(&self) -> Vec<Arc<dyn Tool>>;
+
+    /// The tool of this name, if it is there now.
+    fn get(&self, name: &str) -> Option<Arc<dyn Tool>>;
+
+    /// `None` once it is known what there is; until then a wait for that. The wait has a limit.
+    fn unsettled(&self) -> Option<BoxFuture<'static, ()>>;
+}
+
+#[derive(Clone)]
+struct Source {
+    tools: Arc<dyn ToolSource>,
+    agents: BTreeSet<String>,
+}
 
 /// The tools of one engine by name, and what each agent is given. Nothing is given by default.
 #[derive(Clone, Default)]
 pub struct Toolbox {
     tools: BTreeMap<String, Arc<dyn Tool>>,
     granted: BTreeMap<String, BTreeSet<String>>,
+    sources: Vec<Source>,
 }
 
 impl Toolbox {
@@ -24,17 +45,50 @@ impl Toolbox {
         self.granted.entry(agent.to_owned()).or_default().insert(tool.to_owned());
     }
 
+    /// Adds tools that come and go, for these agents. A tool added by itself goes before one of the
+    /// same name from a source.
+    pub fn add_source(&mut self, tools: Arc<dyn ToolSource>, agents: BTreeSet<String>) {
+        self.sources.push(Source { tools, agents });
+    }
+
     /// What the model of this agent is told, in the order of their names: a stable order keeps a
     /// provider's cache warm.
     pub fn specs(&self, agent: &str) -> Vec<ToolSpec> {
         let granted = self.granted.get(agent).into_iter().flatten();
-        granted.filter_map(|name| self.tools.get(name)).map(|tool| tool.spec()).collect()
+        let own = granted.filter_map(|name| self.tools.get(name)).map(|tool| tool.spec());
+        let mut specs: Vec<ToolSpec> = own.collect();
+        let coming = self.sources_of(agent).flat_map(ToolSource::tools).map(|tool| tool.spec());
+        specs.extend(coming.filter(|spec| !self.tools.contains_key(&spec.name)));
+        specs.sort_by(|one, other| one.name.cmp(&other.name));
+        specs.dedup_by(|one, other| one.name == other.name);
+        specs
     }
 
     /// A tool, if this agent may use it.
     pub fn get(&self, agent: &str, name: &str) -> Option<Arc<dyn Tool>> {
-        let granted = self.granted.get(agent).is_some_and(|granted| granted.contains(name));
-        self.tools.get(name).filter(|_| granted).cloned()
+        if let Some(tool) = self.tools.get(name) {
+            let granted = self.granted.get(agent).is_some_and(|granted| granted.contains(name));
+            return Some(tool).filter(|_| granted).cloned();
+        }
+        self.sources_of(agent).find_map(|source| source.get(name))
+    }
+
+    /// `None` once all tools of this agent are known; until then a wait for that, with a limit.
+    pub fn unsettled(&self, agent: &str) -> Option<BoxFuture<'static, ()>> {
+        let waits: Vec<_> = self.sources_of(agent).filter_map(ToolSource::unsettled).collect();
+        if waits.is_empty() {
+            return None;
+        }
+        Some(Box::pin(async move {
+            for wait in waits {
+                wait.await;
+            }
+        }))
+    }
+
+    fn sources_of<'a>(&'a self, agent: &'a str) -> impl Iterator<Item = &'a dyn ToolSource> {
+        let sources = self.sources.iter().filter(move |source| source.agents.contains(agent));
+        sources.map(|source| &*source.tools)
     }
 }
 
@@ -43,6 +97,6 @@ impl std::fmt::Debug for Toolbox {
         f.debug_struct("Toolbox")
             .field("tools", &self.tools.keys())
             .field("granted", &self.granted)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
