@@ -6,6 +6,7 @@
 mod builder;
 mod drain;
 mod late;
+mod tools;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -28,6 +29,7 @@ use tokio::sync::broadcast;
 
 pub use builder::{AccountSpec, Builder, ProviderSpec, StartError, StoreSpec};
 pub(crate) use late::LateEngine;
+pub(crate) use tools::toolbox;
 
 /// Why an engine can't go on.
 #[derive(Debug, Clone, thiserror::Error)]

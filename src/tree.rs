@@ -40,13 +40,14 @@ use telson_actors::session::{
     Lives, SESSIONS, SessionDeps, SessionMessage, Sessions, sessions_child,
 };
 use telson_actors::store::Store;
-use telson_actors::tool::{ToolActor, ToolDeps};
+use telson_actors::tool::core::CoreDeps;
+use telson_actors::tool::{ToolActor, ToolDeps, Toolbox};
 use telson_supervision::dynamic::DynamicMessage;
 use telson_supervision::{
     ChildSpec, Events, Health, OnExceeded, Registry, Shutdown, Strategy, SupervisorSpec, task,
 };
 
-use crate::engine::{AccountSpec, Builder, LateEngine, ProviderSpec};
+use crate::engine::{AccountSpec, Builder, LateEngine, ProviderSpec, toolbox};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -82,6 +83,7 @@ pub(crate) fn tree(wiring: &Wiring) -> (SupervisorSpec, Outbox) {
     let accounts: Vec<Account> =
         wiring.spec.accounts.iter().map(|account| wiring.account(account)).collect();
     let outbox = wiring.outbox(&accounts);
+    let toolbox = wiring.toolbox(&outbox);
 
     // Providers do not know each other.
     let providers = wiring
@@ -99,7 +101,7 @@ pub(crate) fn tree(wiring: &Wiring) -> (SupervisorSpec, Outbox) {
     // A router that starts finds unanswered messages and needs sessions to hand them to; so new
     // sessions need a new router, and not the other way round.
     let conversation = branch("engine/core/conversation", Strategy::RestForOne, 10)
-        .child(wiring.sessions(&outbox, &events))
+        .child(wiring.sessions(&outbox, &toolbox, &events))
         .child(wiring.router(&outbox))
         .child(wiring.dead_letters(&outbox));
     // These do not know each other: a broken provider must not restart conversations. The disk is
@@ -112,7 +114,7 @@ pub(crate) fn tree(wiring: &Wiring) -> (SupervisorSpec, Outbox) {
     let core = mcp
         .into_iter()
         .fold(core, SupervisorSpec::child)
-        .child(wiring.tools())
+        .child(wiring.tools(&toolbox))
         .child(conversation.into_child("conversation", wiring.stop()));
     // One branch per account: a bad one trips alone, rests and tries again (V3).
     let edge = accounts.into_iter().fold(
@@ -236,17 +238,27 @@ impl Wiring {
             .health(health)
     }
 
-    fn tools(&self) -> ChildSpec {
+    fn toolbox(&self, outbox: &Outbox) -> Arc<Toolbox> {
+        let deps = CoreDeps {
+            store: self.store.clone(),
+            outbox: outbox.clone(),
+            admissions: Admissions::new(&self.registry),
+            clock: self.spec.clock,
+        };
+        Arc::new(toolbox(&self.spec, &deps))
+    }
+
+    fn tools(&self, toolbox: &Arc<Toolbox>) -> ChildSpec {
         let health = Health::new();
         let deps = ToolDeps {
-            toolbox: Arc::new(self.spec.toolbox.clone()),
+            toolbox: toolbox.clone(),
             registry: self.registry.clone(),
             health: health.clone(),
         };
         ChildSpec::actor("tools", move || (ToolActor, deps.clone())).health(health)
     }
 
-    fn sessions(&self, outbox: &Outbox, events: &Events) -> ChildSpec {
+    fn sessions(&self, outbox: &Outbox, toolbox: &Arc<Toolbox>, events: &Events) -> ChildSpec {
         let deps = SessionDeps {
             store: self.store.clone(),
             outbox: outbox.clone(),
@@ -254,7 +266,7 @@ impl Wiring {
             clock: self.spec.clock,
             journal: self.journal.clone(),
             agents: Arc::new(self.spec.agents.clone()),
-            toolbox: Arc::new(self.spec.toolbox.clone()),
+            toolbox: toolbox.clone(),
             lanes: Arc::new(self.spec.lanes.clone()),
             idle_max: self.spec.limits.session_idle_max,
             lives: Lives::default(),

@@ -13,6 +13,7 @@ use crate::inbox::DedupeRecord;
 use crate::outbox::{ReceiptRecord, receipt_prefix};
 use crate::store::sweep::{Retention, sweep};
 use crate::store::{Batch, Key, Space, Store, StoreError};
+use crate::tool::core::{EffectRecord, effect_prefix};
 
 /// How often it sweeps.
 const SWEEP_EVERY: Duration = Duration::from_hours(1);
@@ -118,5 +119,9 @@ pub async fn sweep_all(store: &Store, clock: &Clock) -> Result<usize, StoreError
     let receipts =
         sweep::<ReceiptRecord>(store, &receipt_prefix(), RECEIPT_WINDOW, now, |record| record.at)
             .await?;
-    Ok(ids + receipts)
+    // A call is made again within moments of a restart: the window of platform ids is ample.
+    let effects =
+        sweep::<EffectRecord>(store, &effect_prefix(), DEDUPE_WINDOW, now, |record| record.at)
+            .await?;
+    Ok(ids + receipts + effects)
 }

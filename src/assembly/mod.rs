@@ -8,6 +8,7 @@ mod agents;
 mod channels;
 mod mcp;
 mod providers;
+mod tools;
 mod unused;
 
 use telson_actors::message::session_key::DmScope;
@@ -37,6 +38,7 @@ pub fn assemble(config: &Config, env: &Lookup<'_>) -> Result<Assembly, String> {
     providers::add(&mut assembly, config, env)?;
     agents::add(&mut assembly, config, env);
     mcp::add(&mut assembly, config, env);
+    tools::add(&mut assembly, config, env);
     add_session_rules(&mut assembly, config);
     add_lanes(&mut assembly, config);
     access::add_groups_and_bindings(&mut assembly, config);

@@ -18,11 +18,6 @@ pub(super) fn list(config: &Config) -> Vec<String> {
             }),
         ),
         (
-            "agents.*.workspace",
-            config.agents.defaults.workspace.is_some()
-                || any_agent(&|agent| agent.workspace.is_some()),
-        ),
-        (
             "bindings of type acp",
             config.bindings.iter().any(|binding| binding.kind == BindingKind::Acp),
         ),

@@ -9,6 +9,8 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
+use super::tools::AgentTools;
+
 /// The agent there is when none is configured.
 pub(super) const MAIN_AGENT: &str = "main";
 
@@ -57,6 +59,8 @@ pub struct AgentEntry {
     pub identity: Identity,
     /// Behaviour in groups.
     pub group_chat: AgentGroupChat,
+    /// What it may do besides talking.
+    pub tools: AgentTools,
 }
 
 impl AgentEntry {

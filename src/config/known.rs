@@ -26,7 +26,7 @@ const GROUPS: &[Group] = &[
         objects: &[&[]],
         keys: "acp approvals audio auth browser canvasHost cli cloudWorkers commands cron desktop \
                diagnostics discovery gateway hooks media memory nodeHost plugins secrets \
-               security skills talk tools tts ui update vault web wizard",
+               security skills talk tts ui update vault web wizard",
     },
     Group { objects: &[&["env"]], keys: "shellEnv" },
     Group {
@@ -49,7 +49,7 @@ const GROUPS: &[Group] = &[
                blockStreamingDefault compaction contextLimits contextTokens description \
                fastModeDefault heartbeat humanDelay memorySearch modelPolicy models params \
                reasoningDefault runtime sandbox skills skillsLimits subagents thinkingDefault \
-               tools tts typingMode verboseDefault",
+               tts typingMode verboseDefault",
     },
     Group {
         objects: &[&["agents", "entries", "*", "identity"], &["agents", "list", "*", "identity"]],
@@ -63,6 +63,33 @@ const GROUPS: &[Group] = &[
         ],
         keys: "historyLimit unmentionedInbound visibleReplies",
     },
+    Group {
+        objects: &[&["tools"]],
+        keys: "byProvider codeMode elevated experimental github links loopDetection media sandbox \
+               sessions_spawn subagents swarm toolSearch toolsBySender updatePlan",
+    },
+    Group {
+        objects: &[&["agents", "entries", "*", "tools"], &["agents", "list", "*", "tools"]],
+        keys: "byProvider codeMode elevated github loopDetection message sandbox swarm \
+               toolsBySender",
+    },
+    Group {
+        objects: &[
+            &["tools", "exec"],
+            &["agents", "entries", "*", "tools", "exec"],
+            &["agents", "list", "*", "tools", "exec"],
+        ],
+        keys: "applyPatch approvalRunningNoticeMs backgroundMs cleanupMs commandHighlighting \
+               grantExpiryDays node notifyOnExit notifyOnExitEmptySuccess pathPrepend reviewer \
+               safeBinProfiles safeBinTrustedDirs safeBins strictInlineEval",
+    },
+    Group { objects: &[&["tools", "web"]], keys: "search" },
+    Group {
+        objects: &[&["tools", "web", "fetch"]],
+        keys: "cacheTtlMinutes headers maxCharsCap provider readability useTrustedEnvProxy",
+    },
+    Group { objects: &[&["tools", "message"]], keys: "actions broadcast" },
+    Group { objects: &[&["tools", "message", "crossContext"]], keys: "marker" },
     Group { objects: &[&["bindings", "*"]], keys: "acp" },
     Group {
         objects: &[&["session"]],
@@ -184,12 +211,12 @@ mod tests {
         let (paths, rest) = stripped(
             "{gateway: {port: 1}, channels: {telegram: {}, imessage: {enabled: true, dms: {},
               accounts: {a: {dms: {}, groups: {'*': {tools: {}, requireMention: true}}}}}},
-              agents: {list: [{id: 'a', tools: {}}]}}",
+              agents: {list: [{id: 'a', sandbox: {}}]}}",
         );
         assert_eq!(
             paths,
             [
-                "agents.list[0].tools",
+                "agents.list[0].sandbox",
                 "channels.imessage.accounts.a.dms",
                 "channels.imessage.accounts.a.groups[\"*\"].tools",
                 "channels.imessage.dms",

@@ -37,6 +37,7 @@ mod secret;
 mod session;
 mod suggest;
 mod syntax;
+mod tools;
 mod typing;
 mod variables;
 mod warning;
@@ -60,6 +61,11 @@ pub use root::Config;
 pub use schema::schema;
 pub use secret::Secret;
 pub use session::{DmScope, GroupScope, Session, SessionScope};
+pub use tools::{
+    AgentToAgent, AgentTools, CrossContext, ExecAsk, ExecHost, ExecPolicy, ExecSecurity, ExecTool,
+    FileTools, MessageTool, SessionTools, SessionVisibility, SsrfRules, ToolProfile, Tools,
+    WebFetch, WebTools,
+};
 pub use variables::Variables;
 
 use include::Document;

@@ -19,6 +19,7 @@ use super::models::Models;
 use super::path::Path;
 use super::secret::Secret;
 use super::session::Session;
+use super::tools::Tools;
 use super::variables::Variables;
 
 /// Everything a config file can say. Every setting has a default, so `{}` is a config.
@@ -50,6 +51,8 @@ pub struct Config {
     pub mcp: Mcp,
     /// Named lists of people. Default: none.
     pub access_groups: BTreeMap<String, AccessGroup>,
+    /// What agents may do besides talking.
+    pub tools: Tools,
     /// How to log.
     pub logging: Logging,
 }

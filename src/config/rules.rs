@@ -5,6 +5,7 @@ mod agents;
 mod mcp;
 mod models;
 mod routing;
+mod tools;
 
 use super::finding::Finding;
 use super::path::Path;
@@ -37,6 +38,7 @@ pub(super) fn check(config: &Config) -> Checked {
     access::check(config, &mut checked);
     models::check(config, &mut checked);
     mcp::check(config, &mut checked);
+    tools::check(config, &mut checked);
     check_limits(config, &mut checked);
     checked
 }

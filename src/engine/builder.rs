@@ -1,6 +1,6 @@
 //! Describing an engine before it runs.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -20,6 +20,9 @@ use telson_actors::router::{Access, Admissions, AgentId, CodeSource, Rules};
 use telson_actors::session::lane::LaneSettings;
 use telson_actors::session::{AgentProfile, SESSIONS};
 use telson_actors::store::{Backend, CompactionPolicy, Store, StoreError};
+use telson_actors::tool::core::CoreSettings;
+use telson_actors::tool::gate::{ExecMode, Gate};
+use telson_actors::tool::policy::Policy;
 use telson_actors::tool::{Tool, Toolbox};
 use telson_supervision::{Dice, Registry, Tree};
 
@@ -106,6 +109,8 @@ pub struct Builder {
     pub(crate) providers: Vec<ProviderSpec>,
     pub(crate) toolbox: Toolbox,
     pub(crate) mcp: Vec<(McpServer, BTreeSet<String>)>,
+    pub(crate) core_tools: Option<CoreSettings>,
+    pub(crate) exec_modes: BTreeMap<String, ExecMode>,
     pub(crate) accounts: Vec<AccountSpec>,
     pub(crate) lanes: HashMap<String, LaneSettings>,
     pub(crate) prefixes: HashMap<AccountKey, String>,
@@ -127,6 +132,8 @@ impl Default for Builder {
             providers: vec![ProviderSpec { name: "echo".into(), client: Arc::new(Echo) }],
             toolbox: Toolbox::default(),
             mcp: Vec::new(),
+            core_tools: None,
+            exec_modes: BTreeMap::new(),
             accounts: Vec::new(),
             lanes: HashMap::new(),
             prefixes: HashMap::new(),
@@ -195,6 +202,34 @@ impl Builder {
     pub fn mcp_server(mut self, server: McpServer, agents: &[&str]) -> Self {
         self.mcp.retain(|(known, _)| known.name != server.name);
         self.mcp.push((server, agents.iter().map(ToString::to_string).collect()));
+        self
+    }
+
+    /// Adds the tools that come with the program. Who may use them is said by policies alone.
+    #[must_use]
+    pub fn core_tools(mut self, settings: CoreSettings) -> Self {
+        self.core_tools = Some(settings);
+        self
+    }
+
+    /// Sets what an agent may use besides the tools that it was given one by one.
+    #[must_use]
+    pub fn tool_policy(mut self, agent: &str, policy: Policy) -> Self {
+        self.toolbox.set_policy(agent, policy);
+        self
+    }
+
+    /// Sets whether an agent runs commands. Without it none is run.
+    #[must_use]
+    pub fn exec_mode(mut self, agent: &str, mode: ExecMode) -> Self {
+        self.exec_modes.insert(agent.to_owned(), mode);
+        self
+    }
+
+    /// Sets who judges each call, in place of the policy alone.
+    #[must_use]
+    pub fn gate(mut self, gate: Arc<dyn Gate>) -> Self {
+        self.toolbox.set_gate(gate);
         self
     }
 

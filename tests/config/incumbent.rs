@@ -13,18 +13,19 @@ fn incumbent() -> Loaded {
 }
 
 #[test]
-fn an_incumbents_file_loads_with_one_warning() {
+fn an_incumbents_file_loads_and_says_what_it_does_not_get() {
     let loaded = incumbent();
     assert_eq!(
         loaded.warnings,
         [
             "openclaw.json: known but not used yet: agents.defaults.heartbeat, agents.defaults.sandbox, \
-          agents.list[0].identity.theme, agents.list[0].tools, bindings[1].acp, \
+          agents.list[0].identity.theme, bindings[1].acp, \
           channels.imessage.sendReadReceipts, channels.telegram, cron, gateway, hooks, \
           logging.consoleStyle, logging.redactSensitive, messages.ackReaction, messages.inbound, \
           models.mode, models.providers.local.models[0].cost, \
           models.providers.local.models[0].input, models.providers.local.models[0].reasoning, \
-          session.reset, tools"
+          session.reset",
+            "openclaw.json:88:26: tools.exec.mode: nobody can be asked for an approval yet; until then no command is run"
         ]
     );
 }

@@ -83,12 +83,14 @@ fn a_config_is_validated_without_a_service() {
     let none = home.ask(&["config", "validate"]);
     assert_eq!(none.code, 0);
     assert!(none.out.contains("there is no config at"), "{}", none.out);
-    home.configure("{agents: {defaults: {model: 'echo/echo', workspace: '/tmp/w'}}}");
+    home.configure("{agents: {defaults: {model: 'echo/echo'}}, channels: {imessage: {enabled: false, includeAttachments: true}}}");
     let valid = home.ask(&["config", "validate"]);
     let file = home.state_dir().join("telson.json");
     assert_eq!(valid.code, 0, "{valid:?}");
     assert!(valid.out.ends_with(&format!("{} is valid\n", file.display())), "{}", valid.out);
-    assert!(valid.out.contains("warning: understood, but without effect yet: agents.*.workspace"));
+    assert!(valid.out.contains(
+        "warning: understood, but without effect yet: channels.imessage.includeAttachments"
+    ));
     let (code, document) = home.ask_json(&["config", "validate"]);
     assert_eq!((code, &document["ok"], &document["exists"]), (0, &json!(true), &json!(true)));
     assert_eq!(document["warnings"].as_array().unwrap().len(), 1, "{document}");

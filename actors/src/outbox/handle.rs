@@ -136,6 +136,11 @@ impl Outbox {
         self.accounts.get(account).map(|account| account.backlog.clone()).unwrap_or_default()
     }
 
+    /// The accounts it sends through, in order.
+    pub fn accounts(&self) -> impl Iterator<Item = &AccountKey> {
+        self.accounts.keys()
+    }
+
     /// Adds the parts of a draft to `batch`; they exist once the batch is committed.
     ///
     /// # Errors

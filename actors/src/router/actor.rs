@@ -12,7 +12,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use telson_supervision::dynamic::DynamicMessage;
 use telson_supervision::{Health, Registry, Via};
 
-use super::admission::{Admission, AdmitError, Admitted, DeclinedRow};
+use super::admission::{Admission, AdmitError, Admitted, DeclinedRow, Relayed};
 use super::pairing::{PAIRING_CODE_CHARS, PairingBook, Requested};
 use super::record::pairing_key;
 use super::route::{Route, route};
@@ -177,12 +177,12 @@ impl Router {
             return;
         }
         let waiting = LoadSnapshot::of(&self.deps.store).waiting;
-        if !admission.inbound.is_empty() && waiting >= self.deps.waiting_max {
+        if admission.has_messages() && waiting >= self.deps.waiting_max {
             answer(reply, Err(AdmitError::Busy { waiting }));
             return;
         }
         let undelivered = self.deps.outbox.backlog(&admission.account).len();
-        if !admission.inbound.is_empty() && undelivered >= self.deps.undelivered_max {
+        if admission.has_messages() && undelivered >= self.deps.undelivered_max {
             answer(reply, Err(AdmitError::Congested { undelivered }));
             return;
         }
@@ -205,6 +205,9 @@ impl Router {
         }
         for inbound in admission.inbound {
             self.prepare_inbound(inbound, now, batch, &mut pending)?;
+        }
+        for relayed in admission.relayed {
+            self.prepare_relayed(relayed, now, batch, &mut pending)?;
         }
         for id in admission.history {
             let key = dedupe_key(&admission.account, &id);
@@ -237,6 +240,26 @@ impl Router {
             Route::Refused(refusal) => decline(&inbound, refusal.to_string(), pending),
             Route::Pairing => self.offer_pairing(inbound, now, batch, pending)?,
         };
+        batch.expect(Expect::Absent(key.clone())).put(key.clone(), &DedupeRecord { at: now, fate });
+        self.in_flight.insert(key.clone());
+        pending.keys.push(key);
+        Ok(())
+    }
+
+    /// A message from inside: its session was chosen by who may choose.
+    fn prepare_relayed(
+        &mut self,
+        Relayed { session, agent, inbound }: Relayed,
+        now: Timestamp,
+        batch: &mut Batch,
+        pending: &mut Pending,
+    ) -> Result<(), StoreError> {
+        let key = dedupe_key(&inbound.account, &inbound.dedupe_key);
+        if self.is_known(&key, pending)? {
+            pending.result.duplicates += 1;
+            return Ok(());
+        }
+        let fate = self.bind(inbound, &agent, session, now, batch, pending)?;
         batch.expect(Expect::Absent(key.clone())).put(key.clone(), &DedupeRecord { at: now, fate });
         self.in_flight.insert(key.clone());
         pending.keys.push(key);

@@ -1,7 +1,7 @@
 //! What a channel offers, and what it is told.
 
 use crate::dead_letter::Reason;
-use crate::message::{AccountKey, Inbound};
+use crate::message::{AccountKey, Inbound, SessionKey};
 use crate::store::StoreError;
 
 /// Everything a channel has read since its last admission: durable together or not at all.
@@ -11,6 +11,8 @@ pub struct Admission {
     pub account: AccountKey,
     /// Messages, in the order in which they are to be answered.
     pub inbound: Vec<Inbound>,
+    /// Messages from inside the gateway, for sessions that are known. Nobody's access is asked.
+    pub relayed: Vec<Relayed>,
     /// What the channel itself has decided not to offer, for the record.
     pub declined: Vec<DeclinedRow>,
     /// Platform ids that were there before the account was first watched.
@@ -25,6 +27,7 @@ impl Admission {
         Self {
             account,
             inbound: Vec::new(),
+            relayed: Vec::new(),
             declined: Vec::new(),
             history: Vec::new(),
             cursor: None,
@@ -38,8 +41,24 @@ impl Admission {
 
     /// Whether it brings nothing that would stay in the store.
     pub fn is_only_cursor(&self) -> bool {
-        self.inbound.is_empty() && self.declined.is_empty() && self.history.is_empty()
+        !self.has_messages() && self.declined.is_empty() && self.history.is_empty()
     }
+
+    /// Whether it brings messages to be answered.
+    pub fn has_messages(&self) -> bool {
+        !self.inbound.is_empty() || !self.relayed.is_empty()
+    }
+}
+
+/// A message from inside the gateway, such as one agent's to another.
+#[derive(Debug, Clone)]
+pub struct Relayed {
+    /// The session it is for.
+    pub session: SessionKey,
+    /// The agent that answers there.
+    pub agent: String,
+    /// The message. Its dedupe key must be none that a platform could give.
+    pub inbound: Inbound,
 }
 
 /// A platform message the channel declines.

@@ -15,7 +15,7 @@ mod testing;
 
 pub use access::{Decision, decide};
 pub use actor::{Admissions, CodeSource, RouterActor, RouterDeps, RouterMessage};
-pub use admission::{Admission, AdmitError, Admitted, DeclinedRow};
+pub use admission::{Admission, AdmitError, Admitted, DeclinedRow, Relayed};
 pub use bindings::{NoAgent, choose_agent};
 pub use handle::normalise;
 pub use pairing::{

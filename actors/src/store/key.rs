@@ -30,6 +30,8 @@ pub enum Space {
     DeadLetter = 0x40,
     /// Direct senders waiting for approval, and those approved.
     Pairing = 0x50,
+    /// What tool calls have brought about.
+    Effect = 0x60,
 }
 
 impl Space {
@@ -38,7 +40,7 @@ impl Space {
         [Space::Inbox, Space::Outbox, Space::DeadLetter, Space::Quarantine];
 
     /// Spaces of the other rooms' records.
-    pub(super) const RECORDS: [Space; 10] = [
+    pub(super) const RECORDS: [Space; 11] = [
         Space::Cursor,
         Space::Dedupe,
         Space::Inbox,
@@ -49,6 +51,7 @@ impl Space {
         Space::Receipt,
         Space::DeadLetter,
         Space::Pairing,
+        Space::Effect,
     ];
 }
 

@@ -14,6 +14,7 @@ use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use telson_supervision::{Health, Registry, Via, task};
 
 use super::cap::{RESULT_CHARS_MAX, cap};
+use super::gate::{Asked, Verdict};
 use super::{Invocation, Tool, Toolbox, schema};
 use crate::message::SessionKey;
 use crate::provider::{ToolCall, ToolResult, ToolStatus};
@@ -166,7 +167,9 @@ impl Calls {
                 return Ok(());
             }
         };
-        let work = work(tool, invocation, key.clone(), wanted.call.clone(), myself.clone());
+        let toolbox = self.deps.toolbox.clone();
+        let work =
+            work(toolbox, tool, invocation, key.clone(), wanted.call.clone(), myself.clone());
         let task = task::spawn(myself.get_cell(), work).await?;
         self.tasks.insert(task.get_id(), key.clone());
         self.running.insert(key, wanted);
@@ -219,7 +222,8 @@ impl Calls {
             )));
         }
         let (session, idempotency_key) = (key.session.clone(), key.idempotency_key());
-        Ok((tool, Invocation { session, arguments, idempotency_key }))
+        let (agent, turn) = (agent.to_owned(), key.turn);
+        Ok((tool, Invocation { session, agent, turn, arguments, idempotency_key }))
     }
 
     fn ended(&mut self, key: CallKey, result: ToolResult) {
@@ -241,14 +245,26 @@ impl Calls {
     }
 }
 
-/// One call within its deadline; reports to the actor.
+/// One call within its deadline, if the gate lets it; reports to the actor.
 async fn work(
+    toolbox: Arc<Toolbox>,
     tool: Arc<dyn Tool>,
     invocation: Invocation,
     key: CallKey,
     call: ToolCall,
     actor: Myself,
 ) {
+    let asked = Asked {
+        agent: &invocation.agent,
+        session: &invocation.session,
+        tool: &call.name,
+        arguments: &invocation.arguments,
+        idempotency_key: &invocation.idempotency_key,
+    };
+    if let Verdict::Refuse(why) = toolbox.judge(asked).await {
+        drop(actor.send_message(ToolMessage::Ended(key, failed(&call, why))));
+        return;
+    }
     let deadline = tool.traits().deadline;
     let result = match tokio::time::timeout(deadline, tool.call(&invocation)).await {
         Ok(Ok(text)) => ToolResult {

@@ -6,6 +6,9 @@
 
 mod actor;
 pub mod cap;
+pub mod core;
+pub mod gate;
+pub mod policy;
 pub mod schema;
 mod toolbox;
 
@@ -57,6 +60,10 @@ impl Default for ToolTraits {
 pub struct Invocation {
     /// Who calls.
     pub session: SessionKey,
+    /// For which agent.
+    pub agent: String,
+    /// In which turn: the number of the first message it answers.
+    pub turn: u64,
     /// Its arguments.
     pub arguments: Value,
     /// The same for every attempt at this call and for no other: for services that take such a key.

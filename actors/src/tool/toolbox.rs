@@ -6,6 +6,8 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use super::Tool;
+use super::gate::{Asked, Gate, Verdict};
+use super::policy::Policy;
 use crate::provider::ToolSpec;
 
 /// Tools that come and go while the engine runs.
@@ -32,6 +34,8 @@ pub struct Toolbox {
     tools: BTreeMap<String, Arc<dyn Tool>>,
     granted: BTreeMap<String, BTreeSet<String>>,
     sources: Vec<Source>,
+    policies: BTreeMap<String, Policy>,
+    gate: Option<Arc<dyn Gate>>,
 }
 
 impl Toolbox {
@@ -54,11 +58,12 @@ impl Toolbox {
     /// What the model of this agent is told, in the order of their names: a stable order keeps a
     /// provider's cache warm.
     pub fn specs(&self, agent: &str) -> Vec<ToolSpec> {
-        let granted = self.granted.get(agent).into_iter().flatten();
-        let own = granted.filter_map(|name| self.tools.get(name)).map(|tool| tool.spec());
-        let mut specs: Vec<ToolSpec> = own.collect();
+        let own = self.tools.iter().filter(|(name, _)| self.may_use(agent, name));
+        let mut specs: Vec<ToolSpec> = own.map(|(_, tool)| tool.spec()).collect();
         let coming = self.sources_of(agent).flat_map(ToolSource::tools).map(|tool| tool.spec());
-        specs.extend(coming.filter(|spec| !self.tools.contains_key(&spec.name)));
+        specs.extend(coming.filter(|spec| {
+            !self.tools.contains_key(&spec.name) && !self.denies(agent, &spec.name)
+        }));
         specs.sort_by(|one, other| one.name.cmp(&other.name));
         specs.dedup_by(|one, other| one.name == other.name);
         specs
@@ -67,8 +72,10 @@ impl Toolbox {
     /// A tool, if this agent may use it.
     pub fn get(&self, agent: &str, name: &str) -> Option<Arc<dyn Tool>> {
         if let Some(tool) = self.tools.get(name) {
-            let granted = self.granted.get(agent).is_some_and(|granted| granted.contains(name));
-            return Some(tool).filter(|_| granted).cloned();
+            return Some(tool).filter(|_| self.may_use(agent, name)).cloned();
+        }
+        if self.denies(agent, name) {
+            return None;
         }
         self.sources_of(agent).find_map(|source| source.get(name))
     }
@@ -90,6 +97,42 @@ impl Toolbox {
         let sources = self.sources.iter().filter(move |source| source.agents.contains(agent));
         sources.map(|source| &*source.tools)
     }
+
+    /// Sets what an agent may use besides what it was granted; what it denies is denied in any case.
+    pub fn set_policy(&mut self, agent: &str, policy: Policy) {
+        self.policies.insert(agent.to_owned(), policy);
+    }
+
+    /// Sets who judges each call; without anybody every call of a usable tool is made.
+    pub fn set_gate(&mut self, gate: Arc<dyn Gate>) {
+        self.gate = Some(gate);
+    }
+
+    /// Whether somebody judges the calls.
+    pub fn has_gate(&self) -> bool {
+        self.gate.is_some()
+    }
+
+    /// Whether a call may be made now.
+    pub async fn judge(&self, asked: Asked<'_>) -> Verdict {
+        match &self.gate {
+            Some(gate) => gate.decide(asked).await,
+            None => Verdict::Allow,
+        }
+    }
+
+    fn denies(&self, agent: &str, name: &str) -> bool {
+        self.policies.get(agent).is_some_and(|policy| policy.denies(name))
+    }
+
+    /// Whether an agent may use the tool of this name, if there is one.
+    pub fn may_use(&self, agent: &str, name: &str) -> bool {
+        let granted = self.granted.get(agent).is_some_and(|granted| granted.contains(name));
+        match self.policies.get(agent) {
+            Some(policy) => !policy.denies(name) && (granted || policy.allows(name)),
+            None => granted,
+        }
+    }
 }
 
 impl std::fmt::Debug for Toolbox {
@@ -97,6 +140,7 @@ impl std::fmt::Debug for Toolbox {
         f.debug_struct("Toolbox")
             .field("tools", &self.tools.keys())
             .field("granted", &self.granted)
+            .field("policies", &self.policies)
             .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,245 @@
+//! `exec`: a command in the agent's workspace, with an end.
+//!
+//! A command gets a bare environment, no input, a limit on time and on output, and takes everything
+//! it started along when it ends: its process group, and on Linux also what left the group, found by
+//! a mark in its environment. A workspace does not confine a command: whoever may run commands may
+//! do what the user of the gateway may do. That is why nobody may unless the config says so.
+
+mod family;
+mod output;
+
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+
+use self::family::{Family, MARK};
+use self::output::Output;
+use super::fs::Workspaces;
+use super::{blocking, count, required, text};
+use crate::provider::ToolSpec;
+use crate::tool::{Invocation, Tool, ToolTraits};
+
+/// Time to end a command that is over its limit and to gather what it said.
+const END_MAX: Duration = Duration::from_secs(10);
+/// What a command's orphans may still write once it is over.
+const LATE_OUTPUT_MAX: Duration = Duration::from_secs(1);
+/// Longest command, in characters.
+const COMMAND_CHARS_MAX: usize = 100_000;
+
+/// How commands are run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecSettings {
+    /// Longest time of a command; one may ask for less.
+    pub timeout: Duration,
+    /// The whole environment besides `HOME`, which is the workspace.
+    pub environment: Vec<(String, String)>,
+    /// Characters kept of what a command writes.
+    pub output_chars_max: usize,
+}
+
+impl Default for ExecSettings {
+    /// Half an hour, the paths of every system, 200,000 characters.
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_mins(30),
+            environment: vec![("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into())],
+            output_chars_max: 200_000,
+        }
+    }
+}
+
+/// See the module.
+pub(super) struct Exec {
+    workspaces: Arc<Workspaces>,
+    settings: ExecSettings,
+}
+
+impl Exec {
+    pub(super) fn new(workspaces: Arc<Workspaces>, settings: ExecSettings) -> Self {
+        Self { workspaces, settings }
+    }
+
+    async fn run(&self, call: &Invocation) -> Result<String, String> {
+        let workspace = self.workspaces.of(&call.agent)?;
+        let workdir = text(call, "workdir").unwrap_or(".").to_owned();
+        let home = workspace.clone();
+        let (home, folder) =
+            blocking(move || Ok((home.root()?, workspace.folder(&workdir)?))).await?;
+        let limit = Duration::from_secs(count(call, "timeout", usize::MAX) as u64);
+        let limit = limit.clamp(Duration::from_secs(1), self.settings.timeout);
+        let mark = mark(&call.idempotency_key);
+        let mut command = self.command(required(call, "command")?, home, folder, &mark);
+        for (name, value) in own_variables(call)? {
+            command.env(name, value);
+        }
+        command.env(MARK, &mark);
+        let mut child =
+            command.spawn().map_err(|error| format!("the command did not start: {error}"))?;
+        let family = Family::of(&child, mark);
+        let mut output = Output::new(self.settings.output_chars_max);
+        let ended = tokio::time::timeout(limit, Box::pin(watch(&mut child, &mut output))).await;
+        family.end();
+        match ended {
+            Ok(Ok(status)) => Ok(told(&output, &how(status))),
+            Ok(Err(error)) => Err(format!("the command was lost: {error}")),
+            Err(_) => {
+                // Its end is certain now; what it had written still counts.
+                let rest = Box::pin(watch(&mut child, &mut output));
+                drop(tokio::time::timeout(END_MAX / 2, rest).await);
+                let how = format!("stopped after {} s with all it had started", limit.as_secs());
+                Err(told(&output, &how))
+            }
+        }
+    }
+
+    fn command(&self, line: &str, home: PathBuf, folder: PathBuf, mark: &str) -> Command {
+        let mut command = Command::new("/bin/sh");
+        command
+            .arg("-c")
+            .arg(line)
+            .current_dir(folder)
+            .env_clear()
+            .envs(self.settings.environment.iter().cloned())
+            .env("HOME", home)
+            .env(MARK, mark)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // A group of its own, so that what it starts can be ended with it.
+            .process_group(0)
+            .kill_on_drop(true);
+        command
+    }
+}
+
+impl Tool for Exec {
+    fn spec(&self) -> ToolSpec {
+        ToolSpec {
+            name: "exec".into(),
+            description: "Runs a shell command in the workspace and answers what it wrote and how \
+                          it ended. There is no input and no background: what the command leaves \
+                          running is ended with it."
+                .into(),
+            parameters: json!({
+                "type": "object",
+                "required": ["command"],
+                "additionalProperties": false,
+                "properties": {
+                    "command": {
+                        "type": "string", "minLength": 1, "maxLength": COMMAND_CHARS_MAX,
+                        "description": "For /bin/sh.",
+                    },
+                    "workdir": {"type": "string", "description": "A folder of the workspace."},
+                    "timeout": {
+                        "type": "integer", "minimum": 1,
+                        "description": "Seconds after which the command is stopped.",
+                    },
+                    "env": {"type": "object", "description": "More environment variables."},
+                },
+            }),
+        }
+    }
+
+    fn traits(&self) -> ToolTraits {
+        ToolTraits { is_idempotent: false, deadline: self.settings.timeout + END_MAX }
+    }
+
+    fn call<'a>(&'a self, call: &'a Invocation) -> BoxFuture<'a, Result<String, String>> {
+        Box::pin(self.run(call))
+    }
+}
+
+/// Reads what it writes until it has ended; orphans that hold the pipes open are not waited for.
+async fn watch(child: &mut Child, output: &mut Output) -> std::io::Result<ExitStatus> {
+    let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
+    let status = {
+        let mut reading = std::pin::pin!(gather(&mut out, &mut err, output));
+        let status = tokio::select! {
+            status = child.wait() => status,
+            () = &mut reading => child.wait().await,
+        };
+        drop(tokio::time::timeout(LATE_OUTPUT_MAX, reading).await);
+        status
+    };
+    (child.stdout, child.stderr) = (out, err);
+    status
+}
+
+async fn gather(
+    out: &mut Option<impl AsyncRead + Unpin>,
+    err: &mut Option<impl AsyncRead + Unpin>,
+    output: &mut Output,
+) {
+    let (mut first, mut second) = ([0; 8192], [0; 8192]);
+    while out.is_some() || err.is_some() {
+        tokio::select! {
+            read = next(out, &mut first) => output.write(&first[..read]),
+            read = next(err, &mut second) => output.write(&second[..read]),
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
+/// Reads from a pipe that is open; closes it at its end.
+async fn next(pipe: &mut Option<impl AsyncRead + Unpin>, buffer: &mut [u8]) -> usize {
+    let Some(open) = pipe else { return std::future::pending().await };
+    let read = open.read(buffer).await.unwrap_or(0);
+    if read == 0 {
+        *pipe = None;
+    }
+    read
+}
+
+/// What the model adds to the environment.
+fn own_variables(call: &Invocation) -> Result<Vec<(String, String)>, String> {
+    let Some(Value::Object(variables)) = call.arguments.get("env") else { return Ok(Vec::new()) };
+    let mut own = Vec::new();
+    for (name, value) in variables {
+        let upper = name.to_ascii_uppercase();
+        let clean = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        // These decide which program runs, not how.
+        let decisive = ["PATH", "BASH_ENV", "ENV", "IFS", MARK].contains(&upper.as_str())
+            || upper.starts_with("LD_")
+            || upper.starts_with("DYLD_");
+        let Some(value) = value.as_str().filter(|value| !value.contains('\0')) else {
+            return Err(format!("arguments.env.{name} must be a text"));
+        };
+        if !clean || decisive {
+            return Err(format!("arguments.env.{name} can't be set"));
+        }
+        own.push((name.clone(), value.to_owned()));
+    }
+    Ok(own)
+}
+
+/// What tells the processes of this call from all others.
+fn mark(idempotency_key: &str) -> String {
+    let digest = Sha256::digest(idempotency_key.as_bytes());
+    let hex: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{hex}", std::process::id())
+}
+
+fn how(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => format!("ended by signal {signal}"),
+        (None, None) => "ended".to_owned(),
+    }
+}
+
+fn told(output: &Output, how: &str) -> String {
+    let text = output.text();
+    let text = text.trim_end_matches('\n');
+    if text.is_empty() { format!("[no output; {how}]") } else { format!("{text}\n[{how}]") }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! Fetching: hop by hop, each to addresses that were judged.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION,
+};
+use reqwest::{Client, Response, Url, redirect, retry};
+
+use super::FetchSettings;
+use super::page::Fetched;
+use super::rules::{Host, Written};
+
+/// Resolves every name to the addresses that were judged, and to no other.
+struct Pinned(Vec<SocketAddr>);
+
+impl Resolve for Pinned {
+    fn resolve(&self, _: Name) -> Resolving {
+        let addresses: Addrs = Box::new(self.0.clone().into_iter());
+        Box::pin(std::future::ready(Ok(addresses)))
+    }
+}
+
+/// Fetches a page; whoever calls limits the time.
+pub(super) async fn fetch(settings: &FetchSettings, written: &str) -> Result<Fetched, String> {
+    let mut url = Url::parse(written.trim())
+        .map_err(|error| format!("{written:?} is no address: {error}"))?;
+    for _ in 0..=settings.redirects_max {
+        let response =
+            hop(settings, &url).await.map_err(|error| format!("{url} was not fetched: {error}"))?;
+        let Some(next) = redirected(&response, &url)? else {
+            return read(settings, url, response).await;
+        };
+        url = next;
+    }
+    Err(format!("more than {} redirects; the last one leads to {url}", settings.redirects_max))
+}
+
+async fn hop(settings: &FetchSettings, url: &Url) -> Result<Response, String> {
+    let target = settings.policy.target(apart(url))?;
+    let addresses = match &target.host {
+        Host::Address(address) => vec![*address],
+        Host::Name(name) => settings.lookup.lookup(name).await?,
+    };
+    settings.policy.check(&target, &addresses)?;
+    let client = client(settings, &addresses)?;
+    let request = client
+        .get(url.clone())
+        .header(ACCEPT, "text/html,text/plain,application/json;q=0.9,*/*;q=0.5")
+        .header(ACCEPT_ENCODING, "identity");
+    let response = request.send().await.map_err(|error| causes(&error))?;
+    // Once more, from the other end.
+    let remote = response.remote_addr().map(|remote| remote.ip());
+    if remote.is_some_and(|remote| !addresses.contains(&remote)) {
+        return Err("the connection went somewhere else".into());
+    }
+    Ok(response)
+}
+
+/// An address as the rules judge it.
+pub(super) fn apart(url: &Url) -> Written<'_> {
+    Written {
+        scheme: url.scheme(),
+        host: url.host_str().unwrap_or_default(),
+        names_user: !url.username().is_empty() || url.password().is_some(),
+        bytes: url.as_str().len(),
+    }
+}
+
+/// A client that knows no way but these.
+fn client(settings: &FetchSettings, addresses: &[IpAddr]) -> Result<Client, String> {
+    // The HTTP library panics when it builds a client without one.
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        return Err("no cryptography is set up in this process".into());
+    }
+    let pinned = addresses.iter().map(|address| SocketAddr::new(*address, 0)).collect();
+    Client::builder()
+        .user_agent(&settings.user_agent)
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .pool_max_idle_per_host(0)
+        .dns_resolver(Arc::new(Pinned(pinned)))
+        .build()
+        .map_err(|error| causes(&error))
+}
+
+/// Where a response leads on; nothing if it is the page itself.
+fn redirected(response: &Response, url: &Url) -> Result<Option<Url>, String> {
+    let leads_on = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+    let Some(location) = response.headers().get(LOCATION).filter(|_| leads_on) else {
+        return Ok(None);
+    };
+    let location = String::from_utf8_lossy(location.as_bytes());
+    let next = url.join(&location);
+    next.map(Some).map_err(|error| format!("{url} leads to {location:?}: {error}"))
+}
+
+async fn read(
+    settings: &FetchSettings,
+    url: Url,
+    mut response: Response,
+) -> Result<Fetched, String> {
+    let failed = |error: &str| format!("{url} was not read: {error}");
+    let encoding = header(response.headers(), &CONTENT_ENCODING);
+    if !matches!(encoding.as_str(), "" | "identity") {
+        return Err(failed(&format!(
+            "it is packed as {encoding}, although that was not asked for"
+        )));
+    }
+    let content_type = header(response.headers(), &CONTENT_TYPE);
+    if !is_text(&content_type) {
+        return Err(failed(&format!("it is {content_type}, and only text can be read")));
+    }
+    let status = response.status().as_u16();
+    let (mut bytes, mut is_cut) = (Vec::new(), false);
+    while let Some(chunk) = response.chunk().await.map_err(|error| failed(&causes(&error)))? {
+        let room = settings.response_bytes_max - bytes.len();
+        is_cut = chunk.len() > room;
+        bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if is_cut {
+            break;
+        }
+    }
+    Ok(Fetched { url: url.into(), status, content_type, bytes, is_cut })
+}
+
+fn header(headers: &HeaderMap, name: &reqwest::header::HeaderName) -> String {
+    let value = headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    value.unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Whether people or programs write it to be read.
+fn is_text(content_type: &str) -> bool {
+    let media = content_type.split(';').next().unwrap_or_default().trim();
+    let kinds = ["json", "xml", "javascript", "yaml", "x-yaml", "toml", "x-ndjson", "rtf"];
+    let is_kind = |kind: &str| {
+        let sub = media.strip_prefix("application/");
+        sub.is_some_and(|sub| sub == kind || sub.ends_with(&format!("+{kind}")))
+    };
+    media.is_empty() || media.starts_with("text/") || kinds.into_iter().any(is_kind)
+}
+
+/// An error with what is behind it, without addresses of pages, which callers name.
+fn causes(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,39 @@
+//! The tools of an engine: those of the embedding program and those that come along.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use telson_actors::tool::Toolbox;
+use telson_actors::tool::core::{CoreDeps, tools};
+use telson_actors::tool::gate::PolicyGate;
+
+use super::{Builder, StoreSpec};
+
+/// Everything the agents of this engine can call, and who may.
+pub(crate) fn toolbox(spec: &Builder, deps: &CoreDeps) -> Toolbox {
+    let mut toolbox = spec.toolbox.clone();
+    let Some(settings) = &spec.core_tools else { return toolbox };
+    let mut settings = settings.clone();
+    if let Some(StoreSpec::Dir(dir)) = &spec.store {
+        add_workspaces(&mut settings.workspaces, spec, dir);
+        settings.private.push(dir.clone());
+    }
+    for tool in tools(&settings, deps) {
+        toolbox.add(tool);
+    }
+    if !toolbox.has_gate() {
+        toolbox.set_gate(Arc::new(PolicyGate { exec: spec.exec_modes.clone() }));
+    }
+    toolbox
+}
+
+/// Who has no folder gets one beside the store: the default agent `workspace`, others one that
+/// bears their name.
+fn add_workspaces(workspaces: &mut BTreeMap<String, PathBuf>, spec: &Builder, dir: &Path) {
+    let default = spec.rules.agents.default.as_ref().map(telson_actors::router::AgentId::as_str);
+    for id in spec.agents.keys() {
+        let name = if default == Some(id) { "workspace".into() } else { format!("workspace-{id}") };
+        workspaces.entry(id.clone()).or_insert_with(|| dir.join(name));
+    }
+}
