@@ -97,6 +97,33 @@ fn a_config_is_validated_without_a_service() {
 }
 
 #[test]
+fn what_agents_may_do_is_checked_and_told() {
+    let home = Home::new();
+    home.configure("{tools: {profile: 'full',\n deny: ['exce'], exec: {mode: 'ful'}}}");
+    let wrong = home.ask(&["config", "validate"]);
+    let file = home.state_dir().join("telson.json");
+    assert_eq!(wrong.code, 78, "{wrong:?}");
+    let place = format!("{}:2:31: tools.exec.mode: \"ful\" is not one of", file.display());
+    assert!(wrong.err.contains(&place), "{}", wrong.err);
+    home.configure("{tools: {profile: 'full',\n deny: ['exce']}}");
+    let wrong = home.ask(&["run"]);
+    let place = format!("{}:2:9: tools.deny[0]: there is no tool \"exce\"", file.display());
+    assert_eq!(wrong.code, 78, "{wrong:?}");
+    assert!(wrong.err.contains(&place), "{}", wrong.err);
+    assert!(wrong.err.contains("did you mean \"exec\"?"), "{}", wrong.err);
+    home.configure("{tools: {profile: 'coding', exec: {mode: 'ask'}}}");
+    let (code, document) = home.ask_json(&["config", "validate"]);
+    assert_eq!(code, 0, "{document}");
+    let may = "agent main may use edit, read, sessions_history, sessions_list, sessions_send, \
+               web_fetch, write";
+    assert!(document["notes"].as_array().unwrap().contains(&json!(may)), "{document}");
+    assert!(
+        document["warnings"].to_string().contains("until then no command is run"),
+        "{document}"
+    );
+}
+
+#[test]
 fn other_places_can_be_named() {
     let home = Home::new();
     let (state, config) = (home.path("elsewhere"), home.path("my.json"));

@@ -85,7 +85,12 @@ impl Exec {
         let family = Family::of(&child, mark);
         let mut output = Output::new(self.settings.output_chars_max);
         let ended = tokio::time::timeout(limit, Box::pin(watch(&mut child, &mut output))).await;
-        family.end();
+        // Looking through all processes takes a few milliseconds.
+        let end = move || {
+            family.end();
+            Ok(())
+        };
+        blocking(end).await?;
         match ended {
             Ok(Ok(status)) => Ok(told(&output, &how(status))),
             Ok(Err(error)) => Err(format!("the command was lost: {error}")),
