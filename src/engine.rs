@@ -8,8 +8,8 @@ mod drain;
 mod late;
 mod tools;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use telson_actors::clock::Clock;
@@ -21,7 +21,8 @@ use telson_actors::load::LoadSnapshot;
 use telson_actors::message::{Inbound, SessionKey};
 use telson_actors::outbox::Outbox;
 use telson_actors::router::{Admission, Admissions, AdmitError, Admitted};
-use telson_actors::session::Sessions;
+use telson_actors::session::machine::Event as SessionEvent;
+use telson_actors::session::{Asker, SessionMessage, Sessions, Stopped};
 use telson_actors::store::{Store, StoreError, StoreStats};
 use telson_supervision::dynamic::DynamicMessage;
 use telson_supervision::{Event, Node, Tree};
@@ -48,6 +49,11 @@ impl EngineFailure {
         matches!(self, Self::Store(error) if error.is_disk_full())
     }
 }
+
+/// Nobody was there to stop a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the sessions are restarting; try again")]
+pub struct AbortError;
 
 /// A running engine. Cheap to clone; it stops by [`Engine::shutdown`], not by being dropped.
 #[derive(Clone)]
@@ -153,6 +159,28 @@ impl Engine {
             Ok(key) => self.0.sessions.cast(DynamicMessage::Kill(key)).is_ok(),
             Err(_) => self.0.tree.kill(path),
         }
+    }
+
+    /// Ends what runs and what waits in a session, as its operator: the running turn's calls are
+    /// stopped, everybody who waited for an answer is told, and nothing of it is answered any more.
+    /// Returns once that is durable, with what was ended.
+    ///
+    /// # Errors
+    /// The sessions are restarting; nothing has been ended. Try again.
+    pub async fn abort(&self, session: &SessionKey) -> Result<Stopped, AbortError> {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let sender = Mutex::new(Some(sender));
+        let asker = Asker::new(move |stopped| {
+            let sender = sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // Whoever asked may have left; then nobody is told.
+            if let Some(sender) = sender {
+                sender.send(stopped).ok();
+            }
+        });
+        let message = SessionMessage(SessionEvent::Stop(asker));
+        let sent = self.0.sessions.cast(DynamicMessage::Dispatch(session.clone(), message));
+        sent.map_err(|_| AbortError)?;
+        receiver.await.map_err(|_| AbortError)
     }
 
     /// Returns with the reason when the engine can't go on: its store failed, or a failure went up

@@ -15,6 +15,7 @@
 //! +- edge               one_for_one
 //!    +- <account>       one_for_one    half-open: an account burns only its own budget
 //!    |  +- delivery
+//!    |  +- typing                      where the platform can show it
 //!    |  +- the channel's own actors (imsg, watcher; or a receiver)
 //!    +- control                        the local socket the command line asks
 //! ```
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use telson_actors::channel::typing::{Leaser, TypingActor, TypingDeps};
 use telson_actors::channel::{Channel, Receiver, imessage};
 use telson_actors::dead_letter::{DeadLetterActor, DeadLetterDeps};
 use telson_actors::disk::{DiskActor, DiskDeps, DiskSpace, Watermark};
@@ -125,6 +127,7 @@ pub(crate) fn tree(wiring: &Wiring) -> (SupervisorSpec, Outbox) {
             let mut branch = branch(&format!("engine/edge/{name}"), Strategy::OneForOne, 10);
             branch.on_exceeded = OnExceeded::HalfOpen(wiring.spec.limits.account_rest);
             let branch = branch.child(wiring.delivery(&account, &outbox));
+            let branch = wiring.typing(&account).into_iter().fold(branch, SupervisorSpec::child);
             let branch = account.children.into_iter().fold(branch, SupervisorSpec::child);
             edge.child(branch.into_child(&name, wiring.stop()))
         },
@@ -209,6 +212,19 @@ impl Wiring {
         ChildSpec::actor("delivery", move || (DeliveryActor, deps.clone())).health(health)
     }
 
+    /// Only where the platform can show it.
+    fn typing(&self, account: &Account) -> Option<ChildSpec> {
+        let health = Health::new();
+        let deps = TypingDeps {
+            account: account.key.clone(),
+            typing: account.channel.typing()?,
+            clock: self.spec.clock,
+            registry: self.registry.clone(),
+            health: health.clone(),
+        };
+        Some(ChildSpec::actor("typing", move || (TypingActor, deps.clone())).health(health))
+    }
+
     fn provider(&self, provider: &ProviderSpec) -> ChildSpec {
         let health = Health::new();
         let deps = ProviderDeps {
@@ -270,6 +286,7 @@ impl Wiring {
             lanes: Arc::new(self.spec.lanes.clone()),
             idle_max: self.spec.limits.session_idle_max,
             lives: Lives::default(),
+            typing: Leaser::new(self.registry.clone()),
         };
         let live_max = self.spec.limits.sessions_live_max;
         sessions_child(deps, live_max, events.clone(), self.spec.dice.clone())

@@ -8,6 +8,8 @@
     reason = "test helpers fail their test and say why"
 )]
 
+#[path = "service/abort.rs"]
+mod abort;
 #[path = "service/commands.rs"]
 mod commands;
 #[path = "service/config.rs"]

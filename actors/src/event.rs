@@ -56,6 +56,13 @@ pub enum JourneyStep {
         /// Its outbox entries.
         entries: Vec<u64>,
     },
+    /// Messages ended without an answer of the agent: stopped, interrupted, or meant for the gateway.
+    Ended {
+        /// The turn; for messages that were in none, the number of the first.
+        turn: u64,
+        /// What stands in place of the answer.
+        reason: String,
+    },
     /// An attempt to send begins.
     Sending {
         /// The entry.

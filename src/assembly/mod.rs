@@ -99,7 +99,8 @@ fn add_lanes(assembly: &mut Assembly, config: &Config) {
             },
             ..LaneSettings::default()
         };
-        if let Some(millis) = queue.debounce_ms_by_channel.get(channel) {
+        let of_channel = queue.debounce_ms_by_channel.get(channel);
+        if let Some(millis) = of_channel.or(queue.debounce_ms.as_ref()) {
             lane.quiet = std::time::Duration::from_millis(*millis);
         }
         lane
@@ -111,12 +112,11 @@ fn add_lanes(assembly: &mut Assembly, config: &Config) {
     }
 }
 
-/// Steering and interrupting need a turn with steps; until there is one, both queue.
 fn mode(mode: config::QueueMode) -> Mode {
     match mode {
         config::QueueMode::Collect => Mode::Collect,
-        config::QueueMode::Followup | config::QueueMode::Steer | config::QueueMode::Interrupt => {
-            Mode::Followup
-        }
+        config::QueueMode::Followup => Mode::Followup,
+        config::QueueMode::Steer => Mode::Steer,
+        config::QueueMode::Interrupt => Mode::Interrupt,
     }
 }

@@ -1,6 +1,6 @@
 //! Settings that are understood and have no effect yet: said once, so that nobody relies on them.
 
-use crate::config::{BindingKind, Config, QueueMode};
+use crate::config::{BindingKind, Config};
 
 pub(super) fn list(config: &Config) -> Vec<String> {
     let agents = config.agents_map();
@@ -37,12 +37,6 @@ pub(super) fn list(config: &Config) -> Vec<String> {
     let names: Vec<&str> = idle.iter().filter(|(_, used)| *used).map(|(name, _)| *name).collect();
     if !names.is_empty() {
         warnings.push(format!("understood, but without effect yet: {}", names.join(", ")));
-    }
-    let queue = &config.messages.queue;
-    let interrupts = queue.mode == QueueMode::Interrupt
-        || queue.by_channel.values().any(|mode| *mode == QueueMode::Interrupt);
-    if interrupts {
-        warnings.push("messages.queue.mode: interrupt queues like followup".into());
     }
     warnings
 }

@@ -57,6 +57,11 @@ pub(super) enum Command {
         #[arg(required = true, value_name = "TEXT_OR_ID")]
         query: Vec<String>,
     },
+    /// End what runs and what waits in a session. Whoever waited for an answer is told.
+    Abort {
+        /// The session's key, as `telson why` shows it.
+        session: String,
+    },
     /// What could not be finished: look at it, put it back to work, or drop it.
     DeadLetters {
         #[command(subcommand)]

@@ -1,5 +1,6 @@
 //! The command line: what a person types, and what they read.
 
+mod abort;
 mod args;
 mod completions;
 mod config;
@@ -66,6 +67,7 @@ async fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Failure> {
         Command::Status => status::run(&place, output).await,
         Command::Tree => tree::run(&place, output).await,
         Command::Why { query } => why::run(&place, &query.join(" "), output).await,
+        Command::Abort { session } => abort::run(&place, &session, output).await,
         Command::DeadLetters { command } => dead_letters::run(&place, command, output).await,
         Command::Config { command } => config::run(&place, &command, output),
         Command::Completions { shell } => completions::completions(shell),

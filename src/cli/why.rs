@@ -68,7 +68,8 @@ fn message(message: &Value, text: &mut String) {
 }
 
 fn turn(turn: &Value, text: &mut String) {
-    if turn.is_null() {
+    // What the gateway itself answers has no model.
+    if turn.is_null() || turn["model"] == "" {
         return;
     }
     text.push_str(&format!(

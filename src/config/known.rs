@@ -102,7 +102,6 @@ const GROUPS: &[Group] = &[
         keys: "ackReaction ackReactionScope inbound messagePrefix removeAckAfterReply \
                statusReactions suppressToolErrors tts visibleReplies",
     },
-    Group { objects: &[&["messages", "queue"]], keys: "debounceMs" },
     Group { objects: &[&["channels"]], keys: "modelByChannel" },
     Group {
         objects: &[&["channels", "defaults"]],

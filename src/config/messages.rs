@@ -29,8 +29,9 @@ pub struct Queue {
     pub drop: QueueDrop,
     /// Other modes for single channels. Default: none.
     pub by_channel: BTreeMap<String, QueueMode>,
-    /// Quiet time before waiting messages become a turn, in milliseconds, for single channels.
-    /// Default: 500 for each.
+    /// Quiet time before gathered messages become a turn, in milliseconds. Default: 500.
+    pub debounce_ms: Option<u64>,
+    /// The same for single channels. Default: none.
     pub debounce_ms_by_channel: BTreeMap<String, u64>,
 }
 
@@ -41,6 +42,7 @@ impl Default for Queue {
             cap: 20,
             drop: QueueDrop::default(),
             by_channel: BTreeMap::new(),
+            debounce_ms: None,
             debounce_ms_by_channel: BTreeMap::new(),
         }
     }

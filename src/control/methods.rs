@@ -62,6 +62,12 @@ pub const METHODS: &[Method] = &[
         run: |engine, params| Box::pin(why(engine, params)),
     },
     Method {
+        name: "sessions.abort",
+        scope: Scope::Write,
+        about: "end what runs and what waits in a session",
+        run: |engine, params| Box::pin(super::sessions::abort(engine, params)),
+    },
+    Method {
         name: "telson.deadLetters.list",
         scope: Scope::Read,
         about: "what could not be finished",

@@ -9,6 +9,7 @@ mod frame;
 mod letter;
 mod listener;
 mod methods;
+mod sessions;
 mod standby;
 
 pub use client::{CallError, Client};

@@ -6,6 +6,7 @@ pub mod chunk;
 pub mod imessage;
 mod outcome;
 mod receiver;
+pub mod typing;
 
 pub use callback::Callback;
 pub use capabilities::{Capabilities, LengthUnit};
@@ -13,7 +14,11 @@ pub use outcome::{Evidence, FailureClass, Outbound, Receipt, SendFailure, SendOu
 
 pub use receiver::Receiver;
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
+
+use typing::Typing;
 
 /// The sending half of a platform, one value per account.
 ///
@@ -23,6 +28,11 @@ use futures_util::future::BoxFuture;
 pub trait Channel: Send + Sync + 'static {
     /// What the platform can do, as data.
     fn capabilities(&self) -> Capabilities;
+
+    /// How it shows that an answer is being made, if it can.
+    fn typing(&self) -> Option<Arc<dyn Typing>> {
+        None
+    }
 
     /// Collects what will be needed to settle doubt about this attempt. It is journalled before
     /// [`send`](Self::send) is called. An error here proves that nothing was sent.

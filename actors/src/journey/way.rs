@@ -9,7 +9,7 @@ use crate::store::{Key, Space, Store, StoreError};
 
 /// The way out of one turn's answer.
 pub(super) struct Way {
-    /// `answered`, `waiting` or `dead_letter`: an answer nobody has received is none.
+    /// `answered`, `waiting`, `dead_letter` or `ended`: an answer nobody has received is none.
     pub(super) state: &'static str,
     /// Why it is not simply answered.
     pub(super) reason: Option<String>,
@@ -40,7 +40,11 @@ pub(super) fn way(store: &Store, exchange: &Exchange) -> Result<Way, StoreError>
         way.entries.extend(sent);
         way.adds(&pending, &letters, again);
     }
-    Ok(way.concluded(missing))
+    let way = way.concluded(missing);
+    match exchange.unanswered().filter(|_| way.state == "answered") {
+        Some(reason) => Ok(Way { state: "ended", reason: Some(reason.into()), ..way }),
+        None => Ok(way),
+    }
 }
 
 impl Way {

@@ -93,6 +93,8 @@ pub enum DeliveryMessage {
     Settled(EntryRecord, Settled),
     /// Something may be due (from itself).
     Wake,
+    /// An entry had ended before this attempt at it began (from itself).
+    Gone(EntryRecord),
 }
 
 /// The name of an account's delivery actor.
@@ -178,6 +180,7 @@ impl Actor for DeliveryActor {
                 delivery.attempted(entry, outcome)?;
             }
             DeliveryMessage::Settled(entry, settled) => delivery.settled(entry, settled)?,
+            DeliveryMessage::Gone(entry) => delivery.done(&entry.to, entry.id),
             DeliveryMessage::Wake => delivery.wake_at = None,
         }
         delivery.proceed(&myself).await?;
@@ -480,10 +483,7 @@ fn take(batch: &mut Batch, to: &Destination, id: EntryId) {
 /// One attempt, or one look for evidence; reports to the actor.
 async fn work(deps: DeliveryDeps, entry: EntryRecord, evidence: Option<Evidence>, actor: Myself) {
     let message = match evidence {
-        None => {
-            let (entry, outcome) = attempt(&deps, entry).await;
-            DeliveryMessage::Attempted(entry, outcome)
-        }
+        None => attempt(&deps, entry).await,
         Some(evidence) => {
             let settled = look(&deps, &entry, &evidence).await;
             crash_point("doubt.looked");
@@ -537,24 +537,30 @@ async fn record_late(deps: &DeliveryDeps, mut entry: EntryRecord, outcome: SendO
 }
 
 /// Journals the attempt with its evidence, then makes it.
-async fn attempt(deps: &DeliveryDeps, mut entry: EntryRecord) -> (EntryRecord, SendOutcome) {
+async fn attempt(deps: &DeliveryDeps, mut entry: EntryRecord) -> DeliveryMessage {
+    use DeliveryMessage::{Attempted, Gone};
     let part = outbound(deps, &entry);
     entry.attempts += 1;
     let evidence = match tokio::time::timeout(LOOK_MAX, deps.channel.prepare(&part)).await {
         Ok(Ok(evidence)) => evidence,
-        Ok(Err(failure)) => return (entry, SendOutcome::NotSent(failure)),
+        Ok(Err(failure)) => return Attempted(entry, SendOutcome::NotSent(failure)),
         Err(_) => {
             let failure = SendFailure::transient("the channel was not ready within a minute");
-            return (entry, SendOutcome::NotSent(failure));
+            return Attempted(entry, SendOutcome::NotSent(failure));
         }
     };
     entry.state = EntryState::Sending { since: part.attempted_at, evidence: evidence.clone() };
-    let mut batch = Batch::new();
-    batch.put(entry_key(&entry.to, entry.id), &entry);
+    // One that has ended meanwhile is gone: whoever told of it was late.
+    let (mut batch, key) = (Batch::new(), entry_key(&entry.to, entry.id));
+    batch.expect(Expect::Present(key.clone())).put(key, &entry);
     crash_point("send.before_commit");
-    if let Err(error) = deps.store.commit(batch).await {
-        let failure = SendFailure::transient(error.to_string());
-        return (entry, SendOutcome::NotSent(failure));
+    match deps.store.commit(batch).await {
+        Ok(()) => {}
+        Err(StoreError::Conflict) => return Gone(entry),
+        Err(error) => {
+            let failure = SendFailure::transient(error.to_string());
+            return Attempted(entry, SendOutcome::NotSent(failure));
+        }
     }
     crash_point("send.after_commit");
     let step = JourneyStep::Sending { entry: entry.id.0, attempt: entry.attempts };
@@ -563,7 +569,7 @@ async fn attempt(deps: &DeliveryDeps, mut entry: EntryRecord) -> (EntryRecord, S
         .await
         .unwrap_or_else(|_| SendOutcome::InDoubt("no answer within ten minutes".into()));
     crash_point("send.after_wire");
-    (entry, outcome)
+    Attempted(entry, outcome)
 }
 
 fn outbound(deps: &DeliveryDeps, entry: &EntryRecord) -> Outbound {

@@ -78,6 +78,13 @@ pub enum ProviderMessage {
         /// Where the answer goes.
         reply: Reply,
     },
+    /// Nobody waits for the answer of this turn any more (from a session): stop its call.
+    Forget {
+        /// The session.
+        session: String,
+        /// The turn.
+        turn: u64,
+    },
     /// A call ended (from itself).
     Ended(Call, Result<Completion, Failure>),
 }
@@ -154,6 +161,11 @@ impl Actor for ProviderActor {
                 calls.deps.health.taken();
                 if let Some(reply) = calls.join(&turn, &request, reply) {
                     reply(Report::NotAsked);
+                }
+            }
+            ProviderMessage::Forget { session, turn } => {
+                if calls.asked.get(&session).is_some_and(|asked| asked.turn == turn) {
+                    calls.forget(&session);
                 }
             }
             ProviderMessage::Ended(call, result) => calls.ended(&call, result),

@@ -13,6 +13,7 @@ use telson_supervision::dynamic::DynamicMessage;
 use telson_supervision::{Health, Registry, Via};
 
 use super::admission::{Admission, AdmitError, Admitted, DeclinedRow, Relayed};
+use super::busy::{self, BusyBook};
 use super::pairing::{PAIRING_CODE_CHARS, PairingBook, Requested};
 use super::record::pairing_key;
 use super::route::{Route, route};
@@ -26,12 +27,17 @@ use crate::inbox::{CursorRecord, DedupeRecord, Fate, InboxRecord, cursor_key, de
 use crate::load::LoadSnapshot;
 use crate::message::{AccountKey, Envelope, EnvelopeId, Inbound, SessionKey};
 use crate::outbox::{Draft, EntryRecord, Outbox};
+use crate::session::command::Command;
 use crate::session::machine::Event;
 use crate::session::{SESSIONS, SessionMessage, Sessions};
 use crate::store::{Batch, Expect, Key, Space, Store, StoreError};
 
 /// The name it answers to.
 const NAME: &str = "router";
+
+/// Stops that are taken in beyond the limit of waiting messages. Each ends as soon as its session
+/// reads it.
+const STOPS_MAX: u64 = 100;
 
 /// Makes the random part of pairing codes.
 pub type CodeSource = Arc<dyn Fn() -> [u8; PAIRING_CODE_CHARS] + Send + Sync>;
@@ -85,6 +91,8 @@ pub struct Router {
     in_flight: HashSet<Key>,
     pending: HashMap<u64, Pending>,
     tickets: u64,
+    /// Who knows that too much waits.
+    told_busy: BusyBook,
 }
 
 /// An admission on its way to the disk.
@@ -122,6 +130,7 @@ impl Actor for RouterActor {
             in_flight: HashSet::new(),
             pending: HashMap::new(),
             tickets: 0,
+            told_busy: BusyBook::default(),
         })
     }
 
@@ -177,7 +186,8 @@ impl Router {
             return;
         }
         let waiting = LoadSnapshot::of(&self.deps.store).waiting;
-        if admission.has_messages() && waiting >= self.deps.waiting_max {
+        if waiting >= self.waiting_max(&admission) {
+            self.tell_busy(myself, &admission);
             answer(reply, Err(AdmitError::Busy { waiting }));
             return;
         }
@@ -193,6 +203,52 @@ impl Router {
                 self.submit(myself, batch, pending);
             }
             Err(error) => answer(reply, Err(AdmitError::Store(error))),
+        }
+    }
+
+    /// How many may wait before this admission: a stop must get through where nothing else does.
+    fn waiting_max(&self, admission: &Admission) -> u64 {
+        let mut inbound = admission.inbound.iter();
+        if !admission.has_messages() {
+            u64::MAX
+        } else if admission.relayed.is_empty()
+            && inbound.all(|inbound| Command::parse(&inbound.text) == Some(Command::Stop))
+        {
+            self.deps.waiting_max.saturating_add(STOPS_MAX)
+        } else {
+            self.deps.waiting_max
+        }
+    }
+
+    /// The people whose messages are refused for now read why, each conversation once in a while.
+    fn tell_busy(&mut self, myself: &Myself, admission: &Admission) {
+        if self.deps.outbox.backlog(&admission.account).len() >= self.deps.undelivered_max {
+            return;
+        }
+        let (now, mut batch, mut pending) =
+            (self.deps.clock.now(), Batch::new(), Pending::default());
+        for inbound in &admission.inbound {
+            let book = self.pairing.get(&inbound.account);
+            let paired = |sender: &str| book.is_some_and(|book| book.is_paired(sender));
+            let Route::Session { key, .. } = route(inbound, &self.deps.rules, &paired) else {
+                continue;
+            };
+            let key_of_id = dedupe_key(&inbound.account, &inbound.dedupe_key);
+            if self.is_known(&key_of_id, &pending).unwrap_or(true)
+                || !self.told_busy.tells(&inbound.reply_to, now)
+            {
+                continue;
+            }
+            let to = inbound.reply_to.clone();
+            let (text, is_answer) = (busy::TEXT.to_owned(), false);
+            let draft = Draft { session: key, turn: 0, to, text, is_answer };
+            match self.deps.outbox.add(&mut batch, &draft, now) {
+                Ok(entries) => pending.replies.extend(entries),
+                Err(error) => tracing::debug!(%error, "nobody can be told that too much waits"),
+            }
+        }
+        if !pending.replies.is_empty() {
+            self.submit(myself, batch, pending);
         }
     }
 

@@ -4,6 +4,7 @@ mod access;
 mod actor;
 mod admission;
 mod bindings;
+mod busy;
 mod handle;
 mod pairing;
 mod record;

@@ -4,6 +4,8 @@
 //! through the outbox. [`machine`](super::machine) decides; this file only performs.
 //! Restart: reloads everything from the store. Invariants: S1 (with the dynamic supervisor), S2, D2, D7.
 
+mod ending;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,10 +18,12 @@ use super::lane::LaneSettings;
 use super::machine::{
     Ask, Effect, Event, FinishedTurn, HISTORY_EXCHANGES_MAX, Loaded, Occasion, Session, Settings,
 };
+use super::queue::queue_key;
 use super::record::{
     Exchange, SessionRecord, TurnRecord, exchange_key, exchange_prefix, session_key, turn_key,
 };
 use super::steps::{Opening, StepId, StepRecord, Steps, step_key, step_of_key, step_prefix};
+use crate::channel::typing::{Lease, Leaser};
 use crate::clock::{Clock, Timestamp};
 use crate::crash_point::crash_point;
 use crate::dead_letter::{self, DeadLetter, DeadLetterId, Item, Reason};
@@ -73,6 +77,8 @@ pub struct SessionDeps {
     pub idle_max: Duration,
     /// Which sessions are alive, to notice one that crashed.
     pub lives: Lives,
+    /// Shows that an answer is being made.
+    pub typing: Leaser,
 }
 
 /// Sessions that have begun and not ended in order. One that begins twice has crashed in between.
@@ -130,6 +136,8 @@ struct State {
     session: Option<Session>,
     /// Whether the session's facts are in the store.
     known: bool,
+    /// For which turn it is shown that an answer is being made.
+    typing: Option<(u64, Option<Lease>)>,
 }
 
 type Myself = ActorRef<SessionMessage>;
@@ -142,7 +150,7 @@ impl Actor for SessionActor {
 
     async fn pre_start(&self, _: Myself, (key, deps): Self::Arguments) -> Outcome<State> {
         let agent = key.agent().unwrap_or_default();
-        Ok(State { key, deps, agent, session: None, known: false })
+        Ok(State { key, deps, agent, session: None, known: false, typing: None })
     }
 
     // Reading happens here and not in pre_start: the supervisor of all sessions waits for that.
@@ -192,6 +200,7 @@ impl State {
             .collect();
         let turn: Option<TurnRecord> = store.get(&turn_key(&self.key))?;
         let steps = self.load_steps()?;
+        let queue = self.deps.store.get(&queue_key(&self.key))?.unwrap_or_default();
         self.known = store.contains(&session_key(&self.key))?;
         if crashed {
             // It may have died between the commit of an answer and telling the delivery actor.
@@ -200,7 +209,7 @@ impl State {
         let after_crash = crashed
             || turn.is_some()
             || inbox.iter().any(|record| Epoch(record.epoch) < store.epoch());
-        Ok(Loaded { inbox, history, turn, steps, after_crash })
+        Ok(Loaded { inbox, history, turn, steps, queue, after_crash })
     }
 
     /// The recorded steps of a turn that did not end: there is at most one (S2).
@@ -240,7 +249,18 @@ impl State {
         for effect in effects {
             self.perform(myself, effect).await?;
         }
+        self.lease_typing();
         Ok(())
+    }
+
+    /// The lease belongs to the turn in flight and ends with it.
+    fn lease_typing(&mut self) {
+        let turn = self.session.as_ref().and_then(Session::awaited);
+        if turn.map(|(turn, _)| turn) == self.typing.as_ref().map(|(turn, _)| *turn) {
+            return;
+        }
+        // The new one begins before the old one ends: it does not flicker between two turns.
+        self.typing = turn.map(|(turn, to)| (turn, self.deps.typing.lease(to)));
     }
 
     async fn perform(&mut self, myself: &Myself, effect: Effect) -> Outcome {
@@ -268,6 +288,8 @@ impl State {
             Effect::DeadLetter { records, reason, notice, turn } => {
                 self.dead_letter(records, reason, notice, turn).await?;
             }
+            Effect::End(ended) => self.end(*ended).await?,
+            Effect::Stopped(asker, stopped) => asker.tell(stopped),
             Effect::WakeAt(at) => {
                 let pause = at.since(self.deps.clock.steady()).max(Duration::from_millis(1));
                 myself.send_after(pause, || SessionMessage(Event::Tick));

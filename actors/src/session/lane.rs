@@ -10,6 +10,7 @@
 //!
 //! One turn at a time is the caller's part: it asks for the next batch when no turn is in flight.
 
+mod boundary;
 mod render;
 
 use std::collections::VecDeque;
@@ -56,6 +57,11 @@ pub enum Mode {
     Followup,
     /// One turn for all messages of one destination, once it is quiet.
     Collect,
+    /// Into the running turn at its next boundary, so that its answer answers them too; else like
+    /// [`Mode::Followup`].
+    Steer,
+    /// The running turn ends unanswered, and one turn takes all that wait for its destination.
+    Interrupt,
 }
 
 /// What gives way when the lane is full.
@@ -111,6 +117,8 @@ pub struct Waiting {
     pub text: String,
     /// When it was admitted. A time ahead of the clock (which may step back) is moved back to it.
     pub at: Timestamp,
+    /// How it becomes a turn, where it says so itself.
+    pub mode: Option<Mode>,
 }
 
 /// What became of a pushed message.
@@ -240,11 +248,6 @@ impl Lane {
         self.waiting.is_empty() && self.folded.is_empty()
     }
 
-    fn knows(&self, id: EnvelopeId) -> bool {
-        self.waiting.iter().chain(&self.folded).any(|waiting| waiting.id == id)
-            || self.left.contains(&id)
-    }
-
     fn dropped(&mut self, message: Waiting) -> Pushed {
         self.mark_left(message.id);
         Pushed::Dropped(message)
@@ -297,24 +300,14 @@ impl Lane {
 
     /// When the batch for this destination may start; `None` means at once.
     fn ready_at(&mut self, reply_to: &Destination, now: Timestamp) -> Option<Timestamp> {
-        let LaneSettings { mode, quiet, .. } = self.settings;
         let overflowed = self.folded.iter().any(|message| message.reply_to == *reply_to);
-        if mode == Mode::Followup || overflowed {
-            return None;
-        }
-        let mut times = Vec::new();
-        for message in self.waiting.iter_mut().filter(|message| message.reply_to == *reply_to) {
-            // The clock may have stepped back: waiting for a time far ahead would be a hang.
-            message.at = message.at.min(now);
-            times.push(message.at);
-        }
-        let (oldest, newest) = (*times.iter().min()?, *times.iter().max()?);
-        Some(newest.plus(quiet).min(oldest.plus(quiet * QUIET_WINDOWS_MAX)))
+        if overflowed { None } else { self.quiet_at(reply_to, now) }
     }
 
     fn take(&mut self, reply_to: Destination) -> Batch {
         let mut folded = take_where(&mut self.folded, usize::MAX, &reply_to);
-        let limit = if self.settings.mode == Mode::Followup { 1 } else { usize::MAX };
+        let joins = |mode| matches!(mode, Mode::Collect | Mode::Interrupt);
+        let limit = self.leading(&reply_to, joins).max(1);
         let mut members = take_where(&mut self.waiting, limit, &reply_to);
         if members.is_empty() {
             // The whole destination has overflowed: its newest message is the one to answer.

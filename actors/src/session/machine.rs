@@ -5,6 +5,7 @@
 //! interrupt it anywhere: what has to survive is in the effect that comes first.
 
 mod effect;
+mod steering;
 mod turn;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -12,7 +13,9 @@ use std::time::Duration;
 
 pub use self::effect::{Ask, Effect, FinishedTurn, Occasion};
 use self::turn::{InFlight, Past};
-use super::lane::{Batch, Lane, LaneSettings, Next, Pushed, Waiting, render};
+use super::ending::{Asker, Stopped};
+use super::lane::{Batch, Lane, LaneSettings, Next, Pushed, render};
+use super::queue::QueueChoice;
 use super::record::{Exchange, TurnRecord};
 use super::steps::{Opening, StepId, StepRecord, Steps};
 use crate::clock::Timestamp;
@@ -51,6 +54,8 @@ pub enum Event {
     Tick,
     /// Its place is wanted.
     MakeRoom,
+    /// An operator or the embedding program ends what runs and what waits.
+    Stop(Asker),
 }
 
 /// Fixed settings of a session.
@@ -75,6 +80,8 @@ pub struct Loaded {
     pub turn: Option<TurnRecord>,
     /// A turn with recorded steps: its number, the steps, and how it began.
     pub steps: Option<(u64, Steps, Opening)>,
+    /// How a person wants it to queue.
+    pub queue: QueueChoice,
     /// Whether unanswered messages may have been in flight when an earlier life ended.
     pub after_crash: bool,
 }
@@ -84,6 +91,10 @@ pub struct Loaded {
 pub struct Session {
     settings: Settings,
     lane: Lane,
+    /// How a person wants it to queue, above the settings.
+    queue: QueueChoice,
+    /// Whether the person was told that the lane is full.
+    told_full: bool,
     /// What waits or is in flight. Boxed in a tree: an idle session holds no room for messages.
     records: BTreeMap<EnvelopeId, Box<InboxRecord>>,
     history: VecDeque<Past>,
@@ -102,10 +113,12 @@ pub struct Session {
 impl Session {
     /// A session as its store shows it.
     pub fn new(settings: Settings, loaded: Loaded, now: Timestamp) -> (Self, Vec<Effect>) {
-        let lane = Lane::new(settings.lane);
+        let lane = Lane::new(loaded.queue.over(settings.lane));
         let mut session = Self {
             settings,
             lane,
+            queue: loaded.queue,
+            told_full: false,
             records: BTreeMap::new(),
             history: remembered(loaded.history),
             turn: None,
@@ -121,18 +134,12 @@ impl Session {
         }
         let mut effects = Vec::new();
         let resumed = loaded.steps.filter(|(_, _, opening)| opening.is_among(&loaded.inbox));
-        for record in loaded.inbox {
-            let id = record.envelope.id;
-            if resumed.as_ref().is_some_and(|(_, _, opening)| opening.members.contains(&id)) {
-                session.lane.mark_left(id);
-                session.records.insert(id, Box::new(record));
-            } else {
-                let pushed = session.lane.restore(waiting(&record, now));
-                session.take(Box::new(record), pushed, &mut effects);
-            }
+        let waiting = session.recall(resumed, loaded.inbox, now);
+        for record in waiting {
+            session.restore(record, now, &mut effects);
         }
-        if let Some((turn, steps, opening)) = resumed {
-            session.resume(turn, steps, opening, now, &mut effects);
+        if let Some(turn) = session.turn.take() {
+            session.start(turn, &mut effects, now);
         }
         session.proceed(now, &mut effects);
         (session, effects)
@@ -144,6 +151,8 @@ impl Session {
         if self.has_left {
             if let Event::Inbound(record) = event {
                 effects.push(Effect::GiveBack(record));
+            } else if let Event::Stop(asker) = event {
+                effects.push(Effect::Stopped(asker, Stopped::default()));
             }
             return effects;
         }
@@ -167,6 +176,7 @@ impl Session {
                 self.check(now, &mut effects);
             }
             Event::MakeRoom => self.is_leaving = true,
+            Event::Stop(asker) => self.stop_for(asker, now, &mut effects),
         }
         self.proceed(now, &mut effects);
         effects
@@ -188,7 +198,14 @@ impl Session {
     }
 
     fn accept(&mut self, record: Box<InboxRecord>, now: Timestamp, effects: &mut Vec<Effect>) {
-        let pushed = self.lane.push(waiting(&record, now));
+        let Some((record, waiting)) = self.obey(record, now, effects) else { return };
+        let pushed = self.lane.push(waiting);
+        self.take(record, pushed, effects);
+    }
+
+    fn restore(&mut self, record: InboxRecord, now: Timestamp, effects: &mut Vec<Effect>) {
+        let Some((record, waiting)) = self.obey(Box::new(record), now, effects) else { return };
+        let pushed = self.lane.restore(waiting);
         self.take(record, pushed, effects);
     }
 
@@ -235,6 +252,7 @@ impl Session {
     }
 
     fn begin(&mut self, batch: Batch, now: Timestamp, effects: &mut Vec<Effect>) {
+        self.told_full = false;
         let members: Vec<EnvelopeId> = batch.ids().collect();
         let turn = InFlight {
             turn: members.iter().map(|id| id.0).min().unwrap_or_default(),
@@ -249,28 +267,34 @@ impl Session {
         self.start(turn, effects, now);
     }
 
-    /// Goes on with a turn of an earlier life, behind its last recorded step.
-    fn resume(
+    /// Takes up a turn of an earlier life, behind its last recorded step; gives back what waits.
+    fn recall(
         &mut self,
-        turn: u64,
-        steps: Steps,
-        opening: Opening,
+        resumed: Option<(u64, Steps, Opening)>,
+        inbox: Vec<InboxRecord>,
         now: Timestamp,
-        effects: &mut Vec<Effect>,
-    ) {
-        let first = opening.members.first().and_then(|id| self.records.get(id));
-        let Some(first) = first else { return };
-        let turn = InFlight {
+    ) -> Vec<InboxRecord> {
+        let Some((turn, steps, opening)) = resumed else { return inbox };
+        let mut members = opening.members;
+        members.extend(steps.steered());
+        let (owned, waiting): (Vec<_>, Vec<_>) =
+            inbox.into_iter().partition(|record| members.contains(&record.envelope.id));
+        let Some(first) = owned.first() else { return waiting };
+        self.turn = Some(InFlight {
             turn,
-            members: opening.members,
             reply_to: first.envelope.inbound.reply_to.clone(),
+            members: owned.iter().map(|record| record.envelope.id).collect(),
             prompt: opening.prompt,
             started_at: opening.started_at,
             steps,
             tries: 1,
             ask_at: now.plus(ASK_AGAIN),
-        };
-        self.start(turn, effects, now);
+        });
+        for record in owned {
+            self.lane.mark_left(record.envelope.id);
+            self.records.insert(record.envelope.id, Box::new(record));
+        }
+        waiting
     }
 
     fn start(&mut self, turn: InFlight, effects: &mut Vec<Effect>, now: Timestamp) {
@@ -410,6 +434,7 @@ impl Session {
         let done = in_flight.steps.open_calls().is_empty();
         effects.push(Effect::Record { turn, step, record: Box::new(StepRecord::Result(result)) });
         if done {
+            self.steer(effects);
             self.ask(Occasion::Anew, effects);
         }
     }
@@ -473,20 +498,9 @@ impl Session {
     /// A message leaves the full lane without a turn.
     fn overflow(&mut self, id: EnvelopeId, effects: &mut Vec<Effect>) {
         let records = self.records.remove(&id).map(|record| *record).into_iter().collect();
-        let (reason, notice, turn) = (Reason::Overflow, None, None);
+        let notice = self.full_notice();
+        let (reason, turn) = (Reason::Overflow, None);
         effects.push(Effect::DeadLetter { records, reason, notice, turn });
-    }
-}
-
-/// A message as the lane sees it.
-fn waiting(record: &InboxRecord, now: Timestamp) -> Waiting {
-    let inbound = &record.envelope.inbound;
-    Waiting {
-        id: record.envelope.id,
-        reply_to: inbound.reply_to.clone(),
-        sender: inbound.sender.clone(),
-        text: inbound.text.clone(),
-        at: now,
     }
 }
 
@@ -494,7 +508,8 @@ fn waiting(record: &InboxRecord, now: Timestamp) -> Waiting {
 /// many times what is kept.
 fn remembered(exchanges: Vec<Exchange>) -> VecDeque<Past> {
     let mut history = VecDeque::with_capacity(exchanges.len());
-    history.extend(exchanges.into_iter().map(Past::from));
+    let of_agent = exchanges.into_iter().filter(|exchange| !exchange.is_of_gateway());
+    history.extend(of_agent.map(Past::from));
     history
 }
 
@@ -530,5 +545,7 @@ impl From<&InboxRecord> for super::record::Said {
     }
 }
 
+#[cfg(test)]
+mod crash_tests;
 #[cfg(test)]
 mod tests;

@@ -4,14 +4,18 @@
 //! supervisor, one actor per key, started by the first message and passivated when idle.
 
 mod actor;
+pub mod command;
+mod ending;
 pub mod lane;
 pub mod machine;
+pub mod queue;
 mod record;
 pub mod steps;
 
 pub use actor::{
     AgentProfile, Lives, SESSIONS, SessionDeps, SessionMessage, Sessions, sessions_child,
 };
+pub use ending::{Asker, Stopped};
 pub use record::{
     Exchange, Said, SessionRecord, TurnRecord, exchange_key, exchange_prefix, session_key,
     session_prefix, turn_key,

@@ -12,6 +12,7 @@ use crate::message::{EnvelopeId, SessionKey};
 use crate::provider::{
     Completion, Part, Role, ToolCall, ToolResult, ToolStatus, TurnMessage, Usage,
 };
+use crate::store::codec::older;
 use crate::store::{Key, Record};
 
 use super::record::turn_key;
@@ -34,7 +35,21 @@ pub enum StepRecord {
     },
     /// A tool has answered.
     Result(ToolResult),
+    /// Newer messages were put into the turn, behind the results of this answer's calls.
+    Steered(Steered),
 }
+
+/// Messages put into a running turn: its answer answers them too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Steered {
+    /// The messages.
+    pub members: Vec<EnvelopeId>,
+    /// What the model reads of them.
+    pub text: String,
+}
+
+/// The place of what was steered in behind an answer: after all its calls.
+const STEERED: u32 = u32::MAX;
 
 /// How a turn began. A turn that goes on after a crash answers the same messages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +71,12 @@ impl Opening {
 }
 
 impl Record for StepRecord {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    /// Nothing was steered then; the rest is as it was.
+    fn from_older(version: u8, payload: &[u8]) -> Option<Self> {
+        (version == 1).then(|| older(payload)).flatten()
+    }
 }
 
 /// Where a step stands in its turn: the number of the answer, then 0 for the answer itself or the
@@ -98,12 +118,13 @@ struct Round {
     parts: Vec<Part>,
     usage: Usage,
     results: Vec<Option<ToolResult>>,
+    steered: Option<Steered>,
 }
 
 impl Round {
     fn new(parts: Vec<Part>, usage: Usage) -> Self {
         let calls = parts.iter().filter(|part| matches!(part, Part::Call(_))).count();
-        Self { parts, usage, results: vec![None; calls] }
+        Self { parts, usage, results: vec![None; calls], steered: None }
     }
 
     fn calls(&self) -> impl Iterator<Item = &ToolCall> {
@@ -128,6 +149,11 @@ impl Steps {
                     steps.0.push(Round::new(parts, usage));
                 }
                 StepRecord::Result(result) => steps.set(id, result),
+                StepRecord::Steered(steered) => {
+                    if let Some(round) = steps.round_mut(id.round) {
+                        round.steered = Some(steered);
+                    }
+                }
                 StepRecord::Answer { .. } => {}
             }
         }
@@ -166,9 +192,29 @@ impl Steps {
         }
     }
 
+    /// Puts messages behind the results of the last answer; answers where that has to be recorded.
+    /// Nothing if there is no such place, or not any more.
+    pub fn steer(&mut self, steered: Steered) -> Option<StepId> {
+        let id = StepId { round: self.round().checked_sub(1)?, place: STEERED };
+        let last = self.0.last_mut()?;
+        if last.steered.is_some() || last.results.iter().any(Option::is_none) {
+            return None;
+        }
+        last.steered = Some(steered);
+        Some(id)
+    }
+
+    /// The messages that were steered in, in order.
+    pub fn steered(&self) -> impl Iterator<Item = EnvelopeId> {
+        self.0.iter().filter_map(|round| round.steered.as_ref()).flat_map(|s| s.members.clone())
+    }
+
+    fn round_mut(&mut self, round: u32) -> Option<&mut Round> {
+        usize::try_from(round).ok().and_then(|round| self.0.get_mut(round))
+    }
+
     fn set(&mut self, id: StepId, result: ToolResult) {
-        let round = usize::try_from(id.round).ok().and_then(|round| self.0.get_mut(round));
-        if let (Some(round), Some(place)) = (round, place(id))
+        if let (Some(round), Some(place)) = (self.round_mut(id.round), place(id))
             && let Some(slot) = round.results.get_mut(place)
         {
             *slot = Some(result);
@@ -195,7 +241,9 @@ impl Steps {
             let results = round.calls().zip(&round.results).map(|(call, result)| {
                 Part::Result(result.clone().unwrap_or_else(|| ToolResult::unknown(call)))
             });
-            messages.push(TurnMessage { role: Role::User, parts: results.collect() });
+            let steered = round.steered.iter().map(|steered| Part::Text(steered.text.clone()));
+            messages
+                .push(TurnMessage { role: Role::User, parts: results.chain(steered).collect() });
         }
         messages
     }
@@ -222,6 +270,7 @@ impl Steps {
             ids.push(StepId { round, place: 0 });
             let done = (1..).zip(&step.results).filter(|(_, result)| result.is_some());
             ids.extend(done.map(|(place, _)| StepId { round, place }));
+            ids.extend(step.steered.as_ref().map(|_| StepId { round, place: STEERED }));
         }
         ids
     }
@@ -263,6 +312,26 @@ mod tests {
         }
     }
 
+    fn steered(round: u32) -> Steered {
+        Steered { members: vec![EnvelopeId(100 + u64::from(round))], text: "and this".into() }
+    }
+
+    #[test]
+    fn steps_from_before_steering_are_still_read() {
+        #[derive(Serialize, Deserialize)]
+        #[serde(transparent)]
+        struct Old(StepRecord);
+        impl Record for Old {
+            const VERSION: u8 = 1;
+        }
+        let session = SessionKey::main("main", "main").unwrap();
+        let id = StepId { round: 0, place: 1 };
+        let key = step_key(&session, 7, id);
+        let bytes = crate::store::codec::encode(&key, &Old(StepRecord::Result(result(id))));
+        let read = crate::store::codec::decode::<StepRecord>(&key, &bytes);
+        assert_eq!(read, Ok(StepRecord::Result(result(id))));
+    }
+
     fn opening() -> Opening {
         Opening { members: vec![EnvelopeId(1)], prompt: "hi".into(), started_at: Timestamp(0) }
     }
@@ -271,12 +340,12 @@ mod tests {
         // D7: whatever prefix of the journal a crash leaves, the turn goes on behind it.
         #[test]
         fn a_journal_cut_anywhere_goes_on_behind_its_last_record(
-            rounds in prop::collection::vec(1u32..4, 1..5),
+            rounds in prop::collection::vec((1u32..4, any::<bool>()), 1..5),
             cut in 0usize..40,
         ) {
             let session = SessionKey::main("main", "main").unwrap();
             let (mut steps, mut journal) = (Steps::default(), Vec::new());
-            for calls in rounds {
+            for (calls, is_steered) in rounds {
                 let answer = answer(calls);
                 let opening = (steps.round() == 0).then(opening);
                 let (parts, usage) = (answer.parts.clone(), answer.usage);
@@ -287,6 +356,12 @@ mod tests {
                     journal.push((id, StepRecord::Result(result(id))));
                 }
                 prop_assert!(steps.open_calls().is_empty());
+                if is_steered {
+                    let steered = steered(steps.round());
+                    let id = steps.steer(steered.clone()).unwrap();
+                    prop_assert_eq!(steps.steer(steered.clone()), None, "once for an answer");
+                    journal.push((id, StepRecord::Steered(steered)));
+                }
             }
             let keys: Vec<_> = journal.iter().map(|(id, _)| step_key(&session, 7, *id)).collect();
             prop_assert!(keys.is_sorted(), "the store gives them back in order");
@@ -307,8 +382,14 @@ mod tests {
             // Every call the model is shown has a result beside it.
             for pair in cut.messages().chunks(2) {
                 let calls = pair[0].parts.iter().filter(|part| matches!(part, Part::Call(_)));
-                prop_assert_eq!(calls.count(), pair[1].parts.len());
+                let results = pair[1].parts.iter().filter(|part| matches!(part, Part::Result(_)));
+                prop_assert_eq!(calls.count(), results.count());
             }
+            // What was steered in is shown as often as it is recorded.
+            let recorded = |(_, record): &&(StepId, StepRecord)| matches!(record, StepRecord::Steered(_));
+            prop_assert_eq!(cut.steered().count(), journal.iter().filter(recorded).count());
+            let shown = format!("{:?}", cut.messages());
+            prop_assert_eq!(shown.matches("and this").count(), cut.steered().count());
             prop_assert_eq!(cut.usage().input, 2 * u64::from(cut.round()));
         }
     }

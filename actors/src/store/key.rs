@@ -22,6 +22,8 @@ pub enum Space {
     Session = 0x22,
     /// What was said.
     Transcript = 0x23,
+    /// How a session queues, where a person has said so.
+    Queue = 0x24,
     /// Entries to be delivered.
     Outbox = 0x30,
     /// Entries that were delivered.
@@ -40,13 +42,14 @@ impl Space {
         [Space::Inbox, Space::Outbox, Space::DeadLetter, Space::Quarantine];
 
     /// Spaces of the other rooms' records.
-    pub(super) const RECORDS: [Space; 11] = [
+    pub(super) const RECORDS: [Space; 12] = [
         Space::Cursor,
         Space::Dedupe,
         Space::Inbox,
         Space::Turn,
         Space::Session,
         Space::Transcript,
+        Space::Queue,
         Space::Outbox,
         Space::Receipt,
         Space::DeadLetter,

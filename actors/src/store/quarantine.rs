@@ -42,7 +42,7 @@ impl Damaged {
 
     /// What it was, in a word.
     pub fn kind(&self) -> &'static str {
-        const KINDS: [(Space, &str); 11] = [
+        const KINDS: [(Space, &str); 12] = [
             (Space::Meta, "store"),
             (Space::Cursor, "cursor"),
             (Space::Dedupe, "platform id"),
@@ -50,6 +50,7 @@ impl Damaged {
             (Space::Turn, "turn"),
             (Space::Session, "session"),
             (Space::Transcript, "exchange"),
+            (Space::Queue, "queue choice"),
             (Space::Outbox, "reply"),
             (Space::Receipt, "receipt"),
             (Space::DeadLetter, "dead letter"),

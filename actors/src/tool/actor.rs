@@ -10,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use telson_supervision::{Health, Registry, Via, task};
 
 use super::cap::{RESULT_CHARS_MAX, cap};
@@ -75,6 +75,13 @@ pub enum ToolMessage {
         /// Where the result goes.
         reply: ToolReply,
     },
+    /// Nobody waits for the calls of this turn any more (from a session): stop them.
+    Forget {
+        /// The session.
+        session: SessionKey,
+        /// The turn.
+        turn: u64,
+    },
     /// A call ended (from itself).
     Ended(CallKey, ToolResult),
 }
@@ -86,7 +93,7 @@ pub struct ToolActor;
 pub struct Calls {
     deps: ToolDeps,
     running: HashMap<CallKey, Running>,
-    tasks: HashMap<ActorId, CallKey>,
+    tasks: HashMap<ActorId, (ActorCell, CallKey)>,
     recent: VecDeque<(CallKey, ToolResult)>,
 }
 
@@ -115,6 +122,7 @@ impl Actor for ToolActor {
                 calls.deps.health.taken();
                 calls.call(&myself, key, &agent, Running { call, reply }, again).await?;
             }
+            ToolMessage::Forget { session, turn } => calls.forget(&session, turn),
             ToolMessage::Ended(key, result) => calls.ended(key, result),
         }
         Ok(())
@@ -171,7 +179,7 @@ impl Calls {
         let work =
             work(toolbox, tool, invocation, key.clone(), wanted.call.clone(), myself.clone());
         let task = task::spawn(myself.get_cell(), work).await?;
-        self.tasks.insert(task.get_id(), key.clone());
+        self.tasks.insert(task.get_id(), (task, key.clone()));
         self.running.insert(key, wanted);
         Ok(())
     }
@@ -236,8 +244,19 @@ impl Calls {
         }
     }
 
+    /// Stops the calls of a turn. What they have done so far stays done.
+    fn forget(&mut self, session: &SessionKey, turn: u64) {
+        let is_of_turn = |key: &CallKey| key.session == *session && key.turn == turn;
+        self.running.retain(|key, _| !is_of_turn(key));
+        for (task, key) in self.tasks.values() {
+            if is_of_turn(key) {
+                task.kill();
+            }
+        }
+    }
+
     fn crashed(&mut self, task: ActorId, error: &str) {
-        let Some(key) = self.tasks.remove(&task) else { return };
+        let Some((_, key)) = self.tasks.remove(&task) else { return };
         let Some(running) = self.running.get(&key) else { return };
         let text = format!("the tool crashed: {error}; whether it took effect is unknown");
         let result = failed(&running.call, text);

@@ -16,6 +16,7 @@ pub(super) fn message(id: u64, target: &str, at: i64) -> Waiting {
         sender: "p".to_owned(),
         text: format!("text {id}"),
         at: Timestamp(at),
+        mode: None,
     }
 }
 

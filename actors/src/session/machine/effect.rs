@@ -1,5 +1,6 @@
 //! What a session wants done: the output of its machine.
 
+use super::super::ending::{Asker, Ended, Stopped};
 use super::super::record::{Exchange, TurnRecord};
 use super::super::steps::{StepId, StepRecord};
 use crate::clock::Timestamp;
@@ -46,6 +47,11 @@ pub enum Effect {
         /// The turn that ends with them, if it had begun, and its recorded steps.
         turn: Option<(u64, Vec<StepId>)>,
     },
+    /// End messages without an answer of the agent: the end of commands and of what they end. Then
+    /// stop what still runs for their turn.
+    End(Box<Ended>),
+    /// Tell whoever asked for a stop what it stopped.
+    Stopped(Asker, Stopped),
     /// Send [`Event::Tick`](super::Event::Tick) at this time.
     WakeAt(Timestamp),
     /// Drain the mailbox and end.

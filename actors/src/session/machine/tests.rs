@@ -7,6 +7,8 @@ use proptest::test_runner::TestCaseError;
 use super::*;
 use crate::message::{AccountKey, ChatKind, Destination, Envelope, Inbound, SessionKey};
 use crate::provider::{Part, ToolCall, ToolStatus};
+use crate::session::ending::Ended;
+use crate::session::lane::Mode;
 
 fn record(id: u64, target: u8) -> InboxRecord {
     let account = AccountKey::new("fake", "default");
@@ -35,15 +37,21 @@ fn record(id: u64, target: u8) -> InboxRecord {
     }
 }
 
-fn settings(lane: LaneSettings) -> Settings {
+pub(super) fn saying(id: u64, target: u8, text: &str) -> InboxRecord {
+    let mut record = record(id, target);
+    record.envelope.inbound.text = text.into();
+    record
+}
+
+pub(super) fn settings(lane: LaneSettings) -> Settings {
     Settings { lane, idle_max: Duration::from_mins(1), model: "fake/model".into() }
 }
 
-fn answer() -> Completion {
+pub(super) fn answer() -> Completion {
     Completion::text("ok")
 }
 
-fn asking(calls: u8) -> Completion {
+pub(super) fn asking(calls: u8) -> Completion {
     let mut completion = Completion::text("let me look");
     completion.parts.extend((0..calls).map(|id| {
         Part::Call(ToolCall {
@@ -56,7 +64,7 @@ fn asking(calls: u8) -> Completion {
     completion
 }
 
-fn done(call: &ToolCall) -> ToolResult {
+pub(super) fn done(call: &ToolCall) -> ToolResult {
     ToolResult {
         call: call.id.clone(),
         name: call.name.clone(),
@@ -72,6 +80,9 @@ fn failure(class: FailureClass) -> Failure {
 #[derive(Debug, Clone)]
 enum Step {
     Push(u8),
+    /// A message that is, or begins with, a command.
+    Command(u8, &'static str),
+    OperatorStop,
     Repeat(u8),
     Answer,
     AskForTools(u8),
@@ -81,9 +92,25 @@ enum Step {
     Wait(i64),
 }
 
+const COMMANDS: &[&str] = &[
+    "/stop",
+    "stop",
+    "/queue",
+    "/queue steer",
+    "/queue collect cap:2 drop:new",
+    "/queue interrupt",
+    "/queue default",
+    "/queue what",
+    "/steer left",
+    "/queue interrupt now this",
+    "/queue followup and this",
+];
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0u8..3).prop_map(Step::Push),
+        1 => (0u8..3, prop::sample::select(COMMANDS)).prop_map(|(to, text)| Step::Command(to, text)),
+        1 => Just(Step::OperatorStop),
         1 => any::<u8>().prop_map(Step::Repeat),
         3 => Just(Step::Answer),
         1 => (1u8..4).prop_map(Step::AskForTools),
@@ -107,6 +134,8 @@ struct Observer {
     /// Steps recorded for the turn in flight.
     recorded: Vec<StepId>,
     has_left: bool,
+    /// What was steered into the turn in flight.
+    steered: Vec<EnvelopeId>,
 }
 
 impl Observer {
@@ -128,8 +157,13 @@ impl Observer {
                     // D7: a step is recorded once.
                     prop_assert!(!self.recorded.contains(&step));
                     self.recorded.push(step);
-                    if matches!(*record, StepRecord::Result(_)) {
-                        self.open.retain(|(open, _)| *open != step);
+                    match *record {
+                        StepRecord::Result(_) => self.open.retain(|(open, _)| *open != step),
+                        StepRecord::Steered(steered) => {
+                            prop_assert!(self.open.is_empty(), "only at a boundary");
+                            self.steered.extend(steered.members);
+                        }
+                        StepRecord::Answer { .. } => {}
                     }
                 }
                 Effect::CallTools { calls, again, .. } => {
@@ -147,9 +181,10 @@ impl Observer {
                         *self.ends.entry(record.envelope.id.0).or_default() += 1;
                     }
                 }
+                Effect::End(ended) => self.ended(*ended)?,
                 Effect::Passivate => self.has_left = true,
                 Effect::GiveBack(_) => prop_assert!(false, "a life that has left is not used"),
-                Effect::JournalAttempt(_) | Effect::WakeAt(_) => {}
+                Effect::JournalAttempt(_) | Effect::WakeAt(_) | Effect::Stopped(..) => {}
             }
         }
         Ok(())
@@ -159,6 +194,22 @@ impl Observer {
         (self.in_flight, self.round) = (None, 0);
         self.open.clear();
         self.recorded.clear();
+        self.steered.clear();
+    }
+
+    fn ended(&mut self, ended: Ended) -> Result<(), TestCaseError> {
+        prop_assert!(ended.members.len() == ended.exchange.said.len());
+        if let Some(turn) = ended.turn {
+            prop_assert!(self.in_flight == Some(turn.turn), "only what runs is ended");
+            let mut recorded = self.recorded.clone();
+            recorded.sort_unstable();
+            prop_assert!(turn.steps == recorded, "what was recorded is removed");
+            self.turn_ends();
+        }
+        for id in ended.members {
+            *self.ends.entry(id.0).or_default() += 1;
+        }
+        Ok(())
     }
 
     /// What the model or the tools say next, if a turn waits for them.
@@ -174,6 +225,8 @@ impl Observer {
         let mut recorded = self.recorded.clone();
         recorded.sort_unstable();
         prop_assert!(finished.steps == recorded, "what was recorded is removed");
+        let steered = |id: &EnvelopeId| finished.members.contains(id);
+        prop_assert!(self.steered.iter().all(steered), "the answer answers what was steered in");
         self.turn_ends();
         prop_assert!(finished.members.len() == finished.exchange.said.len());
         let to = finished.exchange.reply_to.target.clone();
@@ -195,9 +248,8 @@ proptest! {
     fn every_message_ends_exactly_once(
         steps in prop::collection::vec(step(), 0..80),
         cap in 1usize..5,
-        collect: bool,
+        mode in prop::sample::select(&[Mode::Followup, Mode::Collect, Mode::Steer, Mode::Interrupt][..]),
     ) {
-        let mode = if collect { crate::session::lane::Mode::Collect } else { crate::session::lane::Mode::Followup };
         let lane = LaneSettings { mode, cap, patience: Duration::ZERO, ..LaneSettings::default() };
         let mut now = Timestamp(0);
         let (mut session, effects) = Session::new(settings(lane), Loaded::default(), now);
@@ -210,6 +262,11 @@ proptest! {
                     pushed += 1;
                     Event::Inbound(Box::new(record(pushed, target)))
                 }
+                Step::Command(target, text) => {
+                    pushed += 1;
+                    Event::Inbound(Box::new(saying(pushed, target, text)))
+                }
+                Step::OperatorStop => Event::Stop(Asker::new(|_| ())),
                 Step::Repeat(nth) if pushed > 0 => {
                     let id = u64::from(nth) % pushed + 1;
                     if observer.ends.contains_key(&id) {

@@ -1,0 +1,89 @@
+//! Performing the end of messages that have no answer of the agent, and stopping what runs for them.
+
+use super::{Outcome, State, count};
+use crate::event::JourneyStep;
+use crate::inbox::inbox_key;
+use crate::outbox::Draft;
+use crate::provider::{ProviderMessage, provider_name};
+use crate::session::ending::{Ended, EndedTurn};
+use crate::session::queue::{QueueChoice, queue_key};
+use crate::session::record::{exchange_key, turn_key};
+use crate::session::steps::step_key;
+use crate::store::{Batch, Expect, Space};
+use crate::tool::{TOOLS, ToolMessage};
+
+impl State {
+    /// One commit: messages out of the inbox and into the transcript, what people are told into the
+    /// outbox, the turn's journal gone. Only then is stopped what still runs.
+    pub(super) async fn end(&mut self, ended: Ended) -> Outcome {
+        let now = self.deps.clock.now();
+        let Ended { mut exchange, members, turn, notices, queue } = ended;
+        // What is written down says the wall clock.
+        exchange.started_at = now.minus(exchange.finished_at.since(exchange.started_at));
+        exchange.finished_at = now;
+        let mut batch = Batch::new();
+        for id in &members {
+            let key = inbox_key(&self.key, *id);
+            batch.expect(Expect::Present(key.clone())).delete(key);
+        }
+        batch.tally(Space::Inbox, -count(members.len()));
+        self.remove_journal(turn.as_ref(), &mut batch);
+        if let Some(queue) = queue {
+            self.keep_choice(queue, &mut batch);
+        }
+        let mut entries = Vec::new();
+        for notice in notices {
+            let draft = Draft {
+                session: self.key.clone(),
+                turn: exchange.turn,
+                to: notice.to,
+                text: notice.text,
+                is_answer: false,
+            };
+            entries.extend(self.deps.outbox.add(&mut batch, &draft, now)?);
+        }
+        exchange.entries = entries.iter().map(|entry| entry.id.0).collect();
+        let step = JourneyStep::Ended { turn: exchange.turn, reason: exchange.answer.clone() };
+        batch.put(exchange_key(&self.key, exchange.turn), &exchange);
+        // A conflict means that an earlier life has ended this: reload and see.
+        self.deps.store.commit(batch).await?;
+        self.deps.outbox.written(entries);
+        if let Some(turn) = turn {
+            self.stop_calls(&turn);
+        }
+        self.tell(now, step);
+        Ok(())
+    }
+
+    fn remove_journal(&self, turn: Option<&EndedTurn>, batch: &mut Batch) {
+        let Some(EndedTurn { turn, steps }) = turn else { return };
+        batch.delete(turn_key(&self.key));
+        for step in steps {
+            batch.delete(step_key(&self.key, *turn, *step));
+        }
+    }
+
+    fn keep_choice(&self, queue: QueueChoice, batch: &mut Batch) {
+        if queue.is_empty() {
+            batch.delete(queue_key(&self.key));
+        } else {
+            batch.put(queue_key(&self.key), &queue);
+        }
+    }
+
+    /// Nobody waits for these calls any more. One that is on its way to be made regardless would
+    /// report to nobody: the machine knows its turn no longer.
+    fn stop_calls(&self, turn: &EndedTurn) {
+        if let Some(agent) = self.profile() {
+            let provider = self.deps.registry.via(provider_name(&agent.provider));
+            let session = self.key.as_str().to_owned();
+            if provider.cast(ProviderMessage::Forget { session, turn: turn.turn }).is_err() {
+                tracing::debug!(session = %self.key, "the provider restarts: its calls are gone");
+            }
+        }
+        let message = ToolMessage::Forget { session: self.key.clone(), turn: turn.turn };
+        if self.deps.registry.via(TOOLS).cast(message).is_err() {
+            tracing::debug!(session = %self.key, "the tools restart: their calls are gone");
+        }
+    }
+}

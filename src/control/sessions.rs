@@ -1,0 +1,19 @@
+//! Methods about single sessions.
+
+use serde_json::{Value, json};
+use telson_actors::message::SessionKey;
+
+use super::frame::ErrorBody;
+use crate::engine::Engine;
+
+/// `sessions.abort {key}`: ends what runs and what waits.
+pub(super) async fn abort(engine: Engine, params: Value) -> Result<Value, ErrorBody> {
+    let key = params.get("key").and_then(Value::as_str).unwrap_or_default();
+    let session = SessionKey::parse(key).map_err(|error| {
+        let help = "`telson why` shows the session of a message";
+        ErrorBody::invalid(format!("params.key: {error}; {help}"))
+    })?;
+    let stopped =
+        engine.abort(&session).await.map_err(|error| ErrorBody::unavailable(error.to_string()))?;
+    Ok(json!({"session": session.as_str(), "stopped": stopped}))
+}

@@ -1,0 +1,45 @@
+//! At the global cap nothing more is taken in; whoever writes is told once, and nothing is lost.
+
+use std::sync::Arc;
+
+use telson::Limits;
+use telson_actors::router::AdmitError;
+use telson_actors::session::lane::Mode;
+use telson_actors::store::MemoryBackend;
+
+use crate::desk::{Desk, stop, until};
+use crate::support::{Platform, direct, idle};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_the_cap_a_person_is_told_once_and_answered_later() {
+    let (platform, desk) = (Platform::new(), Desk::default());
+    let limits = Limits { waiting_max: 1, ..Limits::default() };
+    let engine = desk
+        .engine(&platform, Mode::Steer)
+        .limits(limits)
+        .backend(Arc::new(MemoryBackend::new()))
+        .start()
+        .await
+        .unwrap();
+    engine.inject(direct("1", "anna", "hang")).await.unwrap();
+    until("the model is asked", || desk.asked().len() == 1).await;
+    for id in ["2", "2", "3"] {
+        let refused = engine.inject(direct(id, "bert", "hello")).await;
+        assert!(matches!(refused, Err(AdmitError::Busy { waiting: 1 })), "{refused:?}");
+    }
+    until("bert is told", || !platform.sent_to("bert").is_empty()).await;
+    // A repeat of what is in hand already is not told to be busy.
+    let refused = engine.inject(direct("1", "anna", "hang")).await;
+    assert!(matches!(refused, Err(AdmitError::Busy { .. })), "{refused:?}");
+    // A stop gets through where nothing else does.
+    engine.inject(direct("4", "anna", "/stop")).await.unwrap();
+    idle(&engine).await;
+    // The platform offers it again.
+    engine.inject(direct("2", "bert", "hello")).await.unwrap();
+    idle(&engine).await;
+    let told = platform.sent_to("bert");
+    assert!(told[0].starts_with("I am very busy"), "{told:?}");
+    assert_eq!(told[1..], ["hello"]);
+    assert_eq!(platform.sent_to("anna"), ["Stopped."]);
+    stop(engine).await;
+}
