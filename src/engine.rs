@@ -4,6 +4,7 @@
 //! the service and inside any tokio program. Two engines in one process share nothing (A4).
 
 mod builder;
+mod choice;
 mod drain;
 mod late;
 mod tools;
@@ -19,6 +20,7 @@ use telson_actors::event::{Journal, JourneyEvent};
 use telson_actors::journey::{self, Journey};
 use telson_actors::load::LoadSnapshot;
 use telson_actors::message::{Inbound, SessionKey};
+use telson_actors::model::Catalog;
 use telson_actors::outbox::Outbox;
 use telson_actors::router::{Admission, Admissions, AdmitError, Admitted};
 use telson_actors::session::machine::Event as SessionEvent;
@@ -29,6 +31,7 @@ use telson_supervision::{Event, Node, Tree};
 use tokio::sync::broadcast;
 
 pub use builder::{AccountSpec, Builder, ProviderSpec, StartError, StoreSpec};
+pub use choice::ChooseError;
 pub(crate) use late::LateEngine;
 pub(crate) use tools::toolbox;
 
@@ -68,6 +71,7 @@ struct Inner {
     dead_letters: DeadLetters,
     outbox: Outbox,
     sessions: Sessions,
+    catalog: Catalog,
     admitting: Arc<AtomicBool>,
     disk: DiskSpace,
     started: tokio::time::Instant,

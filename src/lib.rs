@@ -20,7 +20,8 @@ mod tree;
 
 pub use assembly::{Assembly, assemble};
 pub use engine::{
-    AbortError, AccountSpec, Builder, Engine, EngineFailure, ProviderSpec, StartError, StoreSpec,
+    AbortError, AccountSpec, Builder, ChooseError, Engine, EngineFailure, ProviderSpec, StartError,
+    StoreSpec,
 };
 pub use limits::Limits;
 pub use telson_actors as actors;

@@ -229,7 +229,9 @@ impl Wiring {
         let health = Health::new();
         let deps = ProviderDeps {
             name: provider.name.clone(),
-            client: provider.client.clone(),
+            keys: provider.keys.clone(),
+            store: self.store.clone(),
+            clock: self.spec.clock,
             permits: self.spec.limits.provider_calls_max,
             attempt_max: self.spec.limits.provider_attempt_max,
             dice: self.spec.dice.clone(),
@@ -282,6 +284,7 @@ impl Wiring {
             clock: self.spec.clock,
             journal: self.journal.clone(),
             agents: Arc::new(self.spec.agents.clone()),
+            catalog: Arc::new(self.spec.catalog.clone()),
             toolbox: toolbox.clone(),
             lanes: Arc::new(self.spec.lanes.clone()),
             idle_max: self.spec.limits.session_idle_max,

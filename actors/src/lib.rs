@@ -21,6 +21,7 @@ pub mod journey;
 pub mod load;
 pub mod mcp;
 pub mod message;
+pub mod model;
 pub mod outbox;
 pub mod provider;
 pub mod router;

@@ -7,6 +7,7 @@ mod access;
 mod agents;
 mod channels;
 mod mcp;
+mod profiles;
 mod providers;
 mod tools;
 mod unused;

@@ -9,7 +9,8 @@ use telson_actors::provider::{
 };
 
 use super::Assembly;
-use super::agents::{model_of, split_model};
+use super::agents::{fallbacks_of, model_of, split_model};
+use super::profiles::keyring;
 use crate::config::{self, Config, Lookup, ProviderApi};
 
 /// A provider that needs no configuration besides its key.
@@ -56,15 +57,13 @@ pub(super) fn add(
     env: &Lookup<'_>,
 ) -> Result<(), String> {
     for (name, provider) in &config.models.providers {
-        let client = client(name, provider, env)?;
-        assembly.build(|builder| builder.provider(name, client));
+        add_one(assembly, config, name, provider, env)?;
     }
     for name in asked_for(config, env) {
         if config.models.providers.contains_key(&name) || name == "echo" {
             continue;
         }
-        let client = client(&name, &config::Provider::default(), env)?;
-        assembly.build(|builder| builder.provider(&name, client));
+        add_one(assembly, config, &name, &config::Provider::default(), env)?;
     }
     if let Some(calls) = config.agents.defaults.max_concurrent {
         assembly.build(|builder| {
@@ -76,22 +75,50 @@ pub(super) fn add(
     Ok(())
 }
 
-/// Every provider that some agent's model names.
+/// A provider with its keys.
+fn add_one(
+    assembly: &mut Assembly,
+    config: &Config,
+    name: &str,
+    provider: &config::Provider,
+    env: &Lookup<'_>,
+) -> Result<(), String> {
+    let own = own_key(name, provider, env);
+    let client = |key| client(name, provider, key);
+    let keys = keyring(config, name, own, client, &mut assembly.warnings)?;
+    assembly.build(|builder| builder.keyring(name, keys));
+    Ok(())
+}
+
+/// Every provider that some agent's model names, or that sessions can choose by a short name.
 fn asked_for(config: &Config, env: &Lookup<'_>) -> BTreeSet<String> {
     let agents = config.agents_map();
-    agents.values().map(|agent| split_model(&model_of(agent, env)).0.to_owned()).collect()
+    let own = agents.values().map(|agent| split_model(&model_of(config, agent, env)).0.to_owned());
+    let steps_in = agents.values().flat_map(|agent| fallbacks_of(config, agent));
+    let named = config.agents.defaults.models.iter();
+    let named = named.filter(|(_, named)| named.alias.is_some());
+    let named = named.map(|(model, _)| split_model(model).0.to_owned());
+    own.chain(steps_in.map(|model| model.provider)).chain(named).collect()
+}
+
+/// The one key of a provider without profiles: its own, else that of the environment.
+fn own_key(name: &str, provider: &config::Provider, env: &Lookup<'_>) -> Option<Secret> {
+    let known = KNOWN.iter().find(|known| known.name == name);
+    let configured = provider.api_key.as_ref().and_then(config::Secret::expose).map(str::to_owned);
+    let key = configured.or_else(|| known.and_then(|known| env(known.variable)));
+    key.filter(|key| !key.is_empty()).map(Secret::new)
 }
 
 fn client(
     name: &str,
     provider: &config::Provider,
-    env: &Lookup<'_>,
+    key: Option<Secret>,
 ) -> Result<Arc<dyn Provider>, String> {
     let api = provider.api_of(name);
     if api == ProviderApi::Echo {
         return Ok(Arc::new(Echo));
     }
-    let http = http_config(name, provider, env)?;
+    let http = http_config(name, provider, key)?;
     let failed =
         |error: telson_actors::provider::ConfigError| format!("models.providers.{name}: {error}");
     match api {
@@ -112,7 +139,7 @@ fn client(
 fn http_config(
     name: &str,
     provider: &config::Provider,
-    env: &Lookup<'_>,
+    key: Option<Secret>,
 ) -> Result<HttpConfig, String> {
     let known = KNOWN.iter().find(|known| known.name == name);
     let base_url = match (&provider.base_url, known) {
@@ -125,9 +152,7 @@ fn http_config(
         }
     };
     let mut http = HttpConfig::new(base_url);
-    let configured = provider.api_key.as_ref().and_then(config::Secret::expose).map(str::to_owned);
-    let key = configured.or_else(|| known.and_then(|known| env(known.variable)));
-    http.api_key = key.filter(|key| !key.is_empty()).map(Secret::new);
+    http.api_key = key;
     for (header, value) in &provider.headers {
         if let Some(value) = value.expose() {
             http.headers.push((header.clone(), value.to_owned()));

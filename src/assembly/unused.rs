@@ -3,20 +3,8 @@
 use crate::config::{BindingKind, Config};
 
 pub(super) fn list(config: &Config) -> Vec<String> {
-    let agents = config.agents_map();
     let accounts = config.imessage_accounts();
-    let any_agent = |has: &dyn Fn(&crate::config::AgentEntry) -> bool| agents.values().any(has);
     let idle = [
-        (
-            "agents.*.model.fallbacks",
-            any_agent(&|agent| {
-                agent
-                    .model
-                    .as_ref()
-                    .and_then(|model| model.fallbacks.as_ref())
-                    .is_some_and(|list| !list.is_empty())
-            }),
-        ),
         (
             "bindings of type acp",
             config.bindings.iter().any(|binding| binding.kind == BindingKind::Acp),

@@ -32,11 +32,31 @@ pub struct Agents {
 pub struct AgentDefaults {
     /// The model of agents that name none. Default: none.
     pub model: Option<ModelChoice>,
+    /// Models with a short name, by their full one. Default: none.
+    pub models: BTreeMap<String, NamedModel>,
+    /// Which models sessions may choose for themselves.
+    pub model_policy: ModelPolicy,
     /// Turns running at once over all sessions, at least 1.
     /// Default: the number of processors, but from 8 to 16.
     pub max_concurrent: Option<u32>,
     /// The default agent's working folder. Default: `workspace` in the state folder.
     pub workspace: Option<String>,
+}
+
+/// A model with a short name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct NamedModel {
+    /// The short name, in any case. Default: none.
+    pub alias: Option<String>,
+}
+
+/// Which models sessions may choose.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct ModelPolicy {
+    /// Models as `provider/model`, or `provider/*` for all of a provider. Default: any.
+    pub allow: Vec<String>,
 }
 
 /// One agent.

@@ -24,11 +24,17 @@ const CHANNEL_SETTINGS: [&str; 1] = ["defaults"];
 const GROUPS: &[Group] = &[
     Group {
         objects: &[&[]],
-        keys: "acp approvals audio auth browser canvasHost cli cloudWorkers commands cron desktop \
-               diagnostics discovery gateway hooks media memory nodeHost plugins secrets \
+        keys: "acp approvals audio browser canvasHost cli cloudWorkers commands cron desktop \
+               diagnostics discovery gateway hooks media memory nodeHost plugins \
                security skills talk tts ui update vault web wizard",
     },
     Group { objects: &[&["env"]], keys: "shellEnv" },
+    Group { objects: &[&["secrets"]], keys: "defaults resolution" },
+    Group {
+        objects: &[&["secrets", "providers", "*"]],
+        keys: "allowInsecurePath allowlist args command env jsonOnly maxBytes maxOutputBytes \
+               noOutputTimeoutMs passEnv timeoutMs trustedDirs",
+    },
     Group {
         objects: &[&["agents", "defaults"]],
         keys: "additionalSystemPrompt blockStreamingBreak blockStreamingChunk \
@@ -37,10 +43,16 @@ const GROUPS: &[Group] = &[
                contextInjection contextLimits contextPruning contextTokens elevatedDefault \
                embeddedPi envelopeElapsed envelopeTimestamp envelopeTimezone fastModeDefault \
                heartbeat humanDelay imageGenerationModel imageMaxDimensionPx imageModel \
-               mediaMaxMb memorySearch modelPolicy models params pdfMaxBytesMb pdfMaxPages \
+               mediaMaxMb memorySearch params pdfMaxBytesMb pdfMaxPages \
                pdfModel reasoningDefault repoRoot runRetries runtime sandbox silentReply \
                silentReplyRewrite skills skipBootstrap skipOptionalBootstrapFiles startupContext subagents thinkingDefault timeFormat timeoutSeconds \
                tools typingIntervalSeconds typingMode userTimezone utilityModel verboseDefault",
+    },
+    Group { objects: &[&["agents", "defaults", "models", "*"]], keys: "params streaming" },
+    Group { objects: &[&["auth", "profiles", "*"]], keys: "displayName email" },
+    Group {
+        objects: &[&["auth", "cooldowns"]],
+        keys: "overloadedBackoffMs overloadedProfileRotations rateLimitedProfileRotations",
     },
     Group {
         objects: &[&["agents", "entries", "*"], &["agents", "list", "*"]],

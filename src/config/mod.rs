@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 mod access_groups;
 mod agents;
+mod auth;
 mod bindings;
 mod channels;
 mod depth;
@@ -34,6 +35,7 @@ mod root;
 mod rules;
 mod schema;
 mod secret;
+mod secrets;
 mod session;
 mod suggest;
 mod syntax;
@@ -43,7 +45,11 @@ mod variables;
 mod warning;
 
 pub use access_groups::{AccessGroup, AccessGroupKind};
-pub use agents::{AgentDefaults, AgentEntry, AgentGroupChat, Agents, Identity, ModelChoice};
+pub use agents::{
+    AgentDefaults, AgentEntry, AgentGroupChat, Agents, Identity, ModelChoice, ModelPolicy,
+    NamedModel,
+};
+pub use auth::{Auth, AuthCooldowns, AuthMode, AuthProfile};
 pub use bindings::{
     Binding, BindingKind, BindingMatch, BindingSession, Broadcast, BroadcastStrategy, PeerKind,
     PeerMatch,
@@ -60,6 +66,7 @@ pub use platform_id::PlatformId;
 pub use root::Config;
 pub use schema::schema;
 pub use secret::Secret;
+pub use secrets::{FileMode, PlaceKind, SecretPlace, Secrets};
 pub use session::{DmScope, GroupScope, Session, SessionScope};
 pub use tools::{
     AgentToAgent, AgentTools, CrossContext, ExecAsk, ExecHost, ExecPolicy, ExecSecurity, ExecTool,

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::access_groups::AccessGroup;
 use super::agents::{AgentEntry, Agents, MAIN_AGENT};
+use super::auth::Auth;
 use super::bindings::{Binding, BindingKind, Broadcast};
 use super::channels::Channels;
 use super::env::{Lookup, Missing};
@@ -18,6 +19,7 @@ use super::messages::Messages;
 use super::models::Models;
 use super::path::Path;
 use super::secret::Secret;
+use super::secrets::Secrets;
 use super::session::Session;
 use super::tools::Tools;
 use super::variables::Variables;
@@ -49,6 +51,10 @@ pub struct Config {
     pub models: Models,
     /// Servers that bring tools.
     pub mcp: Mcp,
+    /// Which keys they are asked with.
+    pub auth: Auth,
+    /// Files that hold credentials.
+    pub secrets: Secrets,
     /// Named lists of people. Default: none.
     pub access_groups: BTreeMap<String, AccessGroup>,
     /// What agents may do besides talking.
@@ -70,9 +76,21 @@ impl Config {
         }
         for (id, entry) in &mut agents {
             entry.id = Some(id.clone());
-            entry.model = entry.model.take().or_else(|| self.agents.defaults.model.clone());
+            let shared = &self.agents.defaults.model;
+            entry.model = entry.model.take().or_else(|| shared.clone());
+            if let (Some(own), Some(shared)) = (&mut entry.model, shared) {
+                own.primary = own.primary.take().or_else(|| shared.primary.clone());
+            }
         }
         agents
+    }
+
+    /// What a model's name stands for, if it is an alias; else the name.
+    pub fn model_named<'a>(&'a self, name: &'a str) -> &'a str {
+        let is_meant = |alias: &str| alias.trim().eq_ignore_ascii_case(name.trim());
+        let mut aliases = self.agents.defaults.models.iter();
+        let found = aliases.find(|(_, model)| model.alias.as_deref().is_some_and(is_meant));
+        found.map_or(name, |(model, _)| model)
     }
 
     /// The agent for messages no binding claims: the one marked default, else a sole agent.
@@ -123,7 +141,15 @@ impl Config {
         missing: &[Missing],
     ) -> Vec<Finding> {
         let mut unset = Vec::new();
-        for (path, secret) in self.secrets() {
+        let places = self.secrets.clone();
+        for (path, secret) in self.credentials() {
+            if let Some((provider, id)) = secret.in_file() {
+                match places.read(provider, id) {
+                    Ok(value) => secret.fill(value),
+                    Err(why) => unset.push(Finding::new(path, format!("has no value: {why}"))),
+                }
+                continue;
+            }
             if let Some(missing) = missing.iter().find(|missing| missing.path == path) {
                 // Already remarked on when the reference in the text could not be replaced.
                 secret.withdraw(&missing.variable);
@@ -137,7 +163,7 @@ impl Config {
         unset
     }
 
-    fn secrets(&mut self) -> Vec<(Path, &mut Secret)> {
+    fn credentials(&mut self) -> Vec<(Path, &mut Secret)> {
         let mut secrets = Vec::new();
         for (id, provider) in &mut self.models.providers {
             let path = Path::of(&["models", "providers", id]);
@@ -154,6 +180,11 @@ impl Config {
             let headers = server.headers.iter_mut().map(|(name, value)| ("headers", name, value));
             for (key, name, value) in env.chain(headers) {
                 secrets.push((path.key(key).key(name), value));
+            }
+        }
+        for (id, profile) in &mut self.auth.profiles {
+            if let Some(key) = &mut profile.key {
+                secrets.push((Path::of(&["auth", "profiles", id, "key"]), key));
             }
         }
         secrets

@@ -2,6 +2,7 @@
 
 mod access;
 mod agents;
+mod auth;
 mod mcp;
 mod models;
 mod routing;
@@ -37,6 +38,7 @@ pub(super) fn check(config: &Config) -> Checked {
     routing::check(config, &mut checked);
     access::check(config, &mut checked);
     models::check(config, &mut checked);
+    auth::check(config, &mut checked);
     mcp::check(config, &mut checked);
     tools::check(config, &mut checked);
     check_limits(config, &mut checked);

@@ -1,4 +1,4 @@
-//! A credential: written out, or named and taken from the environment; never shown.
+//! A credential: written out, or named and taken from the environment or a file; never shown.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,6 +21,11 @@ enum State {
     Value(String),
     /// Only known by the name of a variable that has no value, or was not looked up yet.
     Variable(String),
+    /// Only known by its place in a file: that of the `secrets` section, and where in it.
+    File {
+        provider: String,
+        id: String,
+    },
 }
 
 impl Secret {
@@ -33,14 +38,27 @@ impl Secret {
     pub fn expose(&self) -> Option<&str> {
         match &self.0 {
             State::Value(value) => Some(value),
-            State::Variable(_) => None,
+            State::Variable(_) | State::File { .. } => None,
         }
+    }
+
+    /// The place in a file that should hold the value and has not been read, or can't be.
+    pub(super) fn in_file(&self) -> Option<(&str, &str)> {
+        match &self.0 {
+            State::File { provider, id } => Some((provider, id)),
+            State::Value(_) | State::Variable(_) => None,
+        }
+    }
+
+    /// Takes a value that was read from a file.
+    pub(super) fn fill(&mut self, value: String) {
+        self.0 = State::Value(value);
     }
 
     /// The variable that should hold the value and does not.
     pub fn missing_variable(&self) -> Option<&str> {
         match &self.0 {
-            State::Value(_) => None,
+            State::Value(_) | State::File { .. } => None,
             State::Variable(variable) => Some(variable),
         }
     }
@@ -66,6 +84,7 @@ impl fmt::Debug for Secret {
         match &self.0 {
             State::Value(_) => f.write_str("Secret(***)"),
             State::Variable(variable) => write!(f, "Secret({variable} is not set)"),
+            State::File { provider, id } => write!(f, "Secret({id} of {provider} is not read)"),
         }
     }
 }
@@ -82,7 +101,9 @@ impl<'de> Visitor<'de> for TextOrReference {
     type Value = Secret;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string or {source: \"env\", id: \"NAME\"}")
+        f.write_str(
+            "a string or {source: \"env\", id: \"NAME\"} or {source: \"file\", id: \"/pointer\"}",
+        )
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Secret, E> {
@@ -91,6 +112,14 @@ impl<'de> Visitor<'de> for TextOrReference {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Secret, A::Error> {
         let reference = SecretRef::deserialize(MapAccessDeserializer::new(map))?;
+        if matches!(reference.source, SecretSource::File) {
+            if reference.id != "value" && !reference.id.starts_with('/') {
+                let message = "`id` must be a JSON pointer such as /openai/key, or `value`";
+                return Err(A::Error::custom(message));
+            }
+            let provider = reference.provider.unwrap_or_else(|| "default".to_owned());
+            return Ok(Secret(State::File { provider, id: reference.id }));
+        }
         let usable = is_variable_name(&reference.id) && !reference.id.starts_with('_');
         if !usable || reference.id.len() > VARIABLE_BYTES_MAX {
             let message = "`id` must name an environment variable: capitals, digits and _";
@@ -105,12 +134,11 @@ impl<'de> Visitor<'de> for TextOrReference {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct SecretRef {
     /// The kind of place.
-    #[expect(dead_code, reason = "there is one kind so far; reading it rejects the others")]
     source: SecretSource,
-    /// The name of the place, of which there is one per kind. Default: `default`.
-    #[serde(default, rename = "provider")]
-    _provider: Option<String>,
-    /// The name of the environment variable.
+    /// The name of the place, for files one of `secrets.providers`. Default: `default`.
+    #[serde(default)]
+    provider: Option<String>,
+    /// The name of the environment variable, or a JSON pointer into the file.
     id: String,
 }
 
@@ -119,6 +147,8 @@ struct SecretRef {
 enum SecretSource {
     /// The process environment, then the config's own `env.vars`.
     Env,
+    /// A file of `secrets.providers`.
+    File,
 }
 
 /// The two ways to write a credential, for the schema only.
@@ -171,7 +201,7 @@ mod tests {
     fn other_sources_and_bad_names_are_refused() {
         assert_eq!(
             secret("{source: 'exec', id: 'KEY'}").unwrap_err(),
-            "\"exec\" is not one of env"
+            "\"exec\" is not one of env, file"
         );
         assert!(secret("{source: 'env', id: 'key'}").unwrap_err().starts_with("`id` must name"));
         assert!(secret("{source: 'env'}").is_err());

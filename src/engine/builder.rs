@@ -12,9 +12,11 @@ use telson_actors::clock::Clock;
 use telson_actors::dead_letter::DeadLetters;
 use telson_actors::disk::DiskSpace;
 use telson_actors::event::Journal;
-use telson_actors::mcp::{Catalog, McpServer};
+use telson_actors::mcp::{self, McpServer};
 use telson_actors::message::AccountKey;
+use telson_actors::model::{Catalog, ModelRef};
 use telson_actors::outbox::UnsettledSends;
+use telson_actors::provider::profile::Keyring;
 use telson_actors::provider::{Echo, Provider};
 use telson_actors::router::{Access, Admissions, AgentId, CodeSource, Rules};
 use telson_actors::session::lane::LaneSettings;
@@ -76,8 +78,14 @@ pub enum StoreSpec {
 pub struct ProviderSpec {
     /// Its name, as in `name/model`.
     pub name: String,
-    /// Its client.
-    pub client: Arc<dyn Provider>,
+    /// Its keys, each with its client.
+    pub keys: Keyring,
+}
+
+impl ProviderSpec {
+    fn single(name: &str, client: Arc<dyn Provider>) -> Self {
+        Self { name: name.to_owned(), keys: Keyring::single(name, client) }
+    }
 }
 
 /// An account of a channel.
@@ -107,6 +115,7 @@ pub struct Builder {
     pub(crate) rules: Rules,
     pub(crate) agents: HashMap<String, AgentProfile>,
     pub(crate) providers: Vec<ProviderSpec>,
+    pub(crate) catalog: Catalog,
     pub(crate) toolbox: Toolbox,
     pub(crate) mcp: Vec<(McpServer, BTreeSet<String>)>,
     pub(crate) core_tools: Option<CoreSettings>,
@@ -129,7 +138,8 @@ impl Default for Builder {
             accept_loss: false,
             rules: Rules::default(),
             agents: HashMap::new(),
-            providers: vec![ProviderSpec { name: "echo".into(), client: Arc::new(Echo) }],
+            providers: vec![ProviderSpec::single("echo", Arc::new(Echo))],
+            catalog: Catalog::default(),
             toolbox: Toolbox::default(),
             mcp: Vec::new(),
             core_tools: None,
@@ -180,9 +190,31 @@ impl Builder {
 
     /// Adds a provider. `echo` is there already.
     #[must_use]
-    pub fn provider(mut self, name: &str, client: Arc<dyn Provider>) -> Self {
+    pub fn provider(self, name: &str, client: Arc<dyn Provider>) -> Self {
+        let spec = ProviderSpec::single(name, client);
+        self.keyring(name, spec.keys)
+    }
+
+    /// Adds a provider with several keys, of which one stands in for another.
+    #[must_use]
+    pub fn keyring(mut self, name: &str, keys: Keyring) -> Self {
         self.providers.retain(|provider| provider.name != name);
-        self.providers.push(ProviderSpec { name: name.to_owned(), client });
+        self.providers.push(ProviderSpec { name: name.to_owned(), keys });
+        self
+    }
+
+    /// Sets which models step in for an agent's own when it fails, in order. Without any, an agent
+    /// asks its own model only.
+    #[must_use]
+    pub fn fallbacks(mut self, agent: &str, models: Vec<ModelRef>) -> Self {
+        self.catalog.fallbacks.insert(agent.to_owned(), models);
+        self
+    }
+
+    /// Sets what models are called, and which of them sessions may choose.
+    #[must_use]
+    pub fn models(mut self, change: impl FnOnce(&mut Catalog)) -> Self {
+        change(&mut self.catalog);
         self
     }
 
@@ -348,6 +380,7 @@ impl Builder {
     pub async fn start(mut self) -> Result<Engine, StartError> {
         self.add_default_agent();
         self.check_providers()?;
+        self.catalog.providers = self.providers.iter().map(|it| it.name.clone()).collect();
         let store = self.open_store().await?;
         let registry = Registry::new();
         let catalogs = self.add_catalogs(&registry);
@@ -373,6 +406,7 @@ impl Builder {
             journal: wiring.journal.clone(),
             admissions: Admissions::new(&wiring.registry),
             sessions: wiring.registry.via(SESSIONS),
+            catalog: wiring.spec.catalog.clone(),
             dead_letters: DeadLetters::new(store.clone(), &wiring.registry),
             outbox,
             admitting: wiring.admitting.clone(),
@@ -392,9 +426,9 @@ impl Builder {
     }
 
     /// What the servers offer is learned anew by each engine.
-    fn add_catalogs(&mut self, registry: &Registry) -> Vec<Catalog> {
+    fn add_catalogs(&mut self, registry: &Registry) -> Vec<mcp::Catalog> {
         let servers = self.mcp.iter().map(|(server, agents)| {
-            let catalog = Catalog::new(server.clone(), registry);
+            let catalog = mcp::Catalog::new(server.clone(), registry);
             self.toolbox.add_source(Arc::new(catalog.clone()), agents.clone());
             catalog
         });
@@ -403,9 +437,14 @@ impl Builder {
 
     fn check_providers(&self) -> Result<(), StartError> {
         let known = |name: &str| self.providers.iter().any(|provider| provider.name == name);
-        match self.agents.iter().find(|(_, agent)| !known(&agent.provider)) {
-            Some((id, agent)) => {
-                Err(StartError::NoProvider { agent: id.clone(), provider: agent.provider.clone() })
+        let own = self.agents.iter().map(|(id, agent)| (id, &agent.provider));
+        let steps_in = self.catalog.fallbacks.iter();
+        let steps_in =
+            steps_in.flat_map(|(id, models)| models.iter().map(move |model| (id, &model.provider)));
+        match own.chain(steps_in).find(|(_, provider)| !known(provider)) {
+            Some((agent, provider)) => {
+                let (agent, provider) = (agent.clone(), provider.clone());
+                Err(StartError::NoProvider { agent, provider })
             }
             None => Ok(()),
         }

@@ -56,7 +56,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "{ models: { providers: { a: { baseUrl: 'http://h', apiKey: 12345 } } } }",
-        "c.json:1:60: models.providers.a.apiKey: expected a string or {source: \"env\", id: \"NAME\"}, found a number",
+        "c.json:1:60: models.providers.a.apiKey: expected a string or {source: \"env\", id: \"NAME\"} or {source: \"file\", id: \"/pointer\"}, found a number",
     ),
     (
         "{ agents: { defaults: { model: 'opnai/gpt-5' } } }",

@@ -1,4 +1,4 @@
-//! The provider actor: one per configured client; permits, retries, and one call per turn.
+//! The provider actor: one per configured provider; permits, keys, retries, and one call per turn.
 //!
 //! Sessions send to it; it answers through the reply they give. Each call runs in a supervised task.
 //! Restart: its calls are gone; a session that hears nothing asks again for the same turn, which
@@ -15,8 +15,12 @@ use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, Supervisio
 use telson_supervision::{Dice, Health, Registry, task};
 
 use super::Provider;
-use super::classify::{failure, retry_delay};
+use super::classify::failure;
+use super::failover::{Scene, again, rotates};
+use super::profile::{Block, Keyring, Keys, Pick, Wish};
 use super::request::{Completion, Failure, FailureClass, Request};
+use crate::clock::Clock;
+use crate::store::Store;
 
 /// Calls that may wait for a permit. Sessions wait in their own lanes; this bounds a stampede.
 const WAITING_MAX: usize = 10_000;
@@ -41,8 +45,12 @@ pub type Reply = Arc<dyn Fn(Report) + Send + Sync>;
 pub struct ProviderDeps {
     /// Its name, as in `name/model`.
     pub name: String,
-    /// The client.
-    pub client: Arc<dyn Provider>,
+    /// Its keys, each with the client that uses it.
+    pub keys: Keyring,
+    /// Where the states of its keys are kept.
+    pub store: Store,
+    /// Time: how long a key rests.
+    pub clock: Clock,
     /// Calls at the same time.
     pub permits: usize,
     /// Longest time one attempt may hold a permit, whatever its client does.
@@ -64,6 +72,8 @@ pub enum ProviderMessage {
         turn: TurnKey,
         /// What to ask.
         request: Request,
+        /// What is wanted of the keys. A call that is joined keeps its own.
+        wish: Wish,
         /// Where the answer goes.
         reply: Reply,
     },
@@ -118,6 +128,7 @@ pub struct ProviderActor;
 /// Its memory.
 pub struct Calls {
     deps: ProviderDeps,
+    keys: Keys,
     /// What each session wants to know now.
     asked: HashMap<String, Asked>,
     waiting: VecDeque<Call>,
@@ -130,6 +141,17 @@ struct Asked {
     turn: u64,
     request: Arc<Request>,
     reply: Reply,
+    wish: Wish,
+    /// The key in use.
+    using: Option<usize>,
+    /// Keys that have failed, each with what it said.
+    tried: Vec<(usize, Failure)>,
+}
+
+impl Asked {
+    fn tried(&self) -> Vec<usize> {
+        self.tried.iter().map(|(place, _)| *place).collect()
+    }
 }
 
 type Myself = ActorRef<ProviderMessage>;
@@ -142,8 +164,10 @@ impl Actor for ProviderActor {
 
     async fn pre_start(&self, myself: Myself, deps: ProviderDeps) -> Outcome<Calls> {
         deps.registry.register(provider_name(&deps.name), &myself, Some(deps.health.clone()));
+        let keys = Keys::load(&deps.name, deps.keys.clone(), deps.store.clone())?;
         Ok(Calls {
             deps,
+            keys,
             asked: HashMap::new(),
             waiting: VecDeque::new(),
             running: HashMap::new(),
@@ -153,9 +177,9 @@ impl Actor for ProviderActor {
 
     async fn handle(&self, myself: Myself, message: ProviderMessage, calls: &mut Calls) -> Outcome {
         match message {
-            ProviderMessage::Ask { turn, request, reply } => {
+            ProviderMessage::Ask { turn, request, wish, reply } => {
                 calls.deps.health.taken();
-                calls.ask(turn, request, reply);
+                calls.ask(turn, request, wish, reply);
             }
             ProviderMessage::Check { turn, request, reply } => {
                 calls.deps.health.taken();
@@ -198,7 +222,7 @@ impl Actor for ProviderActor {
 }
 
 impl Calls {
-    fn ask(&mut self, turn: TurnKey, request: Request, reply: Reply) {
+    fn ask(&mut self, turn: TurnKey, request: Request, wish: Wish, reply: Reply) {
         let Some(reply) = self.join(&turn, &request, reply) else { return };
         let TurnKey { session, turn, .. } = turn;
         if self.asked.contains_key(&session) {
@@ -209,7 +233,9 @@ impl Calls {
         }
         self.numbers += 1;
         let number = self.numbers;
-        let asked = Asked { number, turn, request: Arc::new(request), reply };
+        let request = Arc::new(request);
+        let (using, tried) = (None, Vec::new());
+        let asked = Asked { number, turn, request, reply, wish, using, tried };
         self.asked.insert(session.clone(), asked);
         self.waiting.push_back(Call { session, number });
     }
@@ -237,27 +263,88 @@ impl Calls {
         }
     }
 
+    /// A call has come to an end, unless its session has another key to go to.
     fn ended(&mut self, call: &Call, result: Result<Completion, Failure>) {
         self.deps.health.set_note(result.as_ref().err().map(|failure| failure.message.clone()));
         self.deps.health.completed();
-        let is_current = |asked: &Asked| asked.number == call.number;
-        if self.asked.get(&call.session).is_some_and(is_current)
-            && let Some(asked) = self.asked.remove(&call.session)
-        {
+        let is_current = |asked: &&mut Asked| asked.number == call.number;
+        let Some(asked) = self.asked.get_mut(&call.session).filter(is_current) else { return };
+        let now = self.deps.clock.now();
+        let model = &asked.request.model;
+        match (&result, asked.using.take()) {
+            (Ok(_), Some(key)) => self.keys.succeeded(key, &call.session, model, now),
+            (Err(failure), Some(key)) => {
+                let tried = asked.tried.len();
+                asked.tried.push((key, failure.clone()));
+                self.keys.failed(key, failure, model, now);
+                let others = self.keys.has_other(&asked.tried(), model, now);
+                if rotates(failure, Scene { others, tried, fallback: asked.wish.fallback }) {
+                    return self.waiting.push_front(call.clone());
+                }
+            }
+            (_, None) => {}
+        }
+        if let Some(asked) = self.asked.remove(&call.session) {
+            let result = result.map_err(|failure| self.summed_up(&asked.tried, failure));
             (asked.reply)(Report::Ended(result));
         }
+    }
+
+    /// The last failure, telling of those before.
+    fn summed_up(&self, tried: &[(usize, Failure)], last: Failure) -> Failure {
+        if tried.len() < 2 {
+            return last;
+        }
+        let each = tried.iter().map(|(key, failure)| {
+            format!("{} ({:?}): {}", self.keys.id(*key), failure.class, failure.message)
+        });
+        Failure { message: each.collect::<Vec<_>>().join("; "), ..last }
     }
 
     async fn start_waiting(&mut self, myself: &Myself) -> Outcome {
         while self.running.len() < self.deps.permits.max(1) {
             let Some(call) = self.next_waiting() else { return Ok(()) };
-            let Some(asked) = self.asked.get(&call.session) else { continue };
-            let request = asked.request.clone();
-            let work = perform(self.deps.clone(), call.clone(), request, myself.clone());
+            let Some(asked) = self.asked.get_mut(&call.session) else { continue };
+            let (now, tried) = (self.deps.clock.now(), asked.tried());
+            let model = asked.request.model.clone();
+            let wish = asked.wish.clone();
+            let key = match self.keys.pick(&call.session, &tried, &model, wish, now) {
+                Pick::Use(key) => key,
+                Pick::Resting(block) => {
+                    let failure = self.rests(block);
+                    self.ended(&call, Err(failure));
+                    continue;
+                }
+                Pick::Spent => {
+                    let last = asked.tried.last().map(|(_, failure)| failure.clone());
+                    self.ended(&call, Err(last.unwrap_or_else(Failure::busy)));
+                    continue;
+                }
+            };
+            asked.using = Some(key);
+            let mut all = tried.clone();
+            all.push(key);
+            let others = self.keys.has_other(&all, &model, now);
+            let work = Work {
+                deps: self.deps.clone(),
+                client: self.keys.client(key),
+                scene: Scene { others, tried: tried.len(), fallback: asked.wish.fallback },
+                request: asked.request.clone(),
+            };
+            let work = work.perform(call.clone(), myself.clone());
             let running = task::spawn(myself.get_cell(), work).await?;
             self.running.insert(running.get_id(), (running, call));
         }
         Ok(())
+    }
+
+    fn rests(&self, block: Block) -> Failure {
+        let seconds = block.left.as_secs().max(1);
+        let message = format!(
+            "every key of {} rests after a failure ({:?}); the next is tried again in {seconds} s",
+            self.deps.name, block.class
+        );
+        Failure { retry_after: Some(block.left), ..failure(block.class, message) }
     }
 
     /// The first call whose session has none that is still being stopped.
@@ -269,26 +356,39 @@ impl Calls {
     }
 }
 
-/// One call with its retries; reports to the actor.
-async fn perform(deps: ProviderDeps, call: Call, request: Arc<Request>, actor: Myself) {
-    let mut attempt = 1;
-    let result = loop {
-        let mut unheard = |_: &str| ();
-        let answer = deps.client.stream(&request, &mut unheard);
-        let Ok(result) = tokio::time::timeout(deps.attempt_max, answer).await else {
-            // Not again at once: others wait for the permit, and the session asks again.
-            break Err(Failure::hung(deps.attempt_max));
+/// One call with one key.
+struct Work {
+    deps: ProviderDeps,
+    client: Arc<dyn Provider>,
+    scene: Scene,
+    request: Arc<Request>,
+}
+
+impl Work {
+    /// Asks, with retries; reports to the actor.
+    async fn perform(self, call: Call, actor: Myself) {
+        let Self { deps, client, scene, request } = self;
+        let mut attempt = 1;
+        let result = loop {
+            let mut unheard = |_: &str| ();
+            let answer = client.stream(&request, &mut unheard);
+            let Ok(result) = tokio::time::timeout(deps.attempt_max, answer).await else {
+                // Not again at once: others wait for the permit, and the session asks again.
+                break Err(Failure::hung(deps.attempt_max));
+            };
+            let result = result.and_then(checked);
+            let Err(failure) = &result else { break result };
+            let Some(pause) = again(attempt, failure, scene, deps.dice.roll()) else {
+                break result;
+            };
+            tracing::warn!(provider = %deps.name, class = ?failure.class, attempt, ?pause,
+                error = %failure.message, "model call failed, trying again");
+            tokio::time::sleep(pause).await;
+            attempt += 1;
         };
-        let result = result.and_then(checked);
-        let Err(failure) = &result else { break result };
-        let Some(pause) = retry_delay(attempt, failure, deps.dice.roll()) else { break result };
-        tracing::warn!(provider = %deps.name, class = ?failure.class, attempt, ?pause,
-            error = %failure.message, "model call failed, trying again");
-        tokio::time::sleep(pause).await;
-        attempt += 1;
-    };
-    // An actor that is gone has a successor, whom the session asks again.
-    drop(actor.send_message(ProviderMessage::Ended(call, result)));
+        // An actor that is gone has a successor, whom the session asks again.
+        drop(actor.send_message(ProviderMessage::Ended(call, result)));
+    }
 }
 
 /// An answer somebody can be sent, or that goes on with tools: neither nothing nor a flood.

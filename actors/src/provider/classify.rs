@@ -173,6 +173,8 @@ fn class_of_code(error: &ErrorBody) -> Option<FailureClass> {
         | "engine_overloaded"
         | "engine_overloaded_error"
         | "slow_down" => Some(FailureClass::Overloaded),
+        // LiteLLM's proxy without a database, which it would look up a key in that it does not know.
+        "no_db_connection" => Some(FailureClass::Auth),
         "account_deactivated" | "unsupported_country_region_territory" => {
             Some(FailureClass::AuthPermanent)
         }

@@ -14,6 +14,7 @@ use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
 use telson_supervision::dynamic::{DynamicMessage, DynamicSpec};
 use telson_supervision::{ChildSpec, Dice, Events, Registry, Via};
 
+use super::chain::{ChainRecord, chain_key};
 use super::lane::LaneSettings;
 use super::machine::{
     Ask, Effect, Event, FinishedTurn, HISTORY_EXCHANGES_MAX, Loaded, Occasion, Session, Settings,
@@ -30,7 +31,9 @@ use crate::dead_letter::{self, DeadLetter, DeadLetterId, Item, Reason};
 use crate::event::{Journal, JourneyStep};
 use crate::inbox::{InboxRecord, inbox_key, inbox_prefix};
 use crate::message::SessionKey;
+use crate::model::{Candidates, Catalog, Choice, ModelRef, choice_key};
 use crate::outbox::{Draft, Outbox};
+use crate::provider::profile::Wish;
 use crate::provider::{
     Failure, FailureClass, ProviderMessage, Report, Request, ToolCall, ToolResult, ToolStatus,
     TurnKey, provider_name,
@@ -69,6 +72,8 @@ pub struct SessionDeps {
     pub journal: Journal,
     /// Agents by id.
     pub agents: Arc<HashMap<String, AgentProfile>>,
+    /// What models are called, and what steps in for them.
+    pub catalog: Arc<Catalog>,
     /// What they can do.
     pub toolbox: Arc<Toolbox>,
     /// How lanes queue, by channel name; the empty name is the default.
@@ -98,6 +103,13 @@ impl Lives {
 
 /// What a session actor is told: the machine's whole input.
 pub struct SessionMessage(pub Event);
+
+impl SessionMessage {
+    /// Its model was chosen anew: what is in the store counts from the next turn on.
+    pub fn chosen() -> Self {
+        Self(Event::Chosen(None))
+    }
+}
 
 /// The sessions, by key.
 pub type Sessions = Via<DynamicMessage<SessionKey, SessionMessage>>;
@@ -138,6 +150,8 @@ struct State {
     known: bool,
     /// For which turn it is shown that an answer is being made.
     typing: Option<(u64, Option<Lease>)>,
+    /// The auth profile its person has named.
+    pinned: Option<String>,
 }
 
 type Myself = ActorRef<SessionMessage>;
@@ -150,7 +164,9 @@ impl Actor for SessionActor {
 
     async fn pre_start(&self, _: Myself, (key, deps): Self::Arguments) -> Outcome<State> {
         let agent = key.agent().unwrap_or_default();
-        Ok(State { key, deps, agent, session: None, known: false, typing: None })
+        let state =
+            State { key, deps, agent, session: None, known: false, typing: None, pinned: None };
+        Ok(state)
     }
 
     // Reading happens here and not in pre_start: the supervisor of all sessions waits for that.
@@ -160,7 +176,7 @@ impl Actor for SessionActor {
         if let Some(record) = loaded.inbox.first() {
             state.agent.clone_from(&record.agent);
         }
-        let settings = state.settings(loaded.inbox.first());
+        let settings = state.settings(loaded.inbox.first())?;
         let now = state.deps.clock.steady();
         let (session, effects) = Session::new(settings, loaded, now);
         state.session = Some(session);
@@ -170,8 +186,9 @@ impl Actor for SessionActor {
     async fn handle(&self, myself: Myself, message: SessionMessage, state: &mut State) -> Outcome {
         // The machine only waits: its time must not be set.
         let now = state.deps.clock.steady();
+        let event = state.informed(message.0)?;
         let Some(session) = &mut state.session else { return Ok(()) };
-        let effects = session.step(message.0, now);
+        let effects = session.step(event, now);
         // Boxed: ractor keeps room for the whole of this future in every idle session.
         Box::pin(state.perform_all(&myself, effects)).await
     }
@@ -201,6 +218,7 @@ impl State {
         let turn: Option<TurnRecord> = store.get(&turn_key(&self.key))?;
         let steps = self.load_steps()?;
         let queue = self.deps.store.get(&queue_key(&self.key))?.unwrap_or_default();
+        let chain: Option<ChainRecord> = store.get(&chain_key(&self.key))?;
         self.known = store.contains(&session_key(&self.key))?;
         if crashed {
             // It may have died between the commit of an answer and telling the delivery actor.
@@ -209,7 +227,7 @@ impl State {
         let after_crash = crashed
             || turn.is_some()
             || inbox.iter().any(|record| Epoch(record.epoch) < store.epoch());
-        Ok(Loaded { inbox, history, turn, steps, queue, after_crash })
+        Ok(Loaded { inbox, history, turn, steps, queue, chain, after_crash })
     }
 
     /// The recorded steps of a turn that did not end: there is at most one (S2).
@@ -231,14 +249,37 @@ impl State {
         Ok(turn.zip(Steps::read(records)).map(|(turn, (steps, opening))| (turn, steps, opening)))
     }
 
-    fn settings(&self, first: Option<&InboxRecord>) -> Settings {
+    fn settings(&mut self, first: Option<&InboxRecord>) -> Result<Settings, StoreError> {
         let channel = first.map_or("", |record| &record.envelope.inbound.account.channel);
         let lanes = &self.deps.lanes;
         let lane = lanes.get(channel).or_else(|| lanes.get("")).copied().unwrap_or_default();
-        let model = self
-            .profile()
-            .map_or_else(String::new, |agent| format!("{}/{}", agent.provider, agent.model));
-        Settings { lane, idle_max: self.deps.idle_max, model }
+        let model = self.candidates()?;
+        Ok(Settings { lane, idle_max: self.deps.idle_max, model })
+    }
+
+    /// An event with what the store knows about it.
+    fn informed(&mut self, event: Event) -> Result<Event, StoreError> {
+        let Event::Chosen(_) = event else { return Ok(event) };
+        Ok(Event::Chosen(Some(Box::new(self.candidates()?))))
+    }
+
+    /// The models its turns ask, as the store and the config have it now.
+    fn candidates(&mut self) -> Result<Candidates, StoreError> {
+        let own = self.profile().map(|agent| ModelRef::new(&*agent.provider, &*agent.model));
+        let own = own.unwrap_or_else(|| ModelRef::new("", ""));
+        let choice: Option<Choice> = self.deps.store.get(&choice_key(&self.key))?;
+        let catalog = &self.deps.catalog;
+        let choice = choice.filter(|choice| {
+            let is_there = catalog.providers.contains(&choice.model.provider);
+            if !is_there {
+                tracing::warn!(session = %self.key, model = %choice.model,
+                    "the chosen model's provider is no longer configured; the agent's own is asked");
+            }
+            is_there
+        });
+        let candidates = catalog.candidates(&self.agent, own, choice.as_ref());
+        self.pinned = choice.and_then(|choice| choice.profile);
+        Ok(candidates)
     }
 
     fn profile(&self) -> Option<&AgentProfile> {
@@ -266,6 +307,7 @@ impl State {
     async fn perform(&mut self, myself: &Myself, effect: Effect) -> Outcome {
         match effect {
             Effect::JournalAttempt(record) => self.journal_attempt(record).await?,
+            Effect::JournalChain(record) => self.journal_chain(&record).await?,
             Effect::Ask(ask) => {
                 if ask.occasion == Occasion::Begin {
                     self.tell_started(ask.turn);
@@ -324,14 +366,14 @@ impl State {
     }
 
     fn ask(&self, myself: &Myself, ask: Ask) {
-        let Ask { turn, round, messages, may_call, occasion } = ask;
+        let Ask { turn, round, number, model, fallback, messages, may_call, occasion } = ask;
         let tell = teller(myself);
         let Some(agent) = self.profile() else {
             tell(Event::Failed(turn, round, no_agent(&self.agent)));
             return;
         };
         let request = Request {
-            model: agent.model.clone(),
+            model: model.model,
             system: agent.system.clone(),
             messages,
             tools: self.deps.toolbox.specs(&self.agent),
@@ -342,19 +384,30 @@ impl State {
             tell(match report {
                 Report::Ended(Ok(completion)) => Event::Answered(turn, round, completion),
                 Report::Ended(Err(failure)) => Event::Failed(turn, round, failure),
-                Report::NotAsked => Event::NotAsked(turn, round),
+                Report::NotAsked => Event::NotAsked(turn, round, number),
             });
         });
         let key = TurnKey { session: self.key.as_str().to_owned(), turn, round };
-        let provider = self.deps.registry.via(provider_name(&agent.provider));
+        let provider = self.deps.registry.via(provider_name(&model.provider));
         let message = match occasion {
             Occasion::Check => ProviderMessage::Check { turn: key, request, reply },
-            Occasion::Begin | Occasion::Anew => ProviderMessage::Ask { turn: key, request, reply },
+            Occasion::Begin | Occasion::Anew => {
+                let wish = Wish { pinned: self.pinned.clone(), fallback };
+                ProviderMessage::Ask { turn: key, request, wish, reply }
+            }
         };
         if provider.cast(message).is_err() {
             // It is restarting: the machine asks again when nothing is heard.
-            tracing::debug!(session = %self.key, provider = %agent.provider, "provider is not up");
+            tracing::debug!(session = %self.key, provider = %model.provider, "provider is not up");
         }
+    }
+
+    async fn journal_chain(&self, record: &ChainRecord) -> Result<(), StoreError> {
+        tracing::warn!(session = %self.key, turn = record.turn, model = %record.model,
+            failed = record.attempts.len(), "a model failed, the next one is asked");
+        let mut batch = Batch::new();
+        batch.put(chain_key(&self.key), record);
+        self.deps.store.commit(batch).await
     }
 
     async fn record(&self, turn: u64, step: StepId, record: &StepRecord) -> Result<(), StoreError> {
@@ -386,7 +439,7 @@ impl State {
     /// transcript, the answer into the outbox.
     async fn finish(&mut self, finished: FinishedTurn) -> Outcome {
         let now = self.deps.clock.now();
-        let FinishedTurn { mut exchange, members, journalled, steps } = finished;
+        let FinishedTurn { mut exchange, members, journalled, steps, chained, notice } = finished;
         let turn = exchange.turn;
         // What is written down says the wall clock.
         exchange.started_at = now.minus(exchange.finished_at.since(exchange.started_at));
@@ -403,6 +456,9 @@ impl State {
         for step in steps {
             batch.delete(step_key(&self.key, turn, step));
         }
+        if chained {
+            batch.delete(chain_key(&self.key));
+        }
         if !self.known {
             let record =
                 SessionRecord { key: self.key.clone(), agent: self.agent.clone(), created_at: now };
@@ -415,6 +471,11 @@ impl State {
             text: exchange.answer.clone(),
             is_answer: true,
         };
+        let mut told = Vec::new();
+        if let Some(text) = notice {
+            let draft = Draft { text, is_answer: false, ..draft.clone() };
+            told = self.deps.outbox.add(&mut batch, &draft, now)?;
+        }
         let entries = self.deps.outbox.add(&mut batch, &draft, now)?;
         exchange.entries = entries.iter().map(|entry| entry.id.0).collect();
         let step = JourneyStep::Answered { turn, entries: exchange.entries.clone() };
@@ -424,7 +485,8 @@ impl State {
         self.deps.store.commit(batch).await?;
         crash_point("finish.after_commit");
         self.known = true;
-        self.deps.outbox.written(entries);
+        told.extend(entries);
+        self.deps.outbox.written(told);
         self.tell(now, step);
         Ok(())
     }
@@ -462,7 +524,7 @@ impl State {
             dead_letter::add(&mut batch, &DeadLetter { id, at: now, reason: reason.clone(), item });
         }
         if let Some((turn, steps)) = turn {
-            batch.delete(turn_key(&self.key));
+            batch.delete(turn_key(&self.key)).delete(chain_key(&self.key));
             for step in steps {
                 batch.delete(step_key(&self.key, turn, step));
             }

@@ -12,6 +12,7 @@ use super::queue::QueueChoice;
 use super::record::Exchange;
 use super::steps::StepId;
 use crate::message::{Destination, EnvelopeId};
+use crate::model::ModelRef;
 
 /// Stands where the answer of a stopped turn would.
 pub(super) const STOPPED: &str = "[This was stopped before it was answered.]";
@@ -40,6 +41,8 @@ pub struct EndedTurn {
     pub turn: u64,
     /// Its recorded steps, to be removed.
     pub steps: Vec<StepId>,
+    /// The model it asked last.
+    pub model: ModelRef,
 }
 
 /// A sentence of the gateway for somebody.

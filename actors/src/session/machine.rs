@@ -5,6 +5,7 @@
 //! interrupt it anywhere: what has to survive is in the effect that comes first.
 
 mod effect;
+mod failing;
 mod steering;
 mod turn;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 pub use self::effect::{Ask, Effect, FinishedTurn, Occasion};
 use self::turn::{InFlight, Past};
+use super::chain::{Chain, ChainRecord};
 use super::ending::{Asker, Stopped};
 use super::lane::{Batch, Lane, LaneSettings, Next, Pushed, render};
 use super::queue::QueueChoice;
@@ -22,18 +24,13 @@ use crate::clock::Timestamp;
 use crate::dead_letter::Reason;
 use crate::inbox::InboxRecord;
 use crate::message::EnvelopeId;
-use crate::provider::{Completion, Failure, FailureClass, Role, ToolResult, TurnMessage};
+use crate::model::Candidates;
+use crate::provider::{Completion, Failure, Role, ToolResult, TurnMessage};
 
 /// Exchanges kept in memory and sent along as context.
 pub const HISTORY_EXCHANGES_MAX: usize = 50;
 /// Crashes of one turn before its messages are poison.
 pub const CRASHES_MAX: u32 = 3;
-/// Tries of one turn against a provider that fails for a while, each with its own retries inside.
-pub const PROVIDER_TRIES_MAX: u32 = 10;
-/// First pause between such tries; doubles up to the last.
-const PROVIDER_PAUSE_MIN: Duration = Duration::from_millis(2500);
-/// Longest pause between such tries.
-const PROVIDER_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// A turn without news for this long is asked for again: the provider may have been restarted.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -46,8 +43,11 @@ pub enum Event {
     Answered(u64, u32, Completion),
     /// The model could not be asked: the turn, for which of its answers, and why.
     Failed(u64, u32, Failure),
-    /// The provider knows nothing of this turn, or not of this answer.
-    NotAsked(u64, u32),
+    /// The provider knows nothing of this turn, or not of this answer; and which of the turn's
+    /// questions that was about.
+    NotAsked(u64, u32, u32),
+    /// Its models are others from the next turn on: those that were put here on the way in.
+    Chosen(Option<Box<Candidates>>),
     /// A tool has answered: the turn, which of its calls, and what it says.
     ToolDone(u64, StepId, ToolResult),
     /// Time has passed.
@@ -65,8 +65,8 @@ pub struct Settings {
     pub lane: LaneSettings,
     /// Idle time before it is passivated.
     pub idle_max: Duration,
-    /// The model it asks, as `provider/model`.
-    pub model: String,
+    /// The models its turns ask.
+    pub model: Candidates,
 }
 
 /// What a session finds in the store when it starts.
@@ -82,6 +82,8 @@ pub struct Loaded {
     pub steps: Option<(u64, Steps, Opening)>,
     /// How a person wants it to queue.
     pub queue: QueueChoice,
+    /// How far a turn had got among its models.
+    pub chain: Option<ChainRecord>,
     /// Whether unanswered messages may have been in flight when an earlier life ended.
     pub after_crash: bool,
 }
@@ -100,6 +102,10 @@ pub struct Session {
     history: VecDeque<Past>,
     turn: Option<InFlight>,
     journalled: Option<TurnRecord>,
+    /// A turn's place among its models, as the store has it.
+    chain: Option<ChainRecord>,
+    /// The model of the last answer.
+    answered_by: Option<String>,
     /// Messages that may have been in flight when an earlier life ended.
     suspects: Vec<EnvelopeId>,
     last_used: Timestamp,
@@ -114,11 +120,14 @@ impl Session {
     /// A session as its store shows it.
     pub fn new(settings: Settings, loaded: Loaded, now: Timestamp) -> (Self, Vec<Effect>) {
         let lane = Lane::new(loaded.queue.over(settings.lane));
+        let answered_by = loaded.history.last().map(|exchange| exchange.model.clone());
         let mut session = Self {
             settings,
             lane,
             queue: loaded.queue,
             told_full: false,
+            chain: loaded.chain,
+            answered_by,
             records: BTreeMap::new(),
             history: remembered(loaded.history),
             turn: None,
@@ -167,7 +176,14 @@ impl Session {
             Event::Failed(turn, round, failure) => {
                 self.failed((turn, round), failure, now, &mut effects);
             }
-            Event::NotAsked(turn, round) => self.ask_anew((turn, round), now, &mut effects),
+            Event::NotAsked(turn, round, asked) => {
+                self.ask_anew((turn, round, asked), now, &mut effects);
+            }
+            // The turn in flight keeps what it began with.
+            Event::Chosen(candidates) => {
+                self.settings.model =
+                    candidates.map_or_else(|| self.settings.model.clone(), |c| *c);
+            }
             Event::ToolDone(turn, step, result) => {
                 self.tool_done(turn, step, result, now, &mut effects);
             }
@@ -261,7 +277,8 @@ impl Session {
             reply_to: batch.reply_to,
             started_at: now,
             steps: Steps::default(),
-            tries: 1,
+            chain: Chain::new(self.settings.model.clone()),
+            asks: 0,
             ask_at: now.plus(ASK_AGAIN),
         };
         self.start(turn, effects, now);
@@ -287,7 +304,8 @@ impl Session {
             prompt: opening.prompt,
             started_at: opening.started_at,
             steps,
-            tries: 1,
+            chain: Chain::new(self.settings.model.clone()),
+            asks: 0,
             ask_at: now.plus(ASK_AGAIN),
         });
         for record in owned {
@@ -297,7 +315,10 @@ impl Session {
         waiting
     }
 
-    fn start(&mut self, turn: InFlight, effects: &mut Vec<Effect>, now: Timestamp) {
+    fn start(&mut self, mut turn: InFlight, effects: &mut Vec<Effect>, now: Timestamp) {
+        if let Some(record) = self.chain.as_ref().filter(|record| record.turn == turn.turn) {
+            turn.chain.resume(record.clone());
+        }
         let ids = turn.members.clone();
         if ids.iter().any(|id| self.suspects.contains(id)) {
             self.suspects.retain(|id| !ids.contains(id));
@@ -319,13 +340,20 @@ impl Session {
     }
 
     /// What the turn in flight needs next: its tools, or the model.
-    fn ask(&self, occasion: Occasion, effects: &mut Vec<Effect>) {
-        let Some(turn) = &self.turn else { return };
+    fn ask(&mut self, occasion: Occasion, effects: &mut Vec<Effect>) {
+        let Some(turn) = &mut self.turn else { return };
         let calls = turn.steps.open_calls();
         if calls.is_empty() {
+            if occasion != Occasion::Check {
+                turn.asks += 1;
+            }
+            let Some(turn) = &self.turn else { return };
             effects.push(Effect::Ask(Ask {
                 turn: turn.turn,
                 round: turn.steps.round(),
+                number: turn.asks,
+                model: turn.chain.model().clone(),
+                fallback: turn.chain.has_next(),
                 messages: self.conversation(turn),
                 may_call: turn.steps.may_call(),
                 occasion,
@@ -368,7 +396,7 @@ impl Session {
             return;
         };
         if in_flight.steps.may_call() && completion.calls().next().is_some() {
-            in_flight.tries = 1;
+            in_flight.chain.answered();
             in_flight.ask_at = now.plus(ASK_AGAIN);
             effects.extend(in_flight.record_answer(completion));
         } else if let Some(done) = self.turn.take() {
@@ -384,6 +412,9 @@ impl Session {
         effects: &mut Vec<Effect>,
     ) {
         let answer = done.answer(&completion);
+        let notice = self.notice_of_fallback(&done);
+        let model = done.chain.model().to_string();
+        self.answered_by = Some(model.clone());
         let steps = done.steps.messages();
         self.history.push_back(Past {
             prompt: done.prompt.clone(),
@@ -397,6 +428,8 @@ impl Session {
         let said = said.map(|record| super::record::Said::from(&*record)).collect();
         effects.push(Effect::Finish(Box::new(FinishedTurn {
             journalled: self.journalled.take().is_some(),
+            chained: self.chain.take().is_some(),
+            notice,
             members: done.members,
             steps: done.steps.ids(),
             exchange: Exchange {
@@ -405,7 +438,7 @@ impl Session {
                 prompt: done.prompt,
                 steps,
                 answer,
-                model: self.settings.model.clone(),
+                model,
                 usage: done.steps.usage().plus(completion.usage),
                 started_at: done.started_at,
                 finished_at: now,
@@ -439,47 +472,6 @@ impl Session {
         }
     }
 
-    fn failed(
-        &mut self,
-        (turn, round): (u64, u32),
-        failure: Failure,
-        now: Timestamp,
-        effects: &mut Vec<Effect>,
-    ) {
-        let Some(in_flight) = self.turn.as_mut().filter(|t| t.expects(turn, round)) else { return };
-        if may_pass(failure.class) && in_flight.tries < PROVIDER_TRIES_MAX {
-            let doublings = (in_flight.tries - 1).min(8);
-            let pause = PROVIDER_PAUSE_MIN
-                .saturating_mul(1 << doublings)
-                .min(PROVIDER_PAUSE_MAX)
-                .max(failure.retry_after.unwrap_or_default());
-            in_flight.tries += 1;
-            in_flight.ask_at = now.plus(pause);
-            return;
-        }
-        let reason = Reason::Provider {
-            class: format!("{:?}", failure.class).to_lowercase(),
-            message: failure.message,
-        };
-        let notice = "The model provider failed, so this message has no answer yet. It is kept, \
-                      and the operator of this gateway can replay it.";
-        self.give_up(&reason, notice, effects);
-    }
-
-    /// The turn in flight ends without an answer.
-    fn give_up(&mut self, reason: &Reason, notice: &str, effects: &mut Vec<Effect>) {
-        let Some(turn) = self.turn.take() else { return };
-        self.journalled = None;
-        let records = turn.members.iter().filter_map(|id| self.records.remove(id));
-        let records = records.map(|record| *record).collect();
-        effects.push(Effect::DeadLetter {
-            records,
-            reason: reason.clone(),
-            notice: Some(notice.to_owned()),
-            turn: Some((turn.turn, turn.steps.ids())),
-        });
-    }
-
     /// Asks about a turn nobody has reported about in time. Its answer may be on its way: so this
     /// only asks, and what comes back decides.
     fn check(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
@@ -488,8 +480,16 @@ impl Session {
         self.ask(Occasion::Check, effects);
     }
 
-    fn ask_anew(&mut self, (turn, round): (u64, u32), now: Timestamp, effects: &mut Vec<Effect>) {
-        if let Some(in_flight) = self.turn.as_mut().filter(|t| t.expects(turn, round)) {
+    /// A provider has forgotten what it was asked. What it says of a question before the last is
+    /// late: the last may be answered already, and would be paid for twice.
+    fn ask_anew(
+        &mut self,
+        (turn, round, asked): (u64, u32, u32),
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let is_last = |t: &&mut InFlight| t.expects(turn, round) && t.asks == asked;
+        if let Some(in_flight) = self.turn.as_mut().filter(is_last) {
             in_flight.ask_at = now.plus(ASK_AGAIN);
             self.ask(Occasion::Anew, effects);
         }
@@ -511,24 +511,6 @@ fn remembered(exchanges: Vec<Exchange>) -> VecDeque<Past> {
     let of_agent = exchanges.into_iter().filter(|exchange| !exchange.is_of_gateway());
     history.extend(of_agent.map(Past::from));
     history
-}
-
-/// Whether a failure of this class may pass by itself.
-fn may_pass(class: FailureClass) -> bool {
-    match class {
-        FailureClass::RateLimit
-        | FailureClass::Overloaded
-        | FailureClass::Timeout
-        | FailureClass::Server
-        | FailureClass::EmptyResponse => true,
-        FailureClass::Auth
-        | FailureClass::AuthPermanent
-        | FailureClass::Billing
-        | FailureClass::Format
-        | FailureClass::ModelNotFound
-        | FailureClass::ContextOverflow
-        | FailureClass::Unclassified => false,
-    }
 }
 
 impl From<&InboxRecord> for super::record::Said {

@@ -4,6 +4,7 @@
 //! supervisor, one actor per key, started by the first message and passivated when idle.
 
 mod actor;
+pub mod chain;
 pub mod command;
 mod ending;
 pub mod lane;

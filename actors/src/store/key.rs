@@ -32,6 +32,10 @@ pub enum Space {
     DeadLetter = 0x40,
     /// Direct senders waiting for approval, and those approved.
     Pairing = 0x50,
+    /// The models that sessions have chosen.
+    Model = 0x51,
+    /// The state of auth profiles, and which session uses which.
+    Profile = 0x52,
     /// What tool calls have brought about.
     Effect = 0x60,
 }
@@ -42,7 +46,7 @@ impl Space {
         [Space::Inbox, Space::Outbox, Space::DeadLetter, Space::Quarantine];
 
     /// Spaces of the other rooms' records.
-    pub(super) const RECORDS: [Space; 12] = [
+    pub(super) const RECORDS: [Space; 14] = [
         Space::Cursor,
         Space::Dedupe,
         Space::Inbox,
@@ -54,6 +58,8 @@ impl Space {
         Space::Receipt,
         Space::DeadLetter,
         Space::Pairing,
+        Space::Model,
+        Space::Profile,
         Space::Effect,
     ];
 }

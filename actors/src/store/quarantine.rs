@@ -42,7 +42,7 @@ impl Damaged {
 
     /// What it was, in a word.
     pub fn kind(&self) -> &'static str {
-        const KINDS: [(Space, &str); 12] = [
+        const KINDS: [(Space, &str); 14] = [
             (Space::Meta, "store"),
             (Space::Cursor, "cursor"),
             (Space::Dedupe, "platform id"),
@@ -55,6 +55,8 @@ impl Damaged {
             (Space::Receipt, "receipt"),
             (Space::DeadLetter, "dead letter"),
             (Space::Pairing, "pairings"),
+            (Space::Model, "model choice"),
+            (Space::Profile, "auth profile"),
         ];
         let space = self.key.first().copied();
         KINDS.iter().find(|(known, _)| space == Some(*known as u8)).map_or("record", |kind| kind.1)

@@ -21,6 +21,7 @@ pub(super) fn check(config: &Config, checked: &mut Checked) {
     for (path, model) in shared.chain(own) {
         check_choice(config, model, &path, checked);
     }
+    check_aliases(config, checked);
 }
 
 fn check_provider(id: &str, provider: &Provider, checked: &mut Checked) {
@@ -53,7 +54,33 @@ fn check_choice(config: &Config, model: &ModelChoice, path: &Path, checked: &mut
     let fallbacks = model.fallbacks.iter().flatten().enumerate();
     let fallbacks = fallbacks.map(|(index, name)| (path.key("fallbacks").index(index), name));
     for (path, name) in primary.chain(fallbacks) {
-        check_name(config, name, path, checked);
+        check_name(config, config.model_named(name), path, checked);
+    }
+}
+
+/// Aliases lead to models, and each to one.
+fn check_aliases(config: &Config, checked: &mut Checked) {
+    let defaults = Path::of(&["agents", "defaults"]);
+    let mut seen: Vec<String> = Vec::new();
+    for (model, named) in &config.agents.defaults.models {
+        let path = defaults.key("models").key(model);
+        let Some(alias) = &named.alias else { continue };
+        check_name(config, model, path.clone(), checked);
+        let alias = alias.trim().to_lowercase();
+        let path = path.key("alias");
+        if alias.is_empty() || alias.contains(['/', '@']) {
+            let message = "must be a word without / and @";
+            checked.problem(Finding::new(path, message));
+        } else if seen.contains(&alias) {
+            let message = format!("another model is called {alias:?} already");
+            checked.problem(Finding::new(path, message));
+        } else {
+            seen.push(alias);
+        }
+    }
+    for (index, allowed) in config.agents.defaults.model_policy.allow.iter().enumerate() {
+        let path = defaults.key("modelPolicy").key("allow").index(index);
+        check_name(config, config.model_named(allowed), path, checked);
     }
 }
 
@@ -101,6 +128,26 @@ mod tests {
                 "agents.defaults.model.fallbacks[1]: there is no provider \"mine\"",
                 "agents.defaults.model.fallbacks[2]: there is no provider \"antropic\"",
                 "agents.entries.b.model: \"/x\" is not a model's name",
+            ]
+        );
+    }
+
+    #[test]
+    fn aliases_are_words_for_one_model_each() {
+        let found = problems(
+            "{agents: {defaults: {model: {primary: 'Fast', fallbacks: ['slow']},
+              modelPolicy: {allow: ['fast', 'openai/*', 'nobody/*']},
+              models: {'openai/a': {alias: 'fast'}, 'openai/b': {alias: 'FAST '},
+              'openai/c': {alias: 'x/y'}, 'lost/d': {alias: 'd'}, 'lost/e': {}}}}}",
+        );
+        assert_eq!(
+            found,
+            [
+                "agents.defaults.model.fallbacks[0]: \"slow\" is not a model's name",
+                "agents.defaults.models[\"lost/d\"]: there is no provider \"lost\"",
+                "agents.defaults.models[\"openai/b\"].alias: another model is called \"fast\" already",
+                "agents.defaults.models[\"openai/c\"].alias: must be a word without / and @",
+                "agents.defaults.modelPolicy.allow[2]: there is no provider \"nobody\"",
             ]
         );
     }

@@ -239,3 +239,10 @@ proptest! {
         }
     }
 }
+
+// As LiteLLM's proxy answers a wrong key when it runs without a database.
+#[test]
+fn a_proxy_that_can_not_look_up_a_key_has_refused_it() {
+    let body = r#"{"error":{"message":"No connected db.","type":"no_db_connection","code":"400"}}"#;
+    assert_eq!(class(400, body), FailureClass::Auth);
+}

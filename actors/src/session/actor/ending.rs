@@ -5,6 +5,7 @@ use crate::event::JourneyStep;
 use crate::inbox::inbox_key;
 use crate::outbox::Draft;
 use crate::provider::{ProviderMessage, provider_name};
+use crate::session::chain::chain_key;
 use crate::session::ending::{Ended, EndedTurn};
 use crate::session::queue::{QueueChoice, queue_key};
 use crate::session::record::{exchange_key, turn_key};
@@ -56,8 +57,8 @@ impl State {
     }
 
     fn remove_journal(&self, turn: Option<&EndedTurn>, batch: &mut Batch) {
-        let Some(EndedTurn { turn, steps }) = turn else { return };
-        batch.delete(turn_key(&self.key));
+        let Some(EndedTurn { turn, steps, .. }) = turn else { return };
+        batch.delete(turn_key(&self.key)).delete(chain_key(&self.key));
         for step in steps {
             batch.delete(step_key(&self.key, *turn, *step));
         }
@@ -74,12 +75,10 @@ impl State {
     /// Nobody waits for these calls any more. One that is on its way to be made regardless would
     /// report to nobody: the machine knows its turn no longer.
     fn stop_calls(&self, turn: &EndedTurn) {
-        if let Some(agent) = self.profile() {
-            let provider = self.deps.registry.via(provider_name(&agent.provider));
-            let session = self.key.as_str().to_owned();
-            if provider.cast(ProviderMessage::Forget { session, turn: turn.turn }).is_err() {
-                tracing::debug!(session = %self.key, "the provider restarts: its calls are gone");
-            }
+        let provider = self.deps.registry.via(provider_name(&turn.model.provider));
+        let session = self.key.as_str().to_owned();
+        if provider.cast(ProviderMessage::Forget { session, turn: turn.turn }).is_err() {
+            tracing::debug!(session = %self.key, "the provider restarts: its calls are gone");
         }
         let message = ToolMessage::Forget { session: self.key.clone(), turn: turn.turn };
         if self.deps.registry.via(TOOLS).cast(message).is_err() {

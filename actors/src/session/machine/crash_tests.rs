@@ -44,6 +44,7 @@ impl World {
             turn: self.attempt.clone(),
             steps: self.turn.zip(steps).map(|(turn, (steps, opening))| (turn, steps, opening)),
             queue: self.queue,
+            chain: None,
             after_crash: true,
         };
         Session::new(settings(LaneSettings { mode, ..LaneSettings::default() }), loaded, now)
@@ -90,7 +91,11 @@ impl World {
                 let ids: Vec<EnvelopeId> = records.iter().map(|r| r.envelope.id).collect();
                 self.ended(&ids, turn.as_ref().map(|(_, steps)| steps))?;
             }
-            Effect::Stopped(..) | Effect::WakeAt(_) | Effect::Passivate | Effect::GiveBack(_) => {}
+            Effect::JournalChain(_)
+            | Effect::Stopped(..)
+            | Effect::WakeAt(_)
+            | Effect::Passivate
+            | Effect::GiveBack(_) => {}
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What a session wants done: the output of its machine.
 
+use super::super::chain::ChainRecord;
 use super::super::ending::{Asker, Ended, Stopped};
 use super::super::record::{Exchange, TurnRecord};
 use super::super::steps::{StepId, StepRecord};
@@ -7,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::dead_letter::Reason;
 use crate::inbox::InboxRecord;
 use crate::message::EnvelopeId;
+use crate::model::ModelRef;
 use crate::provider::{ToolCall, TurnMessage};
 
 /// What the actor has to do.
@@ -14,6 +16,8 @@ use crate::provider::{ToolCall, TurnMessage};
 pub enum Effect {
     /// Journal that this turn is tried again after a crash.
     JournalAttempt(TurnRecord),
+    /// Journal that another model is asked, before it is.
+    JournalChain(Box<ChainRecord>),
     /// Ask the model.
     Ask(Ask),
     /// Make a step of the turn durable, before anything that follows from it.
@@ -67,6 +71,12 @@ pub struct Ask {
     pub turn: u64,
     /// Which of its answers.
     pub round: u32,
+    /// Which of the turn's questions this is, or asks about.
+    pub number: u32,
+    /// The model.
+    pub model: ModelRef,
+    /// Whether another model is asked when this one fails.
+    pub fallback: bool,
     /// The conversation, ending with the prompt and what came of it so far.
     pub messages: Vec<TurnMessage>,
     /// Whether it may call tools.
@@ -86,6 +96,10 @@ pub struct FinishedTurn {
     pub journalled: bool,
     /// Recorded steps, to be removed.
     pub steps: Vec<StepId>,
+    /// Whether a journalled place among the models has to be removed.
+    pub chained: bool,
+    /// What the gateway itself has to say before the answer.
+    pub notice: Option<String>,
 }
 
 /// Why a model is asked.

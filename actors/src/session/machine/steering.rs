@@ -180,7 +180,7 @@ impl Session {
             self.records.remove(id);
         }
         if ended.turn.is_some() {
-            self.journalled = None;
+            (self.journalled, self.chain) = (None, None);
         }
         if !ended.exchange.is_of_gateway() {
             self.history.push_back(Past::from(ended.exchange.clone()));
@@ -205,7 +205,7 @@ impl Session {
             prompt: turn.prompt.clone(),
             steps: turn.steps.messages(),
             answer: answer.to_owned(),
-            model: self.settings.model.clone(),
+            model: turn.chain.model().to_string(),
             usage: turn.steps.usage(),
             started_at: turn.started_at,
             finished_at: now,
@@ -252,7 +252,8 @@ fn waiting(record: &InboxRecord, now: Timestamp) -> Waiting {
 }
 
 fn ended(turn: &InFlight) -> EndedTurn {
-    EndedTurn { turn: turn.turn, steps: turn.steps.ids() }
+    let model = turn.chain.model().clone();
+    EndedTurn { turn: turn.turn, steps: turn.steps.ids(), model }
 }
 
 fn notice(to: &Destination, text: impl Into<String>) -> Notice {

@@ -4,9 +4,11 @@ use proptest::prelude::{Just, ProptestConfig, any, prop, prop_assert, prop_oneof
 use proptest::strategy::Strategy;
 use proptest::test_runner::TestCaseError;
 
+use super::super::chain::{PAUSE_MAX, TRIES_MAX};
 use super::*;
 use crate::message::{AccountKey, ChatKind, Destination, Envelope, Inbound, SessionKey};
-use crate::provider::{Part, ToolCall, ToolStatus};
+use crate::model::ModelRef;
+use crate::provider::{FailureClass, Part, ToolCall, ToolStatus};
 use crate::session::ending::Ended;
 use crate::session::lane::Mode;
 
@@ -142,6 +144,7 @@ impl Observer {
     fn see(&mut self, effects: Vec<Effect>) -> Result<(), TestCaseError> {
         for effect in effects {
             match effect {
+                Effect::JournalChain(record) => prop_assert!(self.in_flight == Some(record.turn)),
                 Effect::Ask(Ask { turn, round, occasion: Occasion::Begin, .. }) => {
                     // S2: at most one turn in flight.
                     prop_assert!(self.in_flight.is_none(), "two turns in flight");
@@ -365,10 +368,10 @@ fn a_failing_provider_is_asked_again_and_given_up_in_the_end() {
     let mut now = Timestamp(0);
     let (mut session, _) = Session::new(settings(LaneSettings::default()), Loaded::default(), now);
     let turn = only_turn(&session.step(Event::Inbound(Box::new(record(7, 0))), now));
-    for _ in 1..PROVIDER_TRIES_MAX {
+    for _ in 1..TRIES_MAX {
         let effects = session.step(Event::Failed(turn, 0, failure(FailureClass::Overloaded)), now);
         assert!(!effects.iter().any(|e| matches!(e, Effect::DeadLetter { .. } | Effect::Ask(_))));
-        now = now.plus(PROVIDER_PAUSE_MAX);
+        now = now.plus(PAUSE_MAX);
         assert_eq!(only_turn(&session.step(Event::Tick, now)), turn);
     }
     let effects = session.step(Event::Failed(turn, 0, failure(FailureClass::Overloaded)), now);
@@ -513,7 +516,50 @@ fn a_turn_that_hears_nothing_asks_first_whether_it_is_still_asked() {
     assert_eq!(occasion(&effects), Some(Occasion::Begin));
     let late = now.plus(ASK_AGAIN);
     assert_eq!(occasion(&session.step(Event::Tick, late)), Some(Occasion::Check));
-    assert_eq!(occasion(&session.step(Event::NotAsked(1, 0), late)), Some(Occasion::Anew));
+    assert_eq!(occasion(&session.step(Event::NotAsked(1, 0, 1), late)), Some(Occasion::Anew));
     session.step(Event::Answered(1, 0, answer()), late);
-    assert_eq!(occasion(&session.step(Event::NotAsked(1, 0), late)), None, "it has its answer");
+    assert_eq!(occasion(&session.step(Event::NotAsked(1, 0, 1), late)), None, "it has its answer");
+}
+
+// D7: what the first model's provider still has to say comes too late.
+#[test]
+fn another_model_steps_in_once_and_the_first_ones_late_words_are_not_heeded() {
+    let now = Timestamp(0);
+    let both = Candidates::new(ModelRef::new("a", "1"), [ModelRef::new("b", "2")]);
+    let settings = Settings { model: both, ..settings(LaneSettings::default()) };
+    let (mut session, _) = Session::new(settings.clone(), Loaded::default(), now);
+    session.step(Event::Inbound(Box::new(record(1, 0))), now);
+    let late = now.plus(ASK_AGAIN);
+    session.step(Event::Tick, late);
+    let effects = session.step(Event::Failed(1, 0, failure(FailureClass::Overloaded)), late);
+    let [Effect::JournalChain(journalled), Effect::Ask(ask)] = &effects[..2] else {
+        panic!("journalled before it is asked: {effects:?}");
+    };
+    assert_eq!((ask.model.to_string(), ask.number, ask.fallback), ("b/2".into(), 2, false));
+    let quiet = session.step(Event::NotAsked(1, 0, 1), late);
+    assert!(!quiet.iter().any(|effect| matches!(effect, Effect::Ask(_))), "{quiet:?}");
+
+    // A restart goes on with the second model.
+    let loaded = Loaded {
+        inbox: vec![record(1, 0)],
+        chain: Some((**journalled).clone()),
+        ..Loaded::default()
+    };
+    let (_, effects) = Session::new(settings, loaded, now);
+    assert!(effects.iter().any(|e| matches!(e, Effect::Ask(ask) if ask.model.provider == "b")));
+
+    let finished = |effects: Vec<Effect>| {
+        effects.into_iter().find_map(|effect| match effect {
+            Effect::Finish(finished) => Some(*finished),
+            _ => None,
+        })
+    };
+    let first = finished(session.step(Event::Answered(1, 0, answer()), late)).unwrap();
+    assert_eq!((first.exchange.model.as_str(), first.chained), ("b/2", true));
+    assert!(first.notice.unwrap().contains("a/1 can't answer at the moment (overloaded)"));
+    let effects = session.step(Event::Inbound(Box::new(record(2, 0))), late);
+    assert!(effects.iter().any(|e| matches!(e, Effect::Ask(ask) if ask.model.provider == "a")));
+    session.step(Event::Failed(2, 0, failure(FailureClass::Overloaded)), late);
+    let second = finished(session.step(Event::Answered(2, 0, answer()), late)).unwrap();
+    assert_eq!(second.notice, None, "told once");
 }

@@ -1,5 +1,6 @@
 //! One turn in flight: what it answers, how far it is, and what it waits for.
 
+use super::super::chain::Chain;
 use super::super::record::Exchange;
 use super::super::steps::{Opening, StepRecord, Steps};
 use super::Effect;
@@ -24,7 +25,10 @@ pub(super) struct InFlight {
     pub(super) started_at: Timestamp,
     /// What the model and its tools have said so far.
     pub(super) steps: Steps,
-    pub(super) tries: u32,
+    /// Its way through the models.
+    pub(super) chain: Chain,
+    /// How often a model was asked; asking after an answer does not count.
+    pub(super) asks: u32,
     /// When to ask (again) if nothing is heard.
     pub(super) ask_at: Timestamp,
 }
