@@ -26,6 +26,7 @@ use telson_actors::router::{Admission, Admissions, AdmitError, Admitted};
 use telson_actors::session::machine::Event as SessionEvent;
 use telson_actors::session::{Asker, SessionMessage, Sessions, Stopped};
 use telson_actors::store::{Store, StoreError, StoreStats};
+use telson_actors::usage::{self, Day, UsageReport};
 use telson_supervision::dynamic::DynamicMessage;
 use telson_supervision::{Event, Node, Tree};
 use tokio::sync::broadcast;
@@ -146,6 +147,17 @@ impl Engine {
     pub async fn why(&self, query: &str) -> Result<Vec<Journey>, StoreError> {
         let (store, query) = (self.0.store.clone(), query.to_owned());
         tokio::task::spawn_blocking(move || journey::find(&store, &query))
+            .await
+            .map_err(|error| StoreError::Database(error.to_string()))?
+    }
+
+    /// What models have used in the last `days` days of UTC, today included, at most a year.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn usage(&self, days: u64) -> Result<UsageReport, StoreError> {
+        let (store, today) = (self.0.store.clone(), Day::of(self.0.clock.now()));
+        tokio::task::spawn_blocking(move || usage::report(&store, today, days.min(366)))
             .await
             .map_err(|error| StoreError::Database(error.to_string()))?
     }

@@ -17,6 +17,7 @@ mod limits;
 pub mod selftest;
 mod state_dir;
 mod tree;
+mod workspace;
 
 pub use assembly::{Assembly, assemble};
 pub use engine::{

@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use telson_actors::channel::typing::{Leaser, TypingActor, TypingDeps};
 use telson_actors::channel::{Channel, Receiver, imessage};
+use telson_actors::context::{Context, Prompts};
 use telson_actors::dead_letter::{DeadLetterActor, DeadLetterDeps};
 use telson_actors::disk::{DiskActor, DiskDeps, DiskSpace, Watermark};
 use telson_actors::event::Journal;
@@ -44,6 +45,7 @@ use telson_actors::session::{
 use telson_actors::store::Store;
 use telson_actors::tool::core::CoreDeps;
 use telson_actors::tool::{ToolActor, ToolDeps, Toolbox};
+use telson_actors::usage::DayMeter;
 use telson_supervision::dynamic::DynamicMessage;
 use telson_supervision::{
     ChildSpec, Events, Health, OnExceeded, Registry, Shutdown, Strategy, SupervisorSpec, task,
@@ -286,6 +288,7 @@ impl Wiring {
             agents: Arc::new(self.spec.agents.clone()),
             catalog: Arc::new(self.spec.catalog.clone()),
             toolbox: toolbox.clone(),
+            context: Arc::new(self.context()),
             lanes: Arc::new(self.spec.lanes.clone()),
             idle_max: self.spec.limits.session_idle_max,
             lives: Lives::default(),
@@ -293,6 +296,12 @@ impl Wiring {
         };
         let live_max = self.spec.limits.sessions_live_max;
         sessions_child(deps, live_max, events.clone(), self.spec.dice.clone())
+    }
+
+    /// What happens in an engine is its own: a description can be started twice (A4).
+    fn context(&self) -> Context {
+        let (day, prompts) = (DayMeter::default(), Prompts::default());
+        Context { day, prompts, ..self.spec.context.clone() }
     }
 
     fn router(&self, outbox: &Outbox) -> ChildSpec {

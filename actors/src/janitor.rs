@@ -14,6 +14,7 @@ use crate::outbox::{ReceiptRecord, receipt_prefix};
 use crate::store::sweep::{Retention, sweep};
 use crate::store::{Batch, Key, Space, Store, StoreError};
 use crate::tool::core::{EffectRecord, effect_prefix};
+use crate::usage::{DayUsage, day_usage_prefix};
 
 /// How often it sweeps.
 const SWEEP_EVERY: Duration = Duration::from_hours(1);
@@ -32,6 +33,10 @@ pub const DEDUPE_WINDOW: Retention =
 /// Receipts answer "what became of it" for this long.
 pub const RECEIPT_WINDOW: Retention =
     Retention { age: Duration::from_hours(720), count_min: LOOKS_OLD_MAX, count_max: 100_000 };
+
+/// What a day has cost is known for more than a year; what a session has cost, as long as it lives.
+pub const USAGE_WINDOW: Retention =
+    Retention { age: Duration::from_hours(9600), count_min: LOOKS_OLD_MAX, count_max: 100_000 };
 
 /// What it needs.
 #[derive(Clone)]
@@ -123,5 +128,8 @@ pub async fn sweep_all(store: &Store, clock: &Clock) -> Result<usize, StoreError
     let effects =
         sweep::<EffectRecord>(store, &effect_prefix(), DEDUPE_WINDOW, now, |record| record.at)
             .await?;
-    Ok(ids + receipts + effects)
+    let usage =
+        sweep::<DayUsage>(store, &day_usage_prefix(), USAGE_WINDOW, now, |record| record.at)
+            .await?;
+    Ok(ids + receipts + effects + usage)
 }

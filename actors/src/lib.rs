@@ -11,6 +11,7 @@
 
 pub mod channel;
 pub mod clock;
+pub mod context;
 pub mod crash_point;
 pub mod dead_letter;
 pub mod disk;
@@ -28,3 +29,4 @@ pub mod router;
 pub mod session;
 pub mod store;
 pub mod tool;
+pub mod usage;

@@ -6,6 +6,7 @@
 mod access;
 mod agents;
 mod channels;
+mod context;
 mod mcp;
 mod profiles;
 mod providers;
@@ -40,6 +41,7 @@ pub fn assemble(config: &Config, env: &Lookup<'_>) -> Result<Assembly, String> {
     agents::add(&mut assembly, config, env);
     mcp::add(&mut assembly, config, env);
     tools::add(&mut assembly, config, env);
+    context::add(&mut assembly, config, env);
     add_session_rules(&mut assembly, config);
     add_lanes(&mut assembly, config);
     access::add_groups_and_bindings(&mut assembly, config);

@@ -51,6 +51,12 @@ pub(super) enum Command {
     Status,
     /// Show the running service's supervision tree.
     Tree,
+    /// Show what the models have used and cost.
+    Usage {
+        /// How many days back, today included (days of UTC).
+        #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=366))]
+        days: u64,
+    },
     /// Show what became of a message.
     Why {
         /// A piece of its text, its platform id, or a number such as m12, e7, d3.

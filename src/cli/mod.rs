@@ -16,6 +16,7 @@ mod selftest;
 mod status;
 mod time;
 mod tree;
+mod usage;
 mod why;
 
 use std::process::ExitCode;
@@ -66,6 +67,7 @@ async fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Failure> {
         Command::Selftest(selftest) => selftest::run(&place, &selftest, output).await,
         Command::Status => status::run(&place, output).await,
         Command::Tree => tree::run(&place, output).await,
+        Command::Usage { days } => usage::run(&place, days, output).await,
         Command::Why { query } => why::run(&place, &query.join(" "), output).await,
         Command::Abort { session } => abort::run(&place, &session, output).await,
         Command::DeadLetters { command } => dead_letters::run(&place, command, output).await,

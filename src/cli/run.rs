@@ -144,7 +144,10 @@ fn prepare(
     })?;
     let mut notes = vec![format!("state directory {}", state_dir.display())];
     notes.extend(assembly.notes);
-    let builder = assembly.builder.state_dir(state_dir).accept_loss(accept_loss);
+    let workspaces = crate::workspace::workspaces(&loaded.config, state_dir, env);
+    let prompt = crate::workspace::source(workspaces);
+    let builder = assembly.builder.context(|context| context.prompt = Some(prompt));
+    let builder = builder.state_dir(state_dir).accept_loss(accept_loss);
     Ok((super::crash::arm(builder, env)?.control(control), notes))
 }
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
+use super::context::Compaction;
 use super::tools::AgentTools;
 
 /// The agent there is when none is configured.
@@ -41,6 +42,14 @@ pub struct AgentDefaults {
     pub max_concurrent: Option<u32>,
     /// The default agent's working folder. Default: `workspace` in the state folder.
     pub workspace: Option<String>,
+    /// Characters of one file of a workspace that are shown. Default: 20000.
+    pub bootstrap_max_chars: Option<u64>,
+    /// Characters of all files of a workspace together that are shown. Default: 60000.
+    pub bootstrap_total_max_chars: Option<u64>,
+    /// The most of a model's window that is used, in tokens, at least 1. Default: all of it.
+    pub context_tokens: Option<u64>,
+    /// How conversations that have grown too long become shorter.
+    pub compaction: Compaction,
 }
 
 /// A model with a short name.
@@ -75,6 +84,17 @@ pub struct AgentEntry {
     pub system_prompt: Option<String>,
     /// The working folder. Default: a folder of its own in the state folder.
     pub workspace: Option<String>,
+    /// Characters of one file of its workspace that are shown.
+    /// Default: `agents.defaults.bootstrapMaxChars`.
+    pub bootstrap_max_chars: Option<u64>,
+    /// Characters of all files of its workspace together that are shown.
+    /// Default: `agents.defaults.bootstrapTotalMaxChars`.
+    pub bootstrap_total_max_chars: Option<u64>,
+    /// The most of its model's window that is used, in tokens, at least 1.
+    /// Default: `agents.defaults.contextTokens`.
+    pub context_tokens: Option<u64>,
+    /// How its conversations become shorter. Default, for each setting: `agents.defaults.compaction`.
+    pub compaction: Compaction,
     /// How the agent presents itself.
     pub identity: Identity,
     /// Behaviour in groups.

@@ -38,9 +38,9 @@ const GROUPS: &[Group] = &[
     Group {
         objects: &[&["agents", "defaults"]],
         keys: "additionalSystemPrompt blockStreamingBreak blockStreamingChunk \
-               blockStreamingCoalesce blockStreamingDefault bootstrapMaxChars \
-               bootstrapPromptTruncationWarning bootstrapTotalMaxChars cliBackends compaction \
-               contextInjection contextLimits contextPruning contextTokens elevatedDefault \
+               blockStreamingCoalesce blockStreamingDefault \
+               bootstrapPromptTruncationWarning cliBackends \
+               contextInjection contextLimits contextPruning elevatedDefault \
                embeddedPi envelopeElapsed envelopeTimestamp envelopeTimezone fastModeDefault \
                heartbeat humanDelay imageGenerationModel imageMaxDimensionPx imageModel \
                mediaMaxMb memorySearch params pdfMaxBytesMb pdfMaxPages \
@@ -56,12 +56,26 @@ const GROUPS: &[Group] = &[
     },
     Group {
         objects: &[&["agents", "entries", "*"], &["agents", "list", "*"]],
-        keys: "agentDir bootstrapMaxChars bootstrapTotalMaxChars contextInjection elevatedDefault \
+        keys: "agentDir contextInjection elevatedDefault \
                silentReply utilityModel blockStreamingBreak blockStreamingChunk blockStreamingCoalesce \
-               blockStreamingDefault compaction contextLimits contextTokens description \
+               blockStreamingDefault contextLimits description \
                fastModeDefault heartbeat humanDelay memorySearch modelPolicy models params \
                reasoningDefault runtime sandbox skills skillsLimits subagents thinkingDefault \
                tts typingMode verboseDefault",
+    },
+    Group {
+        objects: &[
+            &["agents", "defaults", "compaction"],
+            &["agents", "entries", "*", "compaction"],
+            &["agents", "list", "*", "compaction"],
+        ],
+        keys: "maxActiveTranscriptBytes maxHistoryShare memoryFlush midTurnPrecheck mode notifyUser \
+               postCompactionSections postIndexSync provider qualityGuard timeoutSeconds \
+               truncateAfterCompaction",
+    },
+    Group {
+        objects: &[&["models", "providers", "*", "models", "*", "cost"]],
+        keys: "cacheRead cacheWrite tieredPricing",
     },
     Group {
         objects: &[&["agents", "entries", "*", "identity"], &["agents", "list", "*", "identity"]],
@@ -144,7 +158,7 @@ const GROUPS: &[Group] = &[
     },
     Group {
         objects: &[&["models", "providers", "*", "models", "*"]],
-        keys: "api baseUrl compat contextTokens cost headers input params reasoning",
+        keys: "api baseUrl compat contextTokens headers input params reasoning",
     },
     Group { objects: &[&["accessGroups", "*"]], keys: "channelId guildId membership" },
     Group {

@@ -14,6 +14,7 @@ mod agents;
 mod auth;
 mod bindings;
 mod channels;
+mod context;
 mod depth;
 mod env;
 mod error;
@@ -41,6 +42,7 @@ mod suggest;
 mod syntax;
 mod tools;
 mod typing;
+mod usage;
 mod variables;
 mod warning;
 
@@ -55,6 +57,7 @@ pub use bindings::{
     PeerMatch,
 };
 pub use channels::{ChannelDefaults, Channels, DmPolicy, GroupPolicy};
+pub use context::{Compaction, IdentifierPolicy};
 pub use env::Lookup;
 pub use error::{ConfigError, Problem};
 pub use imessage::{Imessage, ImessageAccount, ImessageGroup, ImessageService, UnsettledSends};
@@ -73,6 +76,7 @@ pub use tools::{
     FileTools, MessageTool, SessionTools, SessionVisibility, SsrfRules, ToolProfile, Tools,
     WebFetch, WebTools,
 };
+pub use usage::{Budget, Budgets, Dollars, ModelCost, Usage};
 pub use variables::Variables;
 
 use include::Document;

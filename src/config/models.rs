@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::secret::Secret;
+use super::usage::ModelCost;
 
 /// Providers that need no entry to be referred to.
 pub(super) const BUILT_IN_PROVIDERS: [&str; 5] =
@@ -84,4 +85,7 @@ pub struct Model {
     /// The longest answer to ask for, in tokens. Default: the provider's own.
     #[serde(default)]
     pub max_tokens: Option<u64>,
+    /// What its tokens cost. Default: unknown.
+    #[serde(default)]
+    pub cost: Option<ModelCost>,
 }

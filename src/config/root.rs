@@ -22,6 +22,7 @@ use super::secret::Secret;
 use super::secrets::Secrets;
 use super::session::Session;
 use super::tools::Tools;
+use super::usage::Usage;
 use super::variables::Variables;
 
 /// Everything a config file can say. Every setting has a default, so `{}` is a config.
@@ -59,6 +60,8 @@ pub struct Config {
     pub access_groups: BTreeMap<String, AccessGroup>,
     /// What agents may do besides talking.
     pub tools: Tools,
+    /// What the models may cost.
+    pub usage: Usage,
     /// How to log.
     pub logging: Logging,
 }

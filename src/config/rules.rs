@@ -53,6 +53,14 @@ fn check_limits(config: &Config, checked: &mut Checked) {
     let timeouts = config.models.providers.iter().map(|(id, provider)| {
         (Path::of(&["models", "providers", id, "timeoutSeconds"]), provider.timeout_seconds)
     });
+    let budget = Path::of(&["usage", "budget"]);
+    let budgets = &config.usage.budget;
+    let budgets = [("perDay", &budgets.per_day), ("perSessionDay", &budgets.per_session_day)];
+    let budgets = budgets.map(|(key, bound)| (budget.key(key).key("tokens"), bound.tokens));
+    let shared = config.agents.defaults.context_tokens;
+    let windows = agents::entries(config).into_iter().map(|(_, path, entry)| (path, entry));
+    let windows = windows.map(|(path, entry)| (path.key("contextTokens"), entry.context_tokens));
+    let windows = windows.chain([(Path::of(&["agents", "defaults", "contextTokens"]), shared)]);
     let channel = config.channels.imessage.iter().flat_map(|base| {
         let path = Path::of(&["channels", "imessage"]);
         let accounts = base.accounts.iter();
@@ -62,7 +70,8 @@ fn check_limits(config: &Config, checked: &mut Checked) {
     let chunks = channel.map(|(path, settings)| {
         (path.key("textChunkLimit"), settings.text_chunk_limit.map(u64::from))
     });
-    for (path, number) in [cap, turns].into_iter().chain(timeouts).chain(chunks) {
+    let numbers = [cap, turns].into_iter().chain(timeouts).chain(chunks);
+    for (path, number) in numbers.chain(budgets).chain(windows) {
         if number == Some(0) {
             checked.problem(Finding::new(path, "must be at least 1"));
         }

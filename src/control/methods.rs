@@ -68,6 +68,12 @@ pub const METHODS: &[Method] = &[
         run: |engine, params| Box::pin(super::sessions::abort(engine, params)),
     },
     Method {
+        name: "usage.cost",
+        scope: Scope::Read,
+        about: "what models have used and cost, by day, session and model",
+        run: |engine, params| Box::pin(cost(engine, params)),
+    },
+    Method {
         name: "telson.deadLetters.list",
         scope: Scope::Read,
         about: "what could not be finished",
@@ -209,6 +215,17 @@ async fn why(engine: Engine, params: Value) -> Result<Value, ErrorBody> {
         .ok_or_else(|| ErrorBody::invalid("params.query: a text, a message id or an entry id"))?;
     let journeys = engine.why(query).await.map_err(ErrorBody::internal)?;
     Ok(json!({"journeys": to_value(journeys)?}))
+}
+
+async fn cost(engine: Engine, params: Value) -> Result<Value, ErrorBody> {
+    let days = match params.get("days") {
+        None | Some(Value::Null) => 30,
+        Some(days) => days
+            .as_u64()
+            .filter(|days| (1..=366).contains(days))
+            .ok_or_else(|| ErrorBody::invalid("params.days: a number from 1 to 366"))?,
+    };
+    to_value(engine.usage(days).await.map_err(ErrorBody::internal)?)
 }
 
 fn list_dead(engine: &Engine) -> Result<Value, ErrorBody> {

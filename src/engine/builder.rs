@@ -9,6 +9,7 @@ use ractor::SpawnErr;
 use telson_actors::channel::imessage::ImessageConfig;
 use telson_actors::channel::{Channel, Receiver};
 use telson_actors::clock::Clock;
+use telson_actors::context::Context;
 use telson_actors::dead_letter::DeadLetters;
 use telson_actors::disk::DiskSpace;
 use telson_actors::event::Journal;
@@ -120,6 +121,7 @@ pub struct Builder {
     pub(crate) mcp: Vec<(McpServer, BTreeSet<String>)>,
     pub(crate) core_tools: Option<CoreSettings>,
     pub(crate) exec_modes: BTreeMap<String, ExecMode>,
+    pub(crate) context: Context,
     pub(crate) accounts: Vec<AccountSpec>,
     pub(crate) lanes: HashMap<String, LaneSettings>,
     pub(crate) prefixes: HashMap<AccountKey, String>,
@@ -144,6 +146,7 @@ impl Default for Builder {
             mcp: Vec::new(),
             core_tools: None,
             exec_modes: BTreeMap::new(),
+            context: Context::default(),
             accounts: Vec::new(),
             lanes: HashMap::new(),
             prefixes: HashMap::new(),
@@ -262,6 +265,13 @@ impl Builder {
     #[must_use]
     pub fn gate(mut self, gate: Arc<dyn Gate>) -> Self {
         self.toolbox.set_gate(gate);
+        self
+    }
+
+    /// Sets what models are shown (windows, workspaces) and what they may cost (prices, budgets).
+    #[must_use]
+    pub fn context(mut self, change: impl FnOnce(&mut Context)) -> Self {
+        change(&mut self.context);
         self
     }
 
@@ -441,7 +451,10 @@ impl Builder {
         let steps_in = self.catalog.fallbacks.iter();
         let steps_in =
             steps_in.flat_map(|(id, models)| models.iter().map(move |model| (id, &model.provider)));
-        match own.chain(steps_in).find(|(_, provider)| !known(provider)) {
+        let summaries = self.context.agents.iter().filter_map(|(id, rules)| {
+            rules.summary_model.as_ref().map(|(provider, _)| (id, provider))
+        });
+        match own.chain(steps_in).chain(summaries).find(|(_, provider)| !known(provider)) {
             Some((agent, provider)) => {
                 let (agent, provider) = (agent.clone(), provider.clone());
                 Err(StartError::NoProvider { agent, provider })

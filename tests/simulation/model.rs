@@ -39,6 +39,10 @@ impl Model {
                 }
             }
         }
+        if is_summary(request) {
+            // What is summed up is answered, of course; `tests/context.rs` judges what it costs.
+            return asked;
+        }
         for token in &asked {
             if state.transcribed.contains(token) {
                 state.complain(format!("D7: {token} is asked again, and its answer is on disk"));
@@ -50,7 +54,13 @@ impl Model {
         asked
     }
 
-    async fn answer(&self, asked: &[Token], sink: TextSink<'_>, pause: Duration) -> Completion {
+    async fn answer(
+        &self,
+        request: &Request,
+        asked: &[Token],
+        sink: TextSink<'_>,
+        pause: Duration,
+    ) -> Completion {
         let mut text: String = asked.iter().map(|token| token.answer()).collect();
         if self.world.planted == Some(Planted::HalfAnswer) {
             text.truncate(text.len() / 2);
@@ -62,7 +72,9 @@ impl Model {
         self.life
             .reach(|| {
                 let mut state = self.world.state();
-                state.paid.insert(asked.to_vec());
+                if !is_summary(request) {
+                    state.paid.insert(asked.to_vec());
+                }
                 state.note(|| format!("answered {}", names(asked)));
             })
             .await;
@@ -101,7 +113,7 @@ impl Provider for Model {
                 })
                 .await;
             match fate {
-                AskFate::Answer => Ok(self.answer(&asked, sink, pause).await),
+                AskFate::Answer => Ok(self.answer(request, &asked, sink, pause).await),
                 AskFate::AnswerBlank => Ok(completion(" \n".into())),
                 AskFate::Fail(class) => {
                     tokio::time::sleep(pause).await;
@@ -123,6 +135,11 @@ impl Provider for Model {
             }
         })
     }
+}
+
+/// Whether the older part of a conversation is to be summed up.
+fn is_summary(request: &Request) -> bool {
+    request.system.starts_with("You shorten conversations")
 }
 
 fn completion(text: String) -> Completion {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::overflow;
 use super::secret::{Secret, hide};
 use super::{Failure, FailureClass};
 
@@ -41,6 +42,9 @@ pub(super) fn classify_hiding(
     let error = ErrorBody::read(body);
     let class = class_of_code(&error)
         .or_else(|| class_of_documented_text(status, &error))
+        .or_else(|| {
+            overflow::is_told(status, &error.message).then_some(FailureClass::ContextOverflow)
+        })
         .or_else(|| class_of_status(status))
         .or_else(|| class_of_type(&error))
         .or_else(|| class_of_status(error.number))
@@ -161,7 +165,9 @@ impl ErrorBody {
 /// Codes and types that say more than the status they come with.
 fn class_of_code(error: &ErrorBody) -> Option<FailureClass> {
     [error.code.as_str(), error.kind.as_str()].into_iter().find_map(|word| match word {
-        "context_length_exceeded" | "request_too_large" => Some(FailureClass::ContextOverflow),
+        "context_length_exceeded" | "request_too_large" | "exceed_context_size_error" => {
+            Some(FailureClass::ContextOverflow)
+        }
         "insufficient_quota"
         | "billing_not_active"
         | "billing_hard_limit_reached"

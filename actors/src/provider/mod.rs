@@ -11,6 +11,7 @@ pub mod gemini;
 mod http;
 pub mod ollama;
 pub mod openai;
+mod overflow;
 pub mod profile;
 mod request;
 pub mod responses;

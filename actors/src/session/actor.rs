@@ -4,7 +4,9 @@
 //! through the outbox. [`machine`](super::machine) decides; this file only performs.
 //! Restart: reloads everything from the store. Invariants: S1 (with the dynamic supervisor), S2, D2, D7.
 
+mod context;
 mod ending;
+mod models;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +16,7 @@ use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
 use telson_supervision::dynamic::{DynamicMessage, DynamicSpec};
 use telson_supervision::{ChildSpec, Dice, Events, Registry, Via};
 
+use self::context::Asking;
 use super::chain::{ChainRecord, chain_key};
 use super::lane::LaneSettings;
 use super::machine::{
@@ -26,18 +29,15 @@ use super::record::{
 use super::steps::{Opening, StepId, StepRecord, Steps, step_key, step_of_key, step_prefix};
 use crate::channel::typing::{Lease, Leaser};
 use crate::clock::{Clock, Timestamp};
+use crate::context::{Context, summary_key};
 use crate::crash_point::crash_point;
 use crate::dead_letter::{self, DeadLetter, DeadLetterId, Item, Reason};
 use crate::event::{Journal, JourneyStep};
 use crate::inbox::{InboxRecord, inbox_key, inbox_prefix};
 use crate::message::SessionKey;
-use crate::model::{Candidates, Catalog, Choice, ModelRef, choice_key};
+use crate::model::Catalog;
 use crate::outbox::{Draft, Outbox};
-use crate::provider::profile::Wish;
-use crate::provider::{
-    Failure, FailureClass, ProviderMessage, Report, Request, ToolCall, ToolResult, ToolStatus,
-    TurnKey, provider_name,
-};
+use crate::provider::{Failure, FailureClass, Request, ToolCall, ToolResult, ToolStatus};
 use crate::store::{Batch, Epoch, Expect, Space, Store, StoreError};
 use crate::tool::{CallKey, TOOLS, ToolMessage, Toolbox};
 
@@ -76,6 +76,8 @@ pub struct SessionDeps {
     pub catalog: Arc<Catalog>,
     /// What they can do.
     pub toolbox: Arc<Toolbox>,
+    /// What models are shown, and what that may cost.
+    pub context: Arc<Context>,
     /// How lanes queue, by channel name; the empty name is the default.
     pub lanes: Arc<HashMap<String, LaneSettings>>,
     /// Idle time before a session is passivated.
@@ -152,6 +154,8 @@ struct State {
     typing: Option<(u64, Option<Lease>)>,
     /// The auth profile its person has named.
     pinned: Option<String>,
+    /// For its questions to a model. Boxed: an idle session holds no room for it.
+    asking: Box<Asking>,
 }
 
 type Myself = ActorRef<SessionMessage>;
@@ -164,8 +168,16 @@ impl Actor for SessionActor {
 
     async fn pre_start(&self, _: Myself, (key, deps): Self::Arguments) -> Outcome<State> {
         let agent = key.agent().unwrap_or_default();
-        let state =
-            State { key, deps, agent, session: None, known: false, typing: None, pinned: None };
+        let state = State {
+            key,
+            deps,
+            agent,
+            session: None,
+            known: false,
+            typing: None,
+            pinned: None,
+            asking: Box::default(),
+        };
         Ok(state)
     }
 
@@ -187,6 +199,7 @@ impl Actor for SessionActor {
         // The machine only waits: its time must not be set.
         let now = state.deps.clock.steady();
         let event = state.informed(message.0)?;
+        state.note_refusal(&event)?;
         let Some(session) = &mut state.session else { return Ok(()) };
         let effects = session.step(event, now);
         // Boxed: ractor keeps room for the whole of this future in every idle session.
@@ -215,6 +228,7 @@ impl State {
             .into_iter()
             .map(|(_, exchange)| exchange)
             .collect();
+        let summary = store.get(&summary_key(&self.key))?;
         let turn: Option<TurnRecord> = store.get(&turn_key(&self.key))?;
         let steps = self.load_steps()?;
         let queue = self.deps.store.get(&queue_key(&self.key))?.unwrap_or_default();
@@ -227,7 +241,7 @@ impl State {
         let after_crash = crashed
             || turn.is_some()
             || inbox.iter().any(|record| Epoch(record.epoch) < store.epoch());
-        Ok(Loaded { inbox, history, turn, steps, queue, chain, after_crash })
+        Ok(Loaded { inbox, history, summary, turn, steps, queue, chain, after_crash })
     }
 
     /// The recorded steps of a turn that did not end: there is at most one (S2).
@@ -253,33 +267,8 @@ impl State {
         let channel = first.map_or("", |record| &record.envelope.inbound.account.channel);
         let lanes = &self.deps.lanes;
         let lane = lanes.get(channel).or_else(|| lanes.get("")).copied().unwrap_or_default();
-        let model = self.candidates()?;
-        Ok(Settings { lane, idle_max: self.deps.idle_max, model })
-    }
-
-    /// An event with what the store knows about it.
-    fn informed(&mut self, event: Event) -> Result<Event, StoreError> {
-        let Event::Chosen(_) = event else { return Ok(event) };
-        Ok(Event::Chosen(Some(Box::new(self.candidates()?))))
-    }
-
-    /// The models its turns ask, as the store and the config have it now.
-    fn candidates(&mut self) -> Result<Candidates, StoreError> {
-        let own = self.profile().map(|agent| ModelRef::new(&*agent.provider, &*agent.model));
-        let own = own.unwrap_or_else(|| ModelRef::new("", ""));
-        let choice: Option<Choice> = self.deps.store.get(&choice_key(&self.key))?;
-        let catalog = &self.deps.catalog;
-        let choice = choice.filter(|choice| {
-            let is_there = catalog.providers.contains(&choice.model.provider);
-            if !is_there {
-                tracing::warn!(session = %self.key, model = %choice.model,
-                    "the chosen model's provider is no longer configured; the agent's own is asked");
-            }
-            is_there
-        });
-        let candidates = catalog.candidates(&self.agent, own, choice.as_ref());
-        self.pinned = choice.and_then(|choice| choice.profile);
-        Ok(candidates)
+        let (model, context) = (self.candidates()?, Arc::new(self.context_rules()));
+        Ok(Settings { lane, idle_max: self.deps.idle_max, model, context })
     }
 
     fn profile(&self) -> Option<&AgentProfile> {
@@ -309,7 +298,7 @@ impl State {
             Effect::JournalAttempt(record) => self.journal_attempt(record).await?,
             Effect::JournalChain(record) => self.journal_chain(&record).await?,
             Effect::Ask(ask) => {
-                if ask.occasion == Occasion::Begin {
+                if ask.asked.occasion == Occasion::Begin {
                     self.tell_started(ask.turn);
                 }
                 crash_point("turn.before_ask");
@@ -317,9 +306,13 @@ impl State {
                 if let Some(wait) = self.deps.toolbox.unsettled(&self.agent) {
                     wait.await;
                 }
-                self.ask(myself, ask);
+                self.ask(myself, ask).await?;
                 crash_point("turn.after_ask");
             }
+            Effect::Summarise { turn, question, asked } => {
+                self.summarise(myself, turn, &question, asked)?;
+            }
+            Effect::Summarised { summary, usage } => self.summarised(summary, usage).await?,
             Effect::Record { turn, step, record } => self.record(turn, step, &record).await?,
             Effect::CallTools { turn, calls, again } => {
                 for (step, call) in calls {
@@ -365,55 +358,44 @@ impl State {
         Ok(())
     }
 
-    fn ask(&self, myself: &Myself, ask: Ask) {
-        let Ask { turn, round, number, model, fallback, messages, may_call, occasion } = ask;
-        let tell = teller(myself);
-        let Some(agent) = self.profile() else {
-            tell(Event::Failed(turn, round, no_agent(&self.agent)));
-            return;
+    async fn ask(&mut self, myself: &Myself, ask: Ask) -> Result<(), StoreError> {
+        let Ask { turn, round, messages, may_call, is_last_try, asked } = ask;
+        let Some(agent) = self.profile().cloned() else {
+            teller(myself)(Event::Failed(turn, round, no_agent(&self.agent)));
+            return Ok(());
         };
-        let request = Request {
-            model: model.model,
-            system: agent.system.clone(),
+        let mut request = Request {
+            model: asked.model.model.clone(),
+            system: self.system_prompt(turn, agent.system).await,
             messages,
             tools: self.deps.toolbox.specs(&self.agent),
             may_call,
             output_tokens_max: agent.output_tokens_max,
         };
-        let reply = Arc::new(move |report: Report| {
-            tell(match report {
-                Report::Ended(Ok(completion)) => Event::Answered(turn, round, completion),
-                Report::Ended(Err(failure)) => Event::Failed(turn, round, failure),
-                Report::NotAsked => Event::NotAsked(turn, round, number),
-            });
-        });
-        let key = TurnKey { session: self.key.as_str().to_owned(), turn, round };
-        let provider = self.deps.registry.via(provider_name(&model.provider));
-        let message = match occasion {
-            Occasion::Check => ProviderMessage::Check { turn: key, request, reply },
-            Occasion::Begin | Occasion::Anew => {
-                let wish = Wish { pinned: self.pinned.clone(), fallback };
-                ProviderMessage::Ask { turn: key, request, wish, reply }
-            }
-        };
-        if provider.cast(message).is_err() {
-            // It is restarting: the machine asks again when nothing is heard.
-            tracing::debug!(session = %self.key, provider = %model.provider, "provider is not up");
+        let event = self.held_back((turn, round), &mut request, &asked, is_last_try)?;
+        if let Some(event) = event {
+            teller(myself)(event);
+            return Ok(());
         }
+        self.send_question(myself, (turn, round), request, asked);
+        Ok(())
     }
 
-    async fn journal_chain(&self, record: &ChainRecord) -> Result<(), StoreError> {
-        tracing::warn!(session = %self.key, turn = record.turn, model = %record.model,
-            failed = record.attempts.len(), "a model failed, the next one is asked");
-        let mut batch = Batch::new();
-        batch.put(chain_key(&self.key), record);
-        self.deps.store.commit(batch).await
-    }
-
-    async fn record(&self, turn: u64, step: StepId, record: &StepRecord) -> Result<(), StoreError> {
+    async fn record(
+        &mut self,
+        turn: u64,
+        step: StepId,
+        record: &StepRecord,
+    ) -> Result<(), StoreError> {
         let mut batch = Batch::new();
         batch.put(step_key(&self.key, turn, step), record);
-        self.deps.store.commit(batch).await
+        if let StepRecord::Answer { usage, .. } = record {
+            let model = self.asked_of();
+            self.count(&mut batch, &model, *usage)?;
+        }
+        self.deps.store.commit(batch).await?;
+        self.counted();
+        Ok(())
     }
 
     fn call_tool(&self, myself: &Myself, turn: u64, step: StepId, call: ToolCall, again: bool) {
@@ -439,7 +421,8 @@ impl State {
     /// transcript, the answer into the outbox.
     async fn finish(&mut self, finished: FinishedTurn) -> Outcome {
         let now = self.deps.clock.now();
-        let FinishedTurn { mut exchange, members, journalled, steps, chained, notice } = finished;
+        let FinishedTurn { mut exchange, members, journalled, steps, chained, notice, usage } =
+            finished;
         let turn = exchange.turn;
         // What is written down says the wall clock.
         exchange.started_at = now.minus(exchange.finished_at.since(exchange.started_at));
@@ -480,11 +463,14 @@ impl State {
         exchange.entries = entries.iter().map(|entry| entry.id.0).collect();
         let step = JourneyStep::Answered { turn, entries: exchange.entries.clone() };
         batch.put(exchange_key(&self.key, turn), &exchange);
+        self.count(&mut batch, &exchange.model, usage)?;
         crash_point("finish.before_commit");
         // A conflict means that an earlier life has finished this turn: reload and see.
         self.deps.store.commit(batch).await?;
         crash_point("finish.after_commit");
         self.known = true;
+        self.counted();
+        self.forget_prompt();
         told.extend(entries);
         self.deps.outbox.written(told);
         self.tell(now, step);
@@ -524,6 +510,7 @@ impl State {
             dead_letter::add(&mut batch, &DeadLetter { id, at: now, reason: reason.clone(), item });
         }
         if let Some((turn, steps)) = turn {
+            self.forget_prompt();
             batch.delete(turn_key(&self.key)).delete(chain_key(&self.key));
             for step in steps {
                 batch.delete(step_key(&self.key, turn, step));

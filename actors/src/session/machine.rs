@@ -6,13 +6,16 @@
 
 mod effect;
 mod failing;
+mod make_room;
 mod steering;
 mod turn;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::effect::{Ask, Effect, FinishedTurn, Occasion};
+pub use self::effect::{Ask, Asked, Effect, FinishedTurn, Occasion};
+pub use self::make_room::SUMMARY_ROUND;
 use self::turn::{InFlight, Past};
 use super::chain::{Chain, ChainRecord};
 use super::ending::{Asker, Stopped};
@@ -21,11 +24,12 @@ use super::queue::QueueChoice;
 use super::record::{Exchange, TurnRecord};
 use super::steps::{Opening, StepId, StepRecord, Steps};
 use crate::clock::Timestamp;
+use crate::context::{ContextRules, Room, Summary};
 use crate::dead_letter::Reason;
 use crate::inbox::InboxRecord;
 use crate::message::EnvelopeId;
 use crate::model::Candidates;
-use crate::provider::{Completion, Failure, Role, ToolResult, TurnMessage};
+use crate::provider::{Completion, Failure, ToolResult};
 
 /// Exchanges kept in memory and sent along as context.
 pub const HISTORY_EXCHANGES_MAX: usize = 50;
@@ -48,6 +52,10 @@ pub enum Event {
     NotAsked(u64, u32, u32),
     /// Its models are others from the next turn on: those that were put here on the way in.
     Chosen(Option<Box<Candidates>>),
+    /// The model would be asked more than it can read: the turn, and for which of its answers.
+    TooLong(u64, u32),
+    /// The model must not be asked: the turn, for which of its answers, and why.
+    Withheld(u64, u32, String),
     /// A tool has answered: the turn, which of its calls, and what it says.
     ToolDone(u64, StepId, ToolResult),
     /// Time has passed.
@@ -67,6 +75,8 @@ pub struct Settings {
     pub idle_max: Duration,
     /// The models its turns ask.
     pub model: Candidates,
+    /// How much it shows the model.
+    pub context: Arc<ContextRules>,
 }
 
 /// What a session finds in the store when it starts.
@@ -76,6 +86,8 @@ pub struct Loaded {
     pub inbox: Vec<InboxRecord>,
     /// The last exchanges, oldest first.
     pub history: Vec<Exchange>,
+    /// What stands for the oldest of them.
+    pub summary: Option<Summary>,
     /// A turn that was journalled as in flight.
     pub turn: Option<TurnRecord>,
     /// A turn with recorded steps: its number, the steps, and how it began.
@@ -100,6 +112,8 @@ pub struct Session {
     /// What waits or is in flight. Boxed in a tree: an idle session holds no room for messages.
     records: BTreeMap<EnvelopeId, Box<InboxRecord>>,
     history: VecDeque<Past>,
+    /// What stands for exchanges that are not in the history.
+    summary: Option<Box<Summary>>,
     turn: Option<InFlight>,
     journalled: Option<TurnRecord>,
     /// A turn's place among its models, as the store has it.
@@ -129,7 +143,8 @@ impl Session {
             chain: loaded.chain,
             answered_by,
             records: BTreeMap::new(),
-            history: remembered(loaded.history),
+            history: remembered(loaded.history, loaded.summary.as_ref()),
+            summary: loaded.summary.map(Box::new),
             turn: None,
             journalled: loaded.turn,
             suspects: Vec::new(),
@@ -183,6 +198,12 @@ impl Session {
             Event::Chosen(candidates) => {
                 self.settings.model =
                     candidates.map_or_else(|| self.settings.model.clone(), |c| *c);
+            }
+            Event::TooLong(turn, round) => {
+                self.too_long((turn, round), true, now, &mut effects);
+            }
+            Event::Withheld(turn, round, why) => {
+                self.withheld((turn, round), why, &mut effects);
             }
             Event::ToolDone(turn, step, result) => {
                 self.tool_done(turn, step, result, now, &mut effects);
@@ -279,6 +300,7 @@ impl Session {
             steps: Steps::default(),
             chain: Chain::new(self.settings.model.clone()),
             asks: 0,
+            room: Room::default(),
             ask_at: now.plus(ASK_AGAIN),
         };
         self.start(turn, effects, now);
@@ -306,6 +328,7 @@ impl Session {
             steps,
             chain: Chain::new(self.settings.model.clone()),
             asks: 0,
+            room: Room::default(),
             ask_at: now.plus(ASK_AGAIN),
         });
         for record in owned {
@@ -342,21 +365,28 @@ impl Session {
     /// What the turn in flight needs next: its tools, or the model.
     fn ask(&mut self, occasion: Occasion, effects: &mut Vec<Effect>) {
         let Some(turn) = &mut self.turn else { return };
+        if occasion != Occasion::Check {
+            turn.asks += 1;
+        }
+        let asked = Asked {
+            number: turn.asks,
+            model: turn.chain.model().clone(),
+            fallback: turn.chain.has_next(),
+            occasion,
+        };
+        if self.ask_summary(&asked, effects) {
+            return;
+        }
+        let Some(turn) = &self.turn else { return };
         let calls = turn.steps.open_calls();
         if calls.is_empty() {
-            if occasion != Occasion::Check {
-                turn.asks += 1;
-            }
-            let Some(turn) = &self.turn else { return };
             effects.push(Effect::Ask(Ask {
                 turn: turn.turn,
                 round: turn.steps.round(),
-                number: turn.asks,
-                model: turn.chain.model().clone(),
-                fallback: turn.chain.has_next(),
                 messages: self.conversation(turn),
                 may_call: turn.steps.may_call(),
-                occasion,
+                is_last_try: turn.room.is_last_try,
+                asked,
             }));
         } else {
             effects.push(Effect::CallTools { turn: turn.turn, calls, again: true });
@@ -371,18 +401,6 @@ impl Session {
         }
     }
 
-    fn conversation(&self, turn: &InFlight) -> Vec<TurnMessage> {
-        let mut messages = Vec::with_capacity(self.history.len() * 2 + 1);
-        for past in &self.history {
-            messages.push(TurnMessage::text(Role::User, &past.prompt));
-            messages.extend(past.steps.iter().cloned());
-            messages.push(TurnMessage::text(Role::Assistant, &past.answer));
-        }
-        messages.push(TurnMessage::text(Role::User, &turn.prompt));
-        messages.extend(turn.steps.messages());
-        messages
-    }
-
     fn answered(
         &mut self,
         (turn, round): (u64, u32),
@@ -395,6 +413,9 @@ impl Session {
         else {
             return;
         };
+        if in_flight.room.job.is_some() {
+            return self.summarised(&completion, now, effects);
+        }
         if in_flight.steps.may_call() && completion.calls().next().is_some() {
             in_flight.chain.answered();
             in_flight.ask_at = now.plus(ASK_AGAIN);
@@ -417,6 +438,7 @@ impl Session {
         self.answered_by = Some(model.clone());
         let steps = done.steps.messages();
         self.history.push_back(Past {
+            turn: done.turn,
             prompt: done.prompt.clone(),
             steps: steps.clone(),
             answer: answer.clone(),
@@ -432,6 +454,7 @@ impl Session {
             notice,
             members: done.members,
             steps: done.steps.ids(),
+            usage: completion.usage,
             exchange: Exchange {
                 turn: done.turn,
                 said,
@@ -506,10 +529,14 @@ impl Session {
 
 /// What a session keeps of its exchanges. A plain `collect` would reuse the room of the records,
 /// many times what is kept.
-fn remembered(exchanges: Vec<Exchange>) -> VecDeque<Past> {
+fn remembered(exchanges: Vec<Exchange>, summary: Option<&Summary>) -> VecDeque<Past> {
+    let is_covered =
+        |turn: u64| summary.is_some_and(|summary| summary.covers.binary_search(&turn).is_ok());
     let mut history = VecDeque::with_capacity(exchanges.len());
-    let of_agent = exchanges.into_iter().filter(|exchange| !exchange.is_of_gateway());
-    history.extend(of_agent.map(Past::from));
+    let shown = exchanges
+        .into_iter()
+        .filter(|exchange| !exchange.is_of_gateway() && !is_covered(exchange.turn));
+    history.extend(shown.map(Past::from));
     history
 }
 

@@ -32,12 +32,16 @@ pub enum Space {
     DeadLetter = 0x40,
     /// Direct senders waiting for approval, and those approved.
     Pairing = 0x50,
+    /// What stands for the older part of a conversation.
+    Summary = 0x25,
     /// The models that sessions have chosen.
     Model = 0x51,
     /// The state of auth profiles, and which session uses which.
     Profile = 0x52,
     /// What tool calls have brought about.
     Effect = 0x60,
+    /// What the models have cost.
+    Usage = 0x61,
 }
 
 impl Space {
@@ -46,7 +50,7 @@ impl Space {
         [Space::Inbox, Space::Outbox, Space::DeadLetter, Space::Quarantine];
 
     /// Spaces of the other rooms' records.
-    pub(super) const RECORDS: [Space; 14] = [
+    pub(super) const RECORDS: [Space; 16] = [
         Space::Cursor,
         Space::Dedupe,
         Space::Inbox,
@@ -61,6 +65,8 @@ impl Space {
         Space::Model,
         Space::Profile,
         Space::Effect,
+        Space::Summary,
+        Space::Usage,
     ];
 }
 

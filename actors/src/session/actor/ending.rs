@@ -50,6 +50,7 @@ impl State {
         self.deps.store.commit(batch).await?;
         self.deps.outbox.written(entries);
         if let Some(turn) = turn {
+            self.forget_prompt();
             self.stop_calls(&turn);
         }
         self.tell(now, step);

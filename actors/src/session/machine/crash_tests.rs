@@ -8,7 +8,7 @@ use proptest::test_runner::TestCaseError;
 
 use super::tests::{answer, asking, done, saying, settings};
 use super::*;
-use crate::provider::ToolCall;
+use crate::provider::{ToolCall, TurnMessage};
 use crate::session::lane::Mode;
 
 const TEXTS: [&str; 8] =
@@ -41,6 +41,7 @@ impl World {
         let loaded = Loaded {
             inbox: self.inbox.values().cloned().collect(),
             history: self.history.clone(),
+            summary: None,
             turn: self.attempt.clone(),
             steps: self.turn.zip(steps).map(|(turn, (steps, opening))| (turn, steps, opening)),
             queue: self.queue,
@@ -91,7 +92,9 @@ impl World {
                 let ids: Vec<EnvelopeId> = records.iter().map(|r| r.envelope.id).collect();
                 self.ended(&ids, turn.as_ref().map(|(_, steps)| steps))?;
             }
-            Effect::JournalChain(_)
+            Effect::Summarise { .. }
+            | Effect::Summarised { .. }
+            | Effect::JournalChain(_)
             | Effect::Stopped(..)
             | Effect::WakeAt(_)
             | Effect::Passivate

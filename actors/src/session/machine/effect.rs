@@ -5,11 +5,12 @@ use super::super::ending::{Asker, Ended, Stopped};
 use super::super::record::{Exchange, TurnRecord};
 use super::super::steps::{StepId, StepRecord};
 use crate::clock::Timestamp;
+use crate::context::{Question, Summary};
 use crate::dead_letter::Reason;
 use crate::inbox::InboxRecord;
 use crate::message::EnvelopeId;
 use crate::model::ModelRef;
-use crate::provider::{ToolCall, TurnMessage};
+use crate::provider::{ToolCall, TurnMessage, Usage};
 
 /// What the actor has to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +21,23 @@ pub enum Effect {
     JournalChain(Box<ChainRecord>),
     /// Ask the model.
     Ask(Ask),
+    /// Ask a model to write a summary, which comes back as answer number
+    /// [`SUMMARY_ROUND`](super::SUMMARY_ROUND).
+    Summarise {
+        /// The turn that waits for it.
+        turn: u64,
+        /// What is asked.
+        question: Question,
+        /// Of whom, unless another model writes this agent's summaries.
+        asked: Asked,
+    },
+    /// A summary was written: count what it has cost, and make it durable if it will do.
+    Summarised {
+        /// What stands for older exchanges from now on (model and time are filled in by the actor).
+        summary: Option<Box<Summary>>,
+        /// Tokens used.
+        usage: Usage,
+    },
     /// Make a step of the turn durable, before anything that follows from it.
     Record {
         /// The turn.
@@ -71,16 +89,25 @@ pub struct Ask {
     pub turn: u64,
     /// Which of its answers.
     pub round: u32,
+    /// The conversation, ending with the prompt and what came of it so far.
+    pub messages: Vec<TurnMessage>,
+    /// Whether it may call tools.
+    pub may_call: bool,
+    /// Whether it may fill the model's window to the brim: everything else was tried.
+    pub is_last_try: bool,
+    /// Of whom.
+    pub asked: Asked,
+}
+
+/// Of whom a turn asks something, and as which of its questions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
     /// Which of the turn's questions this is, or asks about.
     pub number: u32,
     /// The model.
     pub model: ModelRef,
     /// Whether another model is asked when this one fails.
     pub fallback: bool,
-    /// The conversation, ending with the prompt and what came of it so far.
-    pub messages: Vec<TurnMessage>,
-    /// Whether it may call tools.
-    pub may_call: bool,
     /// On which occasion.
     pub occasion: Occasion,
 }
@@ -100,6 +127,8 @@ pub struct FinishedTurn {
     pub chained: bool,
     /// What the gateway itself has to say before the answer.
     pub notice: Option<String>,
+    /// Tokens its last answer has used; those before it are counted already.
+    pub usage: Usage,
 }
 
 /// Why a model is asked.

@@ -4,7 +4,7 @@ use super::{ASK_AGAIN, Effect, InFlight, Occasion, Session};
 use crate::clock::Timestamp;
 use crate::dead_letter::Reason;
 use crate::message::ChatKind;
-use crate::provider::Failure;
+use crate::provider::{Failure, FailureClass};
 use crate::session::chain::{Move, fallback_notice};
 
 impl Session {
@@ -16,6 +16,12 @@ impl Session {
         effects: &mut Vec<Effect>,
     ) {
         let Some(in_flight) = self.turn.as_mut().filter(|t| t.expects(turn, round)) else { return };
+        if in_flight.room.job.is_some() {
+            return self.summary_failed(&failure, now, effects);
+        }
+        if failure.class == FailureClass::ContextOverflow {
+            return self.too_long((turn, round), false, now, effects);
+        }
         match in_flight.chain.failed(&failure) {
             Move::Next => {
                 in_flight.ask_at = now.plus(ASK_AGAIN);

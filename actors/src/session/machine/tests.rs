@@ -46,7 +46,12 @@ pub(super) fn saying(id: u64, target: u8, text: &str) -> InboxRecord {
 }
 
 pub(super) fn settings(lane: LaneSettings) -> Settings {
-    Settings { lane, idle_max: Duration::from_mins(1), model: "fake/model".into() }
+    Settings {
+        lane,
+        idle_max: Duration::from_mins(1),
+        model: "fake/model".into(),
+        context: Arc::default(),
+    }
 }
 
 pub(super) fn answer() -> Completion {
@@ -91,6 +96,7 @@ enum Step {
     ToolDone(u8),
     StaleAnswer,
     Fail(FailureClass),
+    TooLong,
     Wait(i64),
 }
 
@@ -119,6 +125,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0u8..4).prop_map(Step::ToolDone),
         1 => Just(Step::StaleAnswer),
         1 => prop_oneof![Just(FailureClass::Server), Just(FailureClass::Auth)].prop_map(Step::Fail),
+        1 => Just(Step::Fail(FailureClass::ContextOverflow)),
+        1 => Just(Step::TooLong),
         2 => (0i64..20_000).prop_map(Step::Wait),
     ]
 }
@@ -145,7 +153,12 @@ impl Observer {
         for effect in effects {
             match effect {
                 Effect::JournalChain(record) => prop_assert!(self.in_flight == Some(record.turn)),
-                Effect::Ask(Ask { turn, round, occasion: Occasion::Begin, .. }) => {
+                Effect::Ask(Ask {
+                    turn,
+                    round,
+                    asked: Asked { occasion: Occasion::Begin, .. },
+                    ..
+                }) => {
                     // S2: at most one turn in flight.
                     prop_assert!(self.in_flight.is_none(), "two turns in flight");
                     (self.in_flight, self.round) = (Some(turn), round);
@@ -154,6 +167,13 @@ impl Observer {
                     prop_assert!(self.in_flight == Some(turn));
                     prop_assert!(self.open.is_empty(), "asked before its tools have answered");
                     self.round = round;
+                }
+                Effect::Summarise { turn, asked: Asked { occasion, .. }, .. } => {
+                    prop_assert!(self.in_flight == Some(turn) && occasion != Occasion::Begin);
+                    self.round = SUMMARY_ROUND;
+                }
+                Effect::Summarised { .. } => {
+                    prop_assert!(self.round == SUMMARY_ROUND, "nobody asked for a summary");
                 }
                 Effect::Record { turn, step, record } => {
                     prop_assert!(self.in_flight == Some(turn));
@@ -295,6 +315,9 @@ proptest! {
                 Step::Fail(class) => {
                     let turn = observer.in_flight.unwrap_or(0);
                     Event::Failed(turn, observer.round, failure(class))
+                }
+                Step::TooLong => {
+                    Event::TooLong(observer.in_flight.unwrap_or(0), observer.round)
                 }
                 Step::Wait(millis) => {
                     now = Timestamp(now.0 + millis);
@@ -507,7 +530,7 @@ fn a_turn_that_hears_nothing_asks_first_whether_it_is_still_asked() {
     let now = Timestamp(0);
     let occasion = |effects: &[Effect]| {
         effects.iter().find_map(|effect| match effect {
-            Effect::Ask(ask) => Some(ask.occasion),
+            Effect::Ask(ask) => Some(ask.asked.occasion),
             _ => None,
         })
     };
@@ -535,7 +558,10 @@ fn another_model_steps_in_once_and_the_first_ones_late_words_are_not_heeded() {
     let [Effect::JournalChain(journalled), Effect::Ask(ask)] = &effects[..2] else {
         panic!("journalled before it is asked: {effects:?}");
     };
-    assert_eq!((ask.model.to_string(), ask.number, ask.fallback), ("b/2".into(), 2, false));
+    assert_eq!(
+        (ask.asked.model.to_string(), ask.asked.number, ask.asked.fallback),
+        ("b/2".into(), 2, false)
+    );
     let quiet = session.step(Event::NotAsked(1, 0, 1), late);
     assert!(!quiet.iter().any(|effect| matches!(effect, Effect::Ask(_))), "{quiet:?}");
 
@@ -546,7 +572,9 @@ fn another_model_steps_in_once_and_the_first_ones_late_words_are_not_heeded() {
         ..Loaded::default()
     };
     let (_, effects) = Session::new(settings, loaded, now);
-    assert!(effects.iter().any(|e| matches!(e, Effect::Ask(ask) if ask.model.provider == "b")));
+    assert!(
+        effects.iter().any(|e| matches!(e, Effect::Ask(ask) if ask.asked.model.provider == "b"))
+    );
 
     let finished = |effects: Vec<Effect>| {
         effects.into_iter().find_map(|effect| match effect {
@@ -558,7 +586,9 @@ fn another_model_steps_in_once_and_the_first_ones_late_words_are_not_heeded() {
     assert_eq!((first.exchange.model.as_str(), first.chained), ("b/2", true));
     assert!(first.notice.unwrap().contains("a/1 can't answer at the moment (overloaded)"));
     let effects = session.step(Event::Inbound(Box::new(record(2, 0))), late);
-    assert!(effects.iter().any(|e| matches!(e, Effect::Ask(ask) if ask.model.provider == "a")));
+    assert!(
+        effects.iter().any(|e| matches!(e, Effect::Ask(ask) if ask.asked.model.provider == "a"))
+    );
     session.step(Event::Failed(2, 0, failure(FailureClass::Overloaded)), late);
     let second = finished(session.step(Event::Answered(2, 0, answer()), late)).unwrap();
     assert_eq!(second.notice, None, "told once");

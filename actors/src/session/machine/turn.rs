@@ -3,18 +3,12 @@
 use super::super::chain::Chain;
 use super::super::record::Exchange;
 use super::super::steps::{Opening, StepRecord, Steps};
-use super::Effect;
+use super::{Effect, SUMMARY_ROUND};
 use crate::clock::Timestamp;
+pub(super) use crate::context::Past;
+use crate::context::Room;
 use crate::message::{Destination, EnvelopeId};
-use crate::provider::{Completion, TurnMessage};
-
-/// An exchange, as the model is shown it again.
-#[derive(Debug)]
-pub(super) struct Past {
-    pub(super) prompt: String,
-    pub(super) steps: Vec<TurnMessage>,
-    pub(super) answer: String,
-}
+use crate::provider::Completion;
 
 #[derive(Debug)]
 pub(super) struct InFlight {
@@ -29,6 +23,8 @@ pub(super) struct InFlight {
     pub(super) chain: Chain,
     /// How often a model was asked; asking after an answer does not count.
     pub(super) asks: u32,
+    /// What is left out of the conversation so that it fits.
+    pub(super) room: Room,
     /// When to ask (again) if nothing is heard.
     pub(super) ask_at: Timestamp,
 }
@@ -36,7 +32,8 @@ pub(super) struct InFlight {
 impl InFlight {
     /// Whether this answer is what the turn waits for.
     pub(super) fn expects(&self, turn: u64, round: u32) -> bool {
-        self.turn == turn && self.steps.round() == round && self.steps.open_calls().is_empty()
+        let awaited = if self.room.job.is_some() { SUMMARY_ROUND } else { self.steps.round() };
+        self.turn == turn && awaited == round && self.steps.open_calls().is_empty()
     }
 
     /// Takes an answer with tool calls: it is recorded, then its tools are called.
@@ -77,6 +74,7 @@ impl InFlight {
 
 impl From<Exchange> for Past {
     fn from(exchange: Exchange) -> Self {
-        Self { prompt: exchange.prompt, steps: exchange.steps, answer: exchange.answer }
+        let Exchange { turn, prompt, steps, answer, .. } = exchange;
+        Self { turn, prompt, steps, answer }
     }
 }

@@ -1,0 +1,43 @@
+//! Which models a session's turns ask: its agent's own, or the one its person has chosen, and where a
+//! turn has got to among those that step in.
+
+use super::State;
+use crate::model::{Candidates, Choice, ModelRef, choice_key};
+use crate::session::chain::{ChainRecord, chain_key};
+use crate::session::machine::Event;
+use crate::store::{Batch, StoreError};
+
+impl State {
+    /// An event with what the store knows about it.
+    pub(super) fn informed(&mut self, event: Event) -> Result<Event, StoreError> {
+        let Event::Chosen(_) = event else { return Ok(event) };
+        Ok(Event::Chosen(Some(Box::new(self.candidates()?))))
+    }
+
+    /// The models its turns ask, as the store and the config have it now.
+    pub(super) fn candidates(&mut self) -> Result<Candidates, StoreError> {
+        let own = self.profile().map(|agent| ModelRef::new(&*agent.provider, &*agent.model));
+        let own = own.unwrap_or_else(|| ModelRef::new("", ""));
+        let choice: Option<Choice> = self.deps.store.get(&choice_key(&self.key))?;
+        let catalog = &self.deps.catalog;
+        let choice = choice.filter(|choice| {
+            let is_there = catalog.providers.contains(&choice.model.provider);
+            if !is_there {
+                tracing::warn!(session = %self.key, model = %choice.model,
+                    "the chosen model's provider is no longer configured; the agent's own is asked");
+            }
+            is_there
+        });
+        let candidates = catalog.candidates(&self.agent, own, choice.as_ref());
+        self.pinned = choice.and_then(|choice| choice.profile);
+        Ok(candidates)
+    }
+
+    pub(super) async fn journal_chain(&self, record: &ChainRecord) -> Result<(), StoreError> {
+        tracing::warn!(session = %self.key, turn = record.turn, model = %record.model,
+            failed = record.attempts.len(), "a model failed, the next one is asked");
+        let mut batch = Batch::new();
+        batch.put(chain_key(&self.key), record);
+        self.deps.store.commit(batch).await
+    }
+}
