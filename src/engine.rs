@@ -17,6 +17,7 @@ use telson_actors::clock::Clock;
 use telson_actors::dead_letter::DeadLetters;
 use telson_actors::disk::{DiskReport, DiskSpace};
 use telson_actors::event::{Journal, JourneyEvent};
+use telson_actors::hook::Hooks;
 use telson_actors::journey::{self, Journey};
 use telson_actors::load::LoadSnapshot;
 use telson_actors::message::{Inbound, SessionKey};
@@ -26,6 +27,7 @@ use telson_actors::router::{Admission, Admissions, AdmitError, Admitted};
 use telson_actors::session::machine::Event as SessionEvent;
 use telson_actors::session::{Asker, SessionMessage, Sessions, Stopped};
 use telson_actors::store::{Store, StoreError, StoreStats};
+use telson_actors::stream::{Streams, Subscription};
 use telson_actors::usage::{self, Day, UsageReport};
 use telson_supervision::dynamic::DynamicMessage;
 use telson_supervision::{Event, Node, Tree};
@@ -75,6 +77,8 @@ struct Inner {
     catalog: Catalog,
     admitting: Arc<AtomicBool>,
     disk: DiskSpace,
+    hooks: Hooks,
+    streams: Streams,
     started: tokio::time::Instant,
 }
 
@@ -103,6 +107,13 @@ impl Engine {
     /// What happens to messages from now on.
     pub fn events(&self) -> broadcast::Receiver<JourneyEvent> {
         self.0.journal.subscribe()
+    }
+
+    /// What models say from now on, piece by piece as they say it: in one session, or in all with
+    /// `None`. A subscriber that reads too slowly misses pieces and is told how many; it never holds
+    /// up an answer. It ends when the engine is shut down.
+    pub fn stream(&self, session: Option<&SessionKey>) -> Subscription {
+        self.0.streams.subscribe(session.map(SessionKey::as_str))
     }
 
     /// What happens to actors from now on.

@@ -3,6 +3,7 @@
 //! ```text
 //! engine                rest_for_one   core falls => edge restarts, never the other way round
 //! +- core               one_for_one
+//! |  +- hooks                          runs hooks for everybody below
 //! |  +- janitor                        sweeps old records
 //! |  +- disk                           looks at the free space
 //! |  +- providers       one_for_one    one actor per client
@@ -16,6 +17,7 @@
 //!    +- <account>       one_for_one    half-open: an account burns only its own budget
 //!    |  +- delivery
 //!    |  +- typing                      where the platform can show it
+//!    |  +- previews                    shows answers while they are made, where wanted
 //!    |  +- the channel's own actors (imsg, watcher; or a receiver)
 //!    +- control                        the local socket the command line asks
 //! ```
@@ -26,11 +28,12 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use telson_actors::channel::typing::{Leaser, TypingActor, TypingDeps};
-use telson_actors::channel::{Channel, Receiver, imessage};
+use telson_actors::channel::{Channel, Receiver, imessage, preview};
 use telson_actors::context::{Context, Prompts};
 use telson_actors::dead_letter::{DeadLetterActor, DeadLetterDeps};
 use telson_actors::disk::{DiskActor, DiskDeps, DiskSpace, Watermark};
 use telson_actors::event::Journal;
+use telson_actors::hook::{HookActor, HookDeps, Hooks};
 use telson_actors::inbox::InboxRecord;
 use telson_actors::janitor::{JanitorActor, JanitorDeps};
 use telson_actors::mcp::{Catalog, McpActor, McpDeps};
@@ -43,6 +46,7 @@ use telson_actors::session::{
     Lives, SESSIONS, SessionDeps, SessionMessage, Sessions, sessions_child,
 };
 use telson_actors::store::Store;
+use telson_actors::stream::Streams;
 use telson_actors::tool::core::CoreDeps;
 use telson_actors::tool::{ToolActor, ToolDeps, Toolbox};
 use telson_actors::usage::DayMeter;
@@ -61,6 +65,8 @@ pub(crate) struct Wiring {
     pub(crate) store: Store,
     pub(crate) registry: Registry,
     pub(crate) journal: Journal,
+    pub(crate) hooks: Hooks,
+    pub(crate) streams: Streams,
     pub(crate) admitting: Arc<AtomicBool>,
     pub(crate) disk: DiskSpace,
     pub(crate) engine: LateEngine,
@@ -110,7 +116,9 @@ pub(crate) fn tree(wiring: &Wiring) -> (SupervisorSpec, Outbox) {
         .child(wiring.dead_letters(&outbox));
     // These do not know each other: a broken provider must not restart conversations. The disk is
     // looked at before the first message is admitted.
+    // Hooks are told of the end of everything else, so they stop last.
     let core = branch("engine/core", Strategy::OneForOne, 10)
+        .child(wiring.hooks())
         .child(wiring.janitor())
         .child(wiring.disk())
         .child(providers.into_child("providers", wiring.stop()));
@@ -130,6 +138,7 @@ pub(crate) fn tree(wiring: &Wiring) -> (SupervisorSpec, Outbox) {
             branch.on_exceeded = OnExceeded::HalfOpen(wiring.spec.limits.account_rest);
             let branch = branch.child(wiring.delivery(&account, &outbox));
             let branch = wiring.typing(&account).into_iter().fold(branch, SupervisorSpec::child);
+            let branch = wiring.previews(&account).into_iter().fold(branch, SupervisorSpec::child);
             let branch = account.children.into_iter().fold(branch, SupervisorSpec::child);
             edge.child(branch.into_child(&name, wiring.stop()))
         },
@@ -156,7 +165,10 @@ impl Wiring {
             .iter()
             .map(|account| {
                 let prefix = self.spec.prefixes.get(&account.key).cloned().unwrap_or_default();
-                let style = Style { capabilities: account.channel.capabilities(), prefix };
+                let blocks = self.spec.blocks.contains(&account.key);
+                let by_paragraph = self.spec.paragraphs.contains(&account.key);
+                let capabilities = account.channel.capabilities();
+                let style = Style { capabilities, prefix, blocks, by_paragraph };
                 (account.key.clone(), style)
             })
             .collect();
@@ -203,6 +215,7 @@ impl Wiring {
             account: account.key.clone(),
             channel: account.channel.clone(),
             unsettled: account.unsettled,
+            hooks: self.hooks.clone(),
             store: self.store.clone(),
             backlog: outbox.backlog(&account.key),
             clock: self.spec.clock,
@@ -227,6 +240,28 @@ impl Wiring {
         Some(ChildSpec::actor("typing", move || (TypingActor, deps.clone())).health(health))
     }
 
+    /// Only where it is wanted.
+    fn previews(&self, account: &Account) -> Option<ChildSpec> {
+        let limits = *self.spec.previews.get(&account.key)?;
+        if self.spec.blocks.contains(&account.key) || account.channel.previews().is_none() {
+            return None;
+        }
+        let deps = preview::PreviewDeps {
+            account: account.key.clone(),
+            channel: account.channel.clone(),
+            limits,
+            streams: self.streams.clone(),
+            store: self.store.clone(),
+            clock: self.spec.clock,
+        };
+        // What it shows is noted; the next life removes it.
+        let shutdown = Shutdown { drain: Duration::ZERO, stop: Duration::from_millis(100) };
+        let child = ChildSpec::new("previews", move |parent| {
+            task::spawn(parent, preview::run(deps.clone()))
+        });
+        Some(child.shutdown(shutdown))
+    }
+
     fn provider(&self, provider: &ProviderSpec) -> ChildSpec {
         let health = Health::new();
         let deps = ProviderDeps {
@@ -237,6 +272,7 @@ impl Wiring {
             permits: self.spec.limits.provider_calls_max,
             attempt_max: self.spec.limits.provider_attempt_max,
             dice: self.spec.dice.clone(),
+            streams: self.streams.clone(),
             registry: self.registry.clone(),
             health: health.clone(),
         };
@@ -272,6 +308,7 @@ impl Wiring {
         let health = Health::new();
         let deps = ToolDeps {
             toolbox: toolbox.clone(),
+            hooks: self.hooks.clone(),
             registry: self.registry.clone(),
             health: health.clone(),
         };
@@ -289,6 +326,9 @@ impl Wiring {
             catalog: Arc::new(self.spec.catalog.clone()),
             toolbox: toolbox.clone(),
             context: Arc::new(self.context()),
+            names: Arc::new(self.spec.names.clone()),
+            hooks: self.hooks.clone(),
+            streams: self.streams.clone(),
             lanes: Arc::new(self.spec.lanes.clone()),
             idle_max: self.spec.limits.session_idle_max,
             lives: Lives::default(),
@@ -312,6 +352,7 @@ impl Wiring {
             outbox: outbox.clone(),
             clock: self.spec.clock,
             journal: self.journal.clone(),
+            hooks: self.hooks.clone(),
             waiting_max: self.spec.limits.waiting_max,
             undelivered_max: self.spec.limits.undelivered_max,
             disk: self.disk.clone(),
@@ -356,6 +397,16 @@ impl Wiring {
             health: health.clone(),
         };
         ChildSpec::actor("dead_letters", move || (DeadLetterActor, deps.clone())).health(health)
+    }
+
+    fn hooks(&self) -> ChildSpec {
+        let health = Health::new();
+        let deps = HookDeps {
+            hooks: self.hooks.clone(),
+            registry: self.registry.clone(),
+            health: health.clone(),
+        };
+        ChildSpec::actor("hooks", move || (HookActor, deps.clone())).health(health)
     }
 
     fn disk(&self) -> ChildSpec {

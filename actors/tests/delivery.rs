@@ -10,6 +10,7 @@ use ractor::Actor;
 use telson_actors::channel::{Callback, Channel, Outbound};
 use telson_actors::clock::Clock;
 use telson_actors::event::Journal;
+use telson_actors::hook::Hooks;
 use telson_actors::load::LoadSnapshot;
 use telson_actors::message::{AccountKey, Destination, SessionKey};
 use telson_actors::outbox::{
@@ -26,7 +27,7 @@ async fn write(store: &Store, outbox: &Outbox, text: &str) -> Vec<EntryRecord> {
         turn: 1,
         to: Destination { account, target: "anna".into(), thread: None },
         text: text.into(),
-        is_answer: true,
+        speaker: None,
     };
     let mut batch = Batch::new();
     let entries = outbox.add(&mut batch, &draft, Clock::system().now()).unwrap();
@@ -54,7 +55,12 @@ async fn an_entry_that_is_told_of_after_it_was_sent_is_not_sent_again() {
     }));
     let (account, registry) = (AccountKey::new("fake", "default"), Registry::new());
     let store = Store::inline(Arc::new(MemoryBackend::new())).unwrap();
-    let style = Style { capabilities: channel.capabilities(), prefix: String::new() };
+    let style = Style {
+        capabilities: channel.capabilities(),
+        prefix: String::new(),
+        blocks: false,
+        by_paragraph: false,
+    };
     let styles = BTreeMap::from([(account.clone(), style)]);
     let outbox = Outbox::new(store.clone(), registry.clone(), styles);
     let early = write(&store, &outbox, "early").await;
@@ -67,6 +73,7 @@ async fn an_entry_that_is_told_of_after_it_was_sent_is_not_sent_again() {
         clock: Clock::system(),
         dice: Dice::random(),
         journal: Journal::new(),
+        hooks: Hooks::new(Vec::new(), registry.clone()),
         registry,
         health: Health::new(),
     };

@@ -23,6 +23,7 @@ mod platform;
 mod recovery;
 mod report;
 mod store_only;
+mod stream;
 mod whole;
 
 /// As the program has it, so that its memory is what is measured.
@@ -49,6 +50,8 @@ enum Section {
     Recovery,
     /// Others while a lane, a channel or a provider hangs.
     Hung,
+    /// From a provider's piece of text to a subscriber.
+    Stream,
     /// Resident memory.
     Memory,
     /// Commits while the store is compacted.
@@ -179,6 +182,9 @@ async fn measure_all(options: &Options, scale: &Scale) -> Report {
     }
     if wanted(Section::Hung) {
         report.add(Section::Hung, hung::measure(scale).await);
+    }
+    if wanted(Section::Stream) {
+        report.add(Section::Stream, stream::measure(scale).await);
     }
     if wanted(Section::Compaction) {
         report.add(Section::Compaction, compaction::measure(scale).await);

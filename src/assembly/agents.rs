@@ -25,6 +25,9 @@ pub(super) fn add(assembly: &mut Assembly, config: &Config, env: &Lookup<'_>) {
             assembly.notes.push(format!("agent {id} falls back to {}", names.join(", ")));
         }
         assembly.build(|builder| builder.agent(&id, profile).fallbacks(&id, fallbacks));
+        if let Some(name) = &agent.identity.name {
+            assembly.build(|builder| builder.name(&id, name));
+        }
     }
     add_names(assembly, config, env);
     let default = config.default_agent();

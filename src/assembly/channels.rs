@@ -9,7 +9,7 @@ use telson_actors::message::AccountKey;
 use telson_actors::outbox::UnsettledSends;
 
 use super::{Assembly, access};
-use crate::config::{self, Config, ImessageAccount, ImessageService, Lookup};
+use crate::config::{self, ChunkMode, Config, ImessageAccount, ImessageService, Lookup};
 
 /// How long one send may take: AppleScript has been seen to stall for two and a half minutes.
 const SEND_MAX: Duration = Duration::from_secs(150);
@@ -46,6 +46,12 @@ pub(super) fn add(
             config::UnsettledSends::Resend => UnsettledSends::Resend,
         };
         let rules = access::of_account(config, &account);
+        if account.block_streaming {
+            assembly.build(|builder| builder.blocks(key.clone()));
+        }
+        if account.chunk_mode == ChunkMode::Newline {
+            assembly.build(|builder| builder.paragraphs(key.clone()));
+        }
         let prefix = account.response_prefix.unwrap_or_default();
         assembly.build(|builder| builder.imessage(imessage, unsettled, rules).prefix(key, &prefix));
     }

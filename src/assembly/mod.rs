@@ -7,6 +7,7 @@ mod access;
 mod agents;
 mod channels;
 mod context;
+mod hooks;
 mod mcp;
 mod profiles;
 mod providers;
@@ -46,6 +47,7 @@ pub fn assemble(config: &Config, env: &Lookup<'_>) -> Result<Assembly, String> {
     add_lanes(&mut assembly, config);
     access::add_groups_and_bindings(&mut assembly, config);
     channels::add(&mut assembly, config, env)?;
+    hooks::add(&mut assembly, config, env);
     Ok(assembly)
 }
 

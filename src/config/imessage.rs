@@ -40,6 +40,10 @@ pub struct Imessage {
     pub include_attachments: Option<bool>,
     /// Longest single message sent, in characters, at least 1. Default: 4000.
     pub text_chunk_limit: Option<u32>,
+    /// Where an answer is cut into messages. Default: length.
+    pub chunk_mode: Option<ChunkMode>,
+    /// Whether what the agent says between its tool calls is sent as well. Default: false.
+    pub block_streaming: Option<bool>,
     /// The service to send through. Default: auto.
     pub service: Option<ImessageService>,
     /// The country whose rules phone numbers without a country code follow. Default: US.
@@ -73,6 +77,17 @@ pub struct ImessageGroup {
     pub allow_from: Option<Vec<PlatformId>>,
     /// Instructions for this group; empty for none. Default: those of `*`.
     pub system_prompt: Option<String>,
+}
+
+/// Where an answer is cut into messages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ChunkMode {
+    /// Only where it is too long for one.
+    #[default]
+    Length,
+    /// At every blank line outside a code fence, and where that is still too long.
+    Newline,
 }
 
 /// The service a message is sent through.
@@ -124,6 +139,10 @@ pub struct ImessageAccount {
     pub include_attachments: bool,
     /// Longest single message sent, in characters.
     pub text_chunk_limit: u32,
+    /// Where an answer is cut into messages.
+    pub chunk_mode: ChunkMode,
+    /// Whether what the agent says between its tool calls is sent as well.
+    pub block_streaming: bool,
     /// The service to send through.
     pub service: ImessageService,
     /// The country of phone numbers without a country code.
@@ -181,6 +200,10 @@ impl Imessage {
             .unwrap_or_default(),
             text_chunk_limit: pick(over.text_chunk_limit.as_ref(), self.text_chunk_limit.as_ref())
                 .unwrap_or(4000),
+            chunk_mode: pick(over.chunk_mode.as_ref(), self.chunk_mode.as_ref())
+                .unwrap_or_default(),
+            block_streaming: pick(over.block_streaming.as_ref(), self.block_streaming.as_ref())
+                .unwrap_or_default(),
             service: pick(over.service.as_ref(), self.service.as_ref()).unwrap_or_default(),
             region: pick(over.region.as_ref(), self.region.as_ref())
                 .unwrap_or_else(|| "US".to_owned()),

@@ -25,7 +25,7 @@ const GROUPS: &[Group] = &[
     Group {
         objects: &[&[]],
         keys: "acp approvals audio browser canvasHost cli cloudWorkers commands cron desktop \
-               diagnostics discovery gateway hooks media memory nodeHost plugins \
+               diagnostics discovery gateway media memory nodeHost plugins \
                security skills talk tts ui update vault web wizard",
     },
     Group { objects: &[&["env"]], keys: "shellEnv" },
@@ -135,8 +135,8 @@ const GROUPS: &[Group] = &[
     },
     Group {
         objects: &[&["channels", "imessage"], &["channels", "imessage", "accounts", "*"]],
-        keys: "actions attachmentRoots blockStreaming blockStreamingCoalesce botLoopProtection \
-               capabilities catchup chunkMode coalesceSameSenderDms configWrites \
+        keys: "actions attachmentRoots blockStreamingCoalesce botLoopProtection \
+               capabilities catchup coalesceSameSenderDms configWrites \
                contextVisibility defaultTo dmHistoryLimit dms healthMonitor heartbeat \
                heartbeatVisibility historyLimit implicitMentions markdown mediaMaxMb \
                mentionPatterns probeTimeoutMs reactionNotifications remoteAttachmentRoots \
@@ -159,6 +159,11 @@ const GROUPS: &[Group] = &[
     Group {
         objects: &[&["models", "providers", "*", "models", "*"]],
         keys: "api baseUrl compat contextTokens headers input params reasoning",
+    },
+    Group {
+        objects: &[&["hooks"]],
+        keys: "allowRequestSessionKey allowedAgentIds allowedSessionKeyPrefixes defaultSessionKey \
+               enabled gmail internal mappings maxBodyBytes path presets token transformsDir",
     },
     Group { objects: &[&["accessGroups", "*"]], keys: "channelId guildId membership" },
     Group {

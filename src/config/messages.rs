@@ -13,7 +13,8 @@ pub struct Messages {
     pub queue: Queue,
     /// Messages in groups.
     pub group_chat: GroupChat,
-    /// Put before every reply. Default: nothing.
+    /// Put before every reply, with a space between. May hold `{model}`, `{modelFull}`, `{provider}`
+    /// and `{identity.name}`; `auto` is the agent's name in brackets. Default: nothing.
     pub response_prefix: Option<String>,
 }
 

@@ -20,6 +20,7 @@ mod env;
 mod error;
 mod fault;
 mod finding;
+mod hooks;
 mod imessage;
 mod include;
 mod known;
@@ -60,7 +61,10 @@ pub use channels::{ChannelDefaults, Channels, DmPolicy, GroupPolicy};
 pub use context::{Compaction, IdentifierPolicy};
 pub use env::Lookup;
 pub use error::{ConfigError, Problem};
-pub use imessage::{Imessage, ImessageAccount, ImessageGroup, ImessageService, UnsettledSends};
+pub use hooks::{HookCommand, Hooks};
+pub use imessage::{
+    ChunkMode, Imessage, ImessageAccount, ImessageGroup, ImessageService, UnsettledSends,
+};
 pub use logging::{LogLevel, Logging};
 pub use mcp::{Mcp, McpEntry, McpToolFilter, McpTransport};
 pub use messages::{GroupChat, Messages, Queue, QueueDrop, QueueMode};

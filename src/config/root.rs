@@ -12,6 +12,7 @@ use super::bindings::{Binding, BindingKind, Broadcast};
 use super::channels::Channels;
 use super::env::{Lookup, Missing};
 use super::finding::Finding;
+use super::hooks::Hooks;
 use super::imessage::{Imessage, ImessageAccount};
 use super::logging::Logging;
 use super::mcp::Mcp;
@@ -56,6 +57,8 @@ pub struct Config {
     pub auth: Auth,
     /// Files that hold credentials.
     pub secrets: Secrets,
+    /// Programs that are told and asked about what happens.
+    pub hooks: Hooks,
     /// Named lists of people. Default: none.
     pub access_groups: BTreeMap<String, AccessGroup>,
     /// What agents may do besides talking.

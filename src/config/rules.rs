@@ -3,6 +3,7 @@
 mod access;
 mod agents;
 mod auth;
+mod hooks;
 mod mcp;
 mod models;
 mod routing;
@@ -41,6 +42,7 @@ pub(super) fn check(config: &Config) -> Checked {
     auth::check(config, &mut checked);
     mcp::check(config, &mut checked);
     tools::check(config, &mut checked);
+    hooks::check(config, &mut checked);
     check_limits(config, &mut checked);
     checked
 }

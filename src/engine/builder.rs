@@ -1,18 +1,20 @@
 //! Describing an engine before it runs.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use ractor::SpawnErr;
 use telson_actors::channel::imessage::ImessageConfig;
+use telson_actors::channel::preview::PreviewLimits;
 use telson_actors::channel::{Channel, Receiver};
 use telson_actors::clock::Clock;
 use telson_actors::context::Context;
 use telson_actors::dead_letter::DeadLetters;
 use telson_actors::disk::DiskSpace;
 use telson_actors::event::Journal;
+use telson_actors::hook::{Hook, HookEvent, Hooks, Moment};
 use telson_actors::mcp::{self, McpServer};
 use telson_actors::message::AccountKey;
 use telson_actors::model::{Catalog, ModelRef};
@@ -23,6 +25,7 @@ use telson_actors::router::{Access, Admissions, AgentId, CodeSource, Rules};
 use telson_actors::session::lane::LaneSettings;
 use telson_actors::session::{AgentProfile, SESSIONS};
 use telson_actors::store::{Backend, CompactionPolicy, Store, StoreError};
+use telson_actors::stream::Streams;
 use telson_actors::tool::core::CoreSettings;
 use telson_actors::tool::gate::{ExecMode, Gate};
 use telson_actors::tool::policy::Policy;
@@ -125,6 +128,11 @@ pub struct Builder {
     pub(crate) accounts: Vec<AccountSpec>,
     pub(crate) lanes: HashMap<String, LaneSettings>,
     pub(crate) prefixes: HashMap<AccountKey, String>,
+    pub(crate) blocks: HashSet<AccountKey>,
+    pub(crate) paragraphs: HashSet<AccountKey>,
+    pub(crate) previews: HashMap<AccountKey, PreviewLimits>,
+    pub(crate) names: HashMap<String, String>,
+    pub(crate) hooks: Vec<Arc<dyn Hook>>,
     pub(crate) limits: Limits,
     pub(crate) clock: Clock,
     pub(crate) dice: Dice,
@@ -150,6 +158,11 @@ impl Default for Builder {
             accounts: Vec::new(),
             lanes: HashMap::new(),
             prefixes: HashMap::new(),
+            blocks: HashSet::new(),
+            paragraphs: HashSet::new(),
+            previews: HashMap::new(),
+            names: HashMap::new(),
+            hooks: Vec::new(),
             limits: Limits::default(),
             clock: Clock::system(),
             dice: Dice::random(),
@@ -332,7 +345,45 @@ impl Builder {
         self
     }
 
-    /// Sets what is put before every answer on an account.
+    /// Adds a hook: see [`hook`](telson_actors::hook) for the moments.
+    #[must_use]
+    pub fn hook(mut self, hook: Arc<dyn Hook>) -> Self {
+        self.hooks.push(hook);
+        self
+    }
+
+    /// Sets the name an agent answers to, for `{identity.name}` in a prefix.
+    #[must_use]
+    pub fn name(mut self, agent: &str, name: &str) -> Self {
+        self.names.insert(agent.to_owned(), name.to_owned());
+        self
+    }
+
+    /// Lets an account send what an agent says between its tool calls as messages of their own,
+    /// instead of its last answer only.
+    #[must_use]
+    pub fn blocks(mut self, account: AccountKey) -> Self {
+        self.blocks.insert(account);
+        self
+    }
+
+    /// Lets an account send each paragraph of an answer as a message of its own.
+    #[must_use]
+    pub fn paragraphs(mut self, account: AccountKey) -> Self {
+        self.paragraphs.insert(account);
+        self
+    }
+
+    /// Shows answers of an account while they are made, where its channel can. An account that sends
+    /// blocks shows none: the same text would be seen twice.
+    #[must_use]
+    pub fn previews(mut self, account: AccountKey, limits: PreviewLimits) -> Self {
+        self.previews.insert(account, limits);
+        self
+    }
+
+    /// Sets what is put before every answer on an account. It may name `{model}`, `{modelFull}`,
+    /// `{provider}` and `{identity.name}`.
     #[must_use]
     pub fn prefix(mut self, account: AccountKey, prefix: &str) -> Self {
         self.prefixes.insert(account, prefix.to_owned());
@@ -396,6 +447,8 @@ impl Builder {
         let catalogs = self.add_catalogs(&registry);
         let wiring = Wiring {
             journal: Journal::new(),
+            hooks: Hooks::new(self.hooks.clone(), registry.clone()),
+            streams: Streams::default(),
             registry,
             catalogs,
             admitting: Arc::new(AtomicBool::new(true)),
@@ -421,10 +474,13 @@ impl Builder {
             outbox,
             admitting: wiring.admitting.clone(),
             disk: wiring.disk.clone(),
+            hooks: wiring.hooks.clone(),
+            streams: wiring.streams.clone(),
             started: tokio::time::Instant::now(),
             store,
         }));
         wiring.engine.set(&engine);
+        engine.0.hooks.tell(Moment::GatewayStart, || HookEvent::GatewayStart);
         Ok(engine)
     }
 

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use telson_actors::crash_point::crash_point;
+use telson_actors::hook::{HookEvent, Moment};
 use telson_actors::store::Batch;
 use telson_supervision::StopOutcome;
 use tokio::time::Instant;
@@ -17,6 +18,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// permission, evidence about a doubtful send, a back-off. An attempt that runs is never one of
 /// them, however slow the platform is.
 const STUCK_AFTER: Duration = Duration::from_secs(3);
+
+/// How long a stop waits for the hooks of `gateway_stop`, and with them for others still running.
+const HOOKS_STOP_MAX: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// Admits nothing more from its own watchers and waits until everything admitted is answered
@@ -52,7 +56,12 @@ impl Engine {
     pub async fn shutdown(&self, deadline: Duration) -> StopOutcome {
         self.0.admitting.store(false, Ordering::Release);
         crash_point("stop.before_tree");
+        self.0.hooks.tell(Moment::GatewayStop, || HookEvent::GatewayStop);
+        if self.0.hooks.want(Moment::GatewayStop) {
+            self.0.hooks.settled(deadline.min(HOOKS_STOP_MAX)).await;
+        }
         let outcome = self.0.tree.shutdown(deadline).await;
+        self.0.streams.close();
         crash_point("stop.after_tree");
         outcome
     }

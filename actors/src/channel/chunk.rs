@@ -12,6 +12,9 @@
 //! sentence, at white space, inside a fence, anywhere.
 
 mod fence;
+mod paragraphs;
+
+pub use paragraphs::chunk_paragraphs;
 
 use unicode_segmentation::UnicodeSegmentation;
 

@@ -5,6 +5,7 @@ mod capabilities;
 pub mod chunk;
 pub mod imessage;
 mod outcome;
+pub mod preview;
 mod receiver;
 pub mod typing;
 
@@ -12,6 +13,7 @@ pub use callback::Callback;
 pub use capabilities::{Capabilities, LengthUnit};
 pub use outcome::{Evidence, FailureClass, Outbound, Receipt, SendFailure, SendOutcome, Settled};
 
+pub use preview::Previews;
 pub use receiver::Receiver;
 
 use std::sync::Arc;
@@ -48,4 +50,9 @@ pub trait Channel: Send + Sync + 'static {
         part: &'a Outbound,
         evidence: &'a Evidence,
     ) -> BoxFuture<'a, Settled>;
+
+    /// How the platform shows an answer while it is made, where it can change what it was sent.
+    fn previews(&self) -> Option<&dyn Previews> {
+        None
+    }
 }

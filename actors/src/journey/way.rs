@@ -4,7 +4,7 @@ use super::find::{dead_journey, delivered};
 use super::view::EntryView;
 use crate::dead_letter::{self, DeadLetter, Item};
 use crate::outbox::{EntryId, EntryRecord, ReceiptRecord, receipt_key, receipt_prefix};
-use crate::session::Exchange;
+use crate::session::{Exchange, UnsentRecord, unsent_key};
 use crate::store::{Key, Space, Store, StoreError};
 
 /// The way out of one turn's answer.
@@ -19,6 +19,11 @@ pub(super) struct Way {
 
 /// Follows the entries of a turn.
 pub(super) fn way(store: &Store, exchange: &Exchange) -> Result<Way, StoreError> {
+    if exchange.entries.is_empty()
+        && let Some(unsent) = store.get::<UnsentRecord>(&unsent_key(exchange.turn))?
+    {
+        return Ok(Way { state: "answered", reason: Some(unsent.reason), entries: Vec::new() });
+    }
     let pending = values::<EntryRecord>(store, &Key::of(Space::Outbox))?;
     let letters = values::<DeadLetter>(store, &dead_letter::prefix())?;
     let mut way = Way { state: "answered", reason: None, entries: Vec::new() };

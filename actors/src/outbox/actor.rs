@@ -19,6 +19,7 @@ use super::handle::Backlog;
 use super::record::{
     EntryId, EntryRecord, EntryState, ReceiptRecord, entry_key, entry_prefix, receipt_key,
 };
+use super::told::{describe, sent};
 use crate::channel::{
     Channel, Evidence, FailureClass, Outbound, Receipt, SendFailure, SendOutcome, Settled,
 };
@@ -26,6 +27,7 @@ use crate::clock::{Clock, Steps, Timestamp};
 use crate::crash_point::crash_point;
 use crate::dead_letter::{self, DeadLetter, DeadLetterId, Item, Reason};
 use crate::event::{Journal, JourneyStep};
+use crate::hook::{Hooks, Moment};
 use crate::message::{AccountKey, Destination};
 use crate::store::{Batch, Expect, Space, Store, StoreError};
 
@@ -75,6 +77,8 @@ pub struct DeliveryDeps {
     pub dice: Dice,
     /// For those who watch.
     pub journal: Journal,
+    /// Who is told of what became of replies.
+    pub hooks: Hooks,
     /// Where it answers to its name.
     pub registry: Registry,
     /// Completed work.
@@ -376,6 +380,7 @@ impl Delivery {
 
     fn delivered(&mut self, entry: EntryRecord, receipt: Receipt) -> Outcome {
         let now = self.deps.clock.now();
+        self.deps.hooks.tell(Moment::MessageSent, || sent(&entry, None));
         let (id, to, session) = (entry.id, entry.to.clone(), entry.session.clone());
         let mut batch = Batch::new();
         take(&mut batch, &to, id);
@@ -413,6 +418,7 @@ impl Delivery {
         crash_point("dead_letter.before_reply");
         self.write(batch, || crash_point("dead_letter.after_reply"))?;
         self.done(&entry.to, entry.id);
+        self.deps.hooks.tell(Moment::MessageSent, || sent(&entry, Some(&letter.reason)));
         tracing::warn!(entry = %entry.id, to = %entry.to, reason = %letter.reason,
             "reply became dead letter {}: see `telson dead-letters show {}`", letter.id, letter.id);
         let step = JourneyStep::DeadLettered {
@@ -582,14 +588,5 @@ fn outbound(deps: &DeliveryDeps, entry: &EntryRecord) -> Outbound {
         to: entry.to.clone(),
         text: entry.text.clone(),
         attempted_at,
-    }
-}
-
-fn describe(outcome: &SendOutcome) -> String {
-    match outcome {
-        SendOutcome::Sent(receipt) if receipt.note.is_empty() => "sent".into(),
-        SendOutcome::Sent(receipt) => format!("sent: {}", receipt.note),
-        SendOutcome::NotSent(failure) => format!("not sent: {}", failure.message),
-        SendOutcome::InDoubt(reason) => format!("in doubt: {reason}"),
     }
 }

@@ -8,10 +8,11 @@ use telson_supervision::Registry;
 
 use super::actor::{DeliveryMessage, delivery_name};
 use super::record::{EntryId, EntryRecord, EntryState, entry_key};
-use crate::channel::chunk::chunk;
+use crate::channel::chunk::{chunk, chunk_paragraphs};
 use crate::channel::{Capabilities, LengthUnit};
 use crate::clock::Timestamp;
 use crate::message::{AccountKey, Destination, SessionKey};
+use crate::reply::{Speaker, prefixed};
 use crate::store::{Batch, Space, Store, StoreError};
 
 /// Limits assumed for an account that is not configured (any more): its entries wait, visibly.
@@ -27,8 +28,12 @@ const UNKNOWN_ACCOUNT: Capabilities = Capabilities {
 pub struct Style {
     /// Its limits.
     pub capabilities: Capabilities,
-    /// Put before every answer; may be empty.
+    /// Put before every answer, its variables not filled in; may be empty.
     pub prefix: String,
+    /// Whether what an agent says between its tool calls is sent as well.
+    pub blocks: bool,
+    /// Whether each paragraph is a message of its own, and not only what is too long for one.
+    pub by_paragraph: bool,
 }
 
 /// A text to be sent, before it is cut into parts.
@@ -42,8 +47,8 @@ pub struct Draft {
     pub to: Destination,
     /// What it says.
     pub text: String,
-    /// Whether an agent says it, and not the gateway itself.
-    pub is_answer: bool,
+    /// The agent who says it, for the account's prefix; `None` for the gateway itself.
+    pub speaker: Option<Speaker>,
 }
 
 /// How many replies of one account wait to be sent: those its delivery actor knows, and those on
@@ -141,6 +146,11 @@ impl Outbox {
         self.accounts.keys()
     }
 
+    /// Whether an account sends what an agent says between its tool calls.
+    pub fn sends_blocks(&self, account: &AccountKey) -> bool {
+        self.accounts.get(account).is_some_and(|account| account.style.blocks)
+    }
+
     /// Adds the parts of a draft to `batch`; they exist once the batch is committed.
     ///
     /// # Errors
@@ -153,12 +163,14 @@ impl Outbox {
     ) -> Result<Vec<EntryRecord>, StoreError> {
         let style = self.accounts.get(&draft.to.account).map(|account| &account.style);
         let limits = style.map_or(UNKNOWN_ACCOUNT, |style| style.capabilities);
-        let text = match style {
-            Some(style) if draft.is_answer => format!("{}{}", style.prefix, draft.text),
+        let text = match (style, &draft.speaker) {
+            (Some(style), Some(speaker)) => prefixed(&style.prefix, speaker, &draft.text),
             _ => draft.text.clone(),
         };
         let mut entries = Vec::new();
-        for (part, text) in (0..).zip(chunk(&text, limits.text_max, limits.text_unit)) {
+        let by_paragraph = style.is_some_and(|style| style.by_paragraph && draft.speaker.is_some());
+        let cut = if by_paragraph { chunk_paragraphs } else { chunk };
+        for (part, text) in (0..).zip(cut(&text, limits.text_max, limits.text_unit)) {
             let entry = EntryRecord {
                 id: EntryId(self.store.next_id()?),
                 session: draft.session.clone(),

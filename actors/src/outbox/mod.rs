@@ -8,6 +8,7 @@ pub mod dispatch;
 pub mod entry;
 mod handle;
 mod record;
+mod told;
 
 pub use actor::{DeliveryActor, DeliveryDeps, DeliveryMessage, UnsettledSends};
 pub use handle::{Backlog, Draft, Outbox, Style};

@@ -21,9 +21,12 @@ use super::profile::{Block, Keyring, Keys, Pick, Wish};
 use super::request::{Completion, Failure, FailureClass, Request};
 use crate::clock::Clock;
 use crate::store::Store;
+use crate::stream::Streams;
 
 /// Calls that may wait for a permit. Sessions wait in their own lanes; this bounds a stampede.
 const WAITING_MAX: usize = 10_000;
+/// Answers under this number are no part of what people watch: a session's own questions.
+pub const UNWATCHED: u32 = u32::MAX;
 
 /// Longest answer in bytes: beyond it an answer is no message any more, but hundreds of them.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -57,6 +60,8 @@ pub struct ProviderDeps {
     pub attempt_max: Duration,
     /// Jitter.
     pub dice: Dice,
+    /// For those who watch answers while they are made.
+    pub streams: Streams,
     /// Where it answers to its name.
     pub registry: Registry,
     /// Completed work.
@@ -139,6 +144,7 @@ pub struct Calls {
 struct Asked {
     number: u64,
     turn: u64,
+    round: u32,
     request: Arc<Request>,
     reply: Reply,
     wish: Wish,
@@ -224,7 +230,7 @@ impl Actor for ProviderActor {
 impl Calls {
     fn ask(&mut self, turn: TurnKey, request: Request, wish: Wish, reply: Reply) {
         let Some(reply) = self.join(&turn, &request, reply) else { return };
-        let TurnKey { session, turn, .. } = turn;
+        let TurnKey { session, turn, round } = turn;
         if self.asked.contains_key(&session) {
             self.forget(&session);
         }
@@ -235,7 +241,7 @@ impl Calls {
         let number = self.numbers;
         let request = Arc::new(request);
         let (using, tried) = (None, Vec::new());
-        let asked = Asked { number, turn, request, reply, wish, using, tried };
+        let asked = Asked { number, turn, round, request, reply, wish, using, tried };
         self.asked.insert(session.clone(), asked);
         self.waiting.push_back(Call { session, number });
     }
@@ -329,6 +335,7 @@ impl Calls {
                 deps: self.deps.clone(),
                 client: self.keys.client(key),
                 scene: Scene { others, tried: tried.len(), fallback: asked.wish.fallback },
+                of: (asked.turn, asked.round),
                 request: asked.request.clone(),
             };
             let work = work.perform(call.clone(), myself.clone());
@@ -361,18 +368,30 @@ struct Work {
     deps: ProviderDeps,
     client: Arc<dyn Provider>,
     scene: Scene,
+    /// The turn, and which of its answers.
+    of: (u64, u32),
     request: Arc<Request>,
 }
 
 impl Work {
     /// Asks, with retries; reports to the actor.
     async fn perform(self, call: Call, actor: Myself) {
-        let Self { deps, client, scene, request } = self;
+        let Self { deps, client, scene, of, request } = self;
         let mut attempt = 1;
         let result = loop {
-            let mut unheard = |_: &str| ();
-            let answer = client.stream(&request, &mut unheard);
-            let Ok(result) = tokio::time::timeout(deps.attempt_max, answer).await else {
+            let mut heard =
+                (of.1 != UNWATCHED).then(|| deps.streams.answer(&call.session, of.0, of.1));
+            let mut sink = |piece: &str| {
+                if let Some(heard) = &mut heard {
+                    heard.piece(piece);
+                }
+            };
+            let answer = client.stream(&request, &mut sink);
+            let answered = tokio::time::timeout(deps.attempt_max, answer).await;
+            if let Some(heard) = heard {
+                heard.end();
+            }
+            let Ok(result) = answered else {
                 // Not again at once: others wait for the permit, and the session asks again.
                 break Err(Failure::hung(deps.attempt_max));
             };

@@ -120,7 +120,7 @@ impl TurnMessage {
 }
 
 /// The text among some parts.
-pub(super) fn plain(parts: &[Part]) -> String {
+pub(crate) fn plain(parts: &[Part]) -> String {
     parts
         .iter()
         .filter_map(|part| match part {

@@ -18,8 +18,10 @@ pub mod responses;
 mod secret;
 
 pub use actor::{
-    Call, ProviderActor, ProviderDeps, ProviderMessage, Reply, Report, TurnKey, provider_name,
+    Call, ProviderActor, ProviderDeps, ProviderMessage, Reply, Report, TurnKey, UNWATCHED,
+    provider_name,
 };
+pub(crate) use content::plain;
 pub use content::{Part, Reasoning, Role, ToolCall, ToolResult, ToolSpec, ToolStatus, TurnMessage};
 pub use echo::Echo;
 pub use http::{ConfigError, HttpConfig};

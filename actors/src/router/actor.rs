@@ -23,6 +23,7 @@ use crate::crash_point::crash_point;
 use crate::dead_letter::{self, DeadLetter, DeadLetterId, Item};
 use crate::disk::DiskSpace;
 use crate::event::{Journal, JourneyStep, excerpt};
+use crate::hook::{HookEvent, Hooks, Moment};
 use crate::inbox::{CursorRecord, DedupeRecord, Fate, InboxRecord, cursor_key, dedupe_key};
 use crate::load::LoadSnapshot;
 use crate::message::{AccountKey, Envelope, EnvelopeId, Inbound, SessionKey};
@@ -55,6 +56,8 @@ pub struct RouterDeps {
     pub clock: Clock,
     /// For those who watch.
     pub journal: Journal,
+    /// Who is told of messages.
+    pub hooks: Hooks,
     /// Unanswered messages beyond which nothing more is admitted.
     pub waiting_max: u64,
     /// Replies of an account waiting to be sent beyond which nothing more of it is admitted.
@@ -240,8 +243,8 @@ impl Router {
                 continue;
             }
             let to = inbound.reply_to.clone();
-            let (text, is_answer) = (busy::TEXT.to_owned(), false);
-            let draft = Draft { session: key, turn: 0, to, text, is_answer };
+            let text = busy::TEXT.to_owned();
+            let draft = Draft { session: key, turn: 0, to, text, speaker: None };
             match self.deps.outbox.add(&mut batch, &draft, now) {
                 Ok(entries) => pending.replies.extend(entries),
                 Err(error) => tracing::debug!(%error, "nobody can be told that too much waits"),
@@ -362,7 +365,7 @@ impl Router {
                     turn: 0,
                     to: inbound.reply_to.clone(),
                     text: pairing_text(&code),
-                    is_answer: false,
+                    speaker: None,
                 };
                 pending.replies.extend(self.deps.outbox.add(batch, &draft, now)?);
                 "sender is not known yet: a pairing code was sent"
@@ -449,6 +452,7 @@ impl Router {
         }
         self.deps.outbox.written(pending.replies);
         for record in pending.records {
+            self.deps.hooks.tell(Moment::MessageReceived, || received(&record));
             self.dispatch(record);
         }
         if let Some(reply) = pending.reply {
@@ -463,6 +467,19 @@ impl Router {
             // The sessions are restarting, and so is the router after them: it will read the store.
             tracing::debug!("sessions are not up; messages wait in the store");
         }
+    }
+}
+
+fn received(record: &InboxRecord) -> HookEvent {
+    let inbound = &record.envelope.inbound;
+    HookEvent::MessageReceived {
+        session: record.session.to_string(),
+        agent: record.agent.clone(),
+        message: record.envelope.id.to_string(),
+        channel: inbound.account.channel.clone(),
+        account: inbound.account.account.clone(),
+        from: inbound.sender.clone(),
+        content: inbound.text.clone(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! through the outbox. [`machine`](super::machine) decides; this file only performs.
 //! Restart: reloads everything from the store. Invariants: S1 (with the dynamic supervisor), S2, D2, D7.
 
+mod asides;
 mod context;
 mod ending;
 mod models;
@@ -17,6 +18,7 @@ use telson_supervision::dynamic::{DynamicMessage, DynamicSpec};
 use telson_supervision::{ChildSpec, Dice, Events, Registry, Via};
 
 use self::context::Asking;
+use super::aside::{TurnAside, aside_key};
 use super::chain::{ChainRecord, chain_key};
 use super::lane::LaneSettings;
 use super::machine::{
@@ -31,14 +33,15 @@ use crate::channel::typing::{Lease, Leaser};
 use crate::clock::{Clock, Timestamp};
 use crate::context::{Context, summary_key};
 use crate::crash_point::crash_point;
-use crate::dead_letter::{self, DeadLetter, DeadLetterId, Item, Reason};
 use crate::event::{Journal, JourneyStep};
+use crate::hook::Hooks;
 use crate::inbox::{InboxRecord, inbox_key, inbox_prefix};
 use crate::message::SessionKey;
 use crate::model::Catalog;
 use crate::outbox::{Draft, Outbox};
 use crate::provider::{Failure, FailureClass, Request, ToolCall, ToolResult, ToolStatus};
 use crate::store::{Batch, Epoch, Expect, Space, Store, StoreError};
+use crate::stream::Streams;
 use crate::tool::{CallKey, TOOLS, ToolMessage, Toolbox};
 
 /// The name of the dynamic supervisor of all sessions.
@@ -78,6 +81,12 @@ pub struct SessionDeps {
     pub toolbox: Arc<Toolbox>,
     /// What models are shown, and what that may cost.
     pub context: Arc<Context>,
+    /// The names they answer to, by id.
+    pub names: Arc<HashMap<String, String>>,
+    /// Who is asked and told about turns.
+    pub hooks: Hooks,
+    /// For those who watch answers while they are made.
+    pub streams: Streams,
     /// How lanes queue, by channel name; the empty name is the default.
     pub lanes: Arc<HashMap<String, LaneSettings>>,
     /// Idle time before a session is passivated.
@@ -156,6 +165,8 @@ struct State {
     pinned: Option<String>,
     /// For its questions to a model. Boxed: an idle session holds no room for it.
     asking: Box<Asking>,
+    /// What is noted about the turn in flight.
+    aside: Option<Box<TurnAside>>,
 }
 
 type Myself = ActorRef<SessionMessage>;
@@ -177,6 +188,7 @@ impl Actor for SessionActor {
             typing: None,
             pinned: None,
             asking: Box::default(),
+            aside: None,
         };
         Ok(state)
     }
@@ -192,6 +204,7 @@ impl Actor for SessionActor {
         let now = state.deps.clock.steady();
         let (session, effects) = Session::new(settings, loaded, now);
         state.session = Some(session);
+        state.tell_awake();
         state.perform_all(&myself, effects).await
     }
 
@@ -200,6 +213,7 @@ impl Actor for SessionActor {
         let now = state.deps.clock.steady();
         let event = state.informed(message.0)?;
         state.note_refusal(&event)?;
+        Box::pin(state.keep_answer(&event)).await?;
         let Some(session) = &mut state.session else { return Ok(()) };
         let effects = session.step(event, now);
         // Boxed: ractor keeps room for the whole of this future in every idle session.
@@ -208,6 +222,7 @@ impl Actor for SessionActor {
 
     async fn post_stop(&self, _: Myself, state: &mut State) -> Outcome {
         state.deps.lives.end(&state.key);
+        state.tell_asleep();
         Ok(())
     }
 }
@@ -233,6 +248,7 @@ impl State {
         let steps = self.load_steps()?;
         let queue = self.deps.store.get(&queue_key(&self.key))?.unwrap_or_default();
         let chain: Option<ChainRecord> = store.get(&chain_key(&self.key))?;
+        self.aside = store.get(&aside_key(&self.key))?.map(Box::new);
         self.known = store.contains(&session_key(&self.key))?;
         if crashed {
             // It may have died between the commit of an answer and telling the delivery actor.
@@ -302,20 +318,30 @@ impl State {
                     self.tell_started(ask.turn);
                 }
                 crash_point("turn.before_ask");
-                // Only in the first seconds of an engine, while it learns what its servers offer.
-                if let Some(wait) = self.deps.toolbox.unsettled(&self.agent) {
-                    wait.await;
+                if let Some(completion) = self.kept_answer(&ask) {
+                    self.asks(&ask.asked);
+                    teller(myself)(Event::Answered(ask.turn, ask.round, completion));
+                } else {
+                    // Only in an engine's first seconds, while it learns what its servers offer.
+                    if let Some(wait) = self.deps.toolbox.unsettled(&self.agent) {
+                        wait.await;
+                    }
+                    let system = self.system_prompt(&ask).await?;
+                    self.ask(myself, ask, system)?;
                 }
-                self.ask(myself, ask).await?;
                 crash_point("turn.after_ask");
             }
             Effect::Summarise { turn, question, asked } => {
                 self.summarise(myself, turn, &question, asked)?;
             }
             Effect::Summarised { summary, usage } => self.summarised(summary, usage).await?,
-            Effect::Record { turn, step, record } => self.record(turn, step, &record).await?,
+            Effect::Record { turn, step, record } => {
+                self.record(turn, step, &record).await?;
+                self.show_result(turn, &record);
+            }
             Effect::CallTools { turn, calls, again } => {
                 for (step, call) in calls {
+                    self.show_call(turn, &call);
                     self.call_tool(myself, turn, step, call, again);
                 }
             }
@@ -358,7 +384,7 @@ impl State {
         Ok(())
     }
 
-    async fn ask(&mut self, myself: &Myself, ask: Ask) -> Result<(), StoreError> {
+    fn ask(&mut self, myself: &Myself, ask: Ask, system: String) -> Result<(), StoreError> {
         let Ask { turn, round, messages, may_call, is_last_try, asked } = ask;
         let Some(agent) = self.profile().cloned() else {
             teller(myself)(Event::Failed(turn, round, no_agent(&self.agent)));
@@ -366,7 +392,7 @@ impl State {
         };
         let mut request = Request {
             model: asked.model.model.clone(),
-            system: self.system_prompt(turn, agent.system).await,
+            system,
             messages,
             tools: self.deps.toolbox.specs(&self.agent),
             may_call,
@@ -393,8 +419,10 @@ impl State {
             let model = self.asked_of();
             self.count(&mut batch, &model, *usage)?;
         }
+        let block = self.add_block(&mut batch, turn, record).await?;
         self.deps.store.commit(batch).await?;
         self.counted();
+        self.deps.outbox.written(block);
         Ok(())
     }
 
@@ -447,20 +475,23 @@ impl State {
                 SessionRecord { key: self.key.clone(), agent: self.agent.clone(), created_at: now };
             batch.put(session_key(&self.key), &record);
         }
-        let draft = Draft {
-            session: self.key.clone(),
-            turn,
-            to: exchange.reply_to.clone(),
-            text: exchange.answer.clone(),
-            is_answer: true,
-        };
+        let blocks = self.end_aside(&mut batch);
         let mut told = Vec::new();
         if let Some(text) = notice {
-            let draft = Draft { text, is_answer: false, ..draft.clone() };
+            let (session, to) = (self.key.clone(), exchange.reply_to.clone());
+            let draft = Draft { session, turn, to, text, speaker: None };
             told = self.deps.outbox.add(&mut batch, &draft, now)?;
         }
-        let entries = self.deps.outbox.add(&mut batch, &draft, now)?;
-        exchange.entries = entries.iter().map(|entry| entry.id.0).collect();
+        let said = (exchange.answer.as_str(), exchange.model.as_str());
+        let entries = match self.outgoing(turn, &exchange.reply_to, said).await {
+            Ok(draft) => self.deps.outbox.add(&mut batch, &draft, now)?,
+            Err(reason) => {
+                tracing::info!(session = %self.key, turn, reason);
+                Self::note_unsent(&mut batch, turn, now, &reason);
+                Vec::new()
+            }
+        };
+        exchange.entries = blocks.into_iter().chain(entries.iter().map(|e| e.id.0)).collect();
         let step = JourneyStep::Answered { turn, entries: exchange.entries.clone() };
         batch.put(exchange_key(&self.key, turn), &exchange);
         self.count(&mut batch, &exchange.model, usage)?;
@@ -471,63 +502,15 @@ impl State {
         self.known = true;
         self.counted();
         self.forget_prompt();
+        self.tell_answered(turn, &exchange.answer, !entries.is_empty());
         told.extend(entries);
         self.deps.outbox.written(told);
         self.tell(now, step);
         Ok(())
     }
 
-    async fn dead_letter(
-        &self,
-        records: Vec<InboxRecord>,
-        reason: Reason,
-        notice: Option<String>,
-        turn: Option<(u64, Vec<StepId>)>,
-    ) -> Outcome {
-        let now = self.deps.clock.now();
-        let mut batch = Batch::new();
-        let mut steps = Vec::new();
-        let mut entries = Vec::new();
-        if let (Some(text), Some(first)) = (notice, records.first()) {
-            let draft = Draft {
-                session: self.key.clone(),
-                turn: first.envelope.id.0,
-                to: first.envelope.inbound.reply_to.clone(),
-                text,
-                is_answer: false,
-            };
-            entries = self.deps.outbox.add(&mut batch, &draft, now)?;
-        }
-        let finished = records.len();
-        for record in records {
-            let id = DeadLetterId(self.deps.store.next_id()?);
-            let key = inbox_key(&self.key, record.envelope.id);
-            batch.expect(Expect::Present(key.clone())).delete(key);
-            tracing::warn!(session = %self.key, message = %record.envelope.id, %reason,
-                "message became dead letter {id}: see `telson dead-letters show {id}`");
-            steps.push(JourneyStep::DeadLettered { dead_letter: id.0, reason: reason.to_string() });
-            let item = Item::Inbound(Box::new(record));
-            dead_letter::add(&mut batch, &DeadLetter { id, at: now, reason: reason.clone(), item });
-        }
-        if let Some((turn, steps)) = turn {
-            self.forget_prompt();
-            batch.delete(turn_key(&self.key)).delete(chain_key(&self.key));
-            for step in steps {
-                batch.delete(step_key(&self.key, turn, step));
-            }
-        }
-        batch.tally(Space::Inbox, -count(finished));
-        crash_point("dead_letter.before_message");
-        self.deps.store.commit(batch).await?;
-        crash_point("dead_letter.after_message");
-        self.deps.outbox.written(entries);
-        for step in steps {
-            self.tell(now, step);
-        }
-        Ok(())
-    }
-
     fn tell_started(&self, turn: u64) {
+        self.show_started(turn);
         let messages = self.session.as_ref().map_or(0, Session::members_in_flight);
         let step = JourneyStep::TurnStarted { turn, messages };
         self.tell(self.deps.clock.now(), step);

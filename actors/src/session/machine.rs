@@ -27,7 +27,7 @@ use crate::clock::Timestamp;
 use crate::context::{ContextRules, Room, Summary};
 use crate::dead_letter::Reason;
 use crate::inbox::InboxRecord;
-use crate::message::EnvelopeId;
+use crate::message::{Destination, EnvelopeId};
 use crate::model::Candidates;
 use crate::provider::{Completion, Failure, ToolResult};
 
@@ -114,7 +114,8 @@ pub struct Session {
     history: VecDeque<Past>,
     /// What stands for exchanges that are not in the history.
     summary: Option<Box<Summary>>,
-    turn: Option<InFlight>,
+    /// Boxed: an idle session holds no room for it.
+    turn: Option<Box<InFlight>>,
     journalled: Option<TurnRecord>,
     /// A turn's place among its models, as the store has it.
     chain: Option<ChainRecord>,
@@ -234,6 +235,18 @@ impl Session {
         self.turn.as_ref().map_or(0, |turn| turn.members.len())
     }
 
+    /// The messages it began with; what was steered in is no part of them.
+    pub fn in_flight(&self) -> &[EnvelopeId] {
+        let Some(turn) = &self.turn else { return &[] };
+        let began = turn.members.len().saturating_sub(turn.steps.steered().count());
+        &turn.members[..began]
+    }
+
+    /// Where the answer of the turn in flight goes.
+    pub fn reply_to(&self) -> Option<&Destination> {
+        self.turn.as_ref().map(|turn| &turn.reply_to)
+    }
+
     fn accept(&mut self, record: Box<InboxRecord>, now: Timestamp, effects: &mut Vec<Effect>) {
         let Some((record, waiting)) = self.obey(record, now, effects) else { return };
         let pushed = self.lane.push(waiting);
@@ -303,7 +316,7 @@ impl Session {
             room: Room::default(),
             ask_at: now.plus(ASK_AGAIN),
         };
-        self.start(turn, effects, now);
+        self.start(Box::new(turn), effects, now);
     }
 
     /// Takes up a turn of an earlier life, behind its last recorded step; gives back what waits.
@@ -319,10 +332,11 @@ impl Session {
         let (owned, waiting): (Vec<_>, Vec<_>) =
             inbox.into_iter().partition(|record| members.contains(&record.envelope.id));
         let Some(first) = owned.first() else { return waiting };
-        self.turn = Some(InFlight {
+        members.retain(|id| owned.iter().any(|record| record.envelope.id == *id));
+        self.turn = Some(Box::new(InFlight {
             turn,
             reply_to: first.envelope.inbound.reply_to.clone(),
-            members: owned.iter().map(|record| record.envelope.id).collect(),
+            members,
             prompt: opening.prompt,
             started_at: opening.started_at,
             steps,
@@ -330,7 +344,7 @@ impl Session {
             asks: 0,
             room: Room::default(),
             ask_at: now.plus(ASK_AGAIN),
-        });
+        }));
         for record in owned {
             self.lane.mark_left(record.envelope.id);
             self.records.insert(record.envelope.id, Box::new(record));
@@ -338,7 +352,7 @@ impl Session {
         waiting
     }
 
-    fn start(&mut self, mut turn: InFlight, effects: &mut Vec<Effect>, now: Timestamp) {
+    fn start(&mut self, mut turn: Box<InFlight>, effects: &mut Vec<Effect>, now: Timestamp) {
         if let Some(record) = self.chain.as_ref().filter(|record| record.turn == turn.turn) {
             turn.chain.resume(record.clone());
         }
@@ -421,7 +435,7 @@ impl Session {
             in_flight.ask_at = now.plus(ASK_AGAIN);
             effects.extend(in_flight.record_answer(completion));
         } else if let Some(done) = self.turn.take() {
-            self.finish(done, completion, now, effects);
+            self.finish(*done, completion, now, effects);
         }
     }
 
@@ -511,7 +525,7 @@ impl Session {
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
-        let is_last = |t: &&mut InFlight| t.expects(turn, round) && t.asks == asked;
+        let is_last = |t: &&mut Box<InFlight>| t.expects(turn, round) && t.asks == asked;
         if let Some(in_flight) = self.turn.as_mut().filter(is_last) {
             in_flight.ask_at = now.plus(ASK_AGAIN);
             self.ask(Occasion::Anew, effects);

@@ -4,6 +4,7 @@
 //! supervisor, one actor per key, started by the first message and passivated when idle.
 
 mod actor;
+mod aside;
 pub mod chain;
 pub mod command;
 mod ending;
@@ -16,8 +17,9 @@ pub mod steps;
 pub use actor::{
     AgentProfile, Lives, SESSIONS, SessionDeps, SessionMessage, Sessions, sessions_child,
 };
+pub use aside::{TurnAside, aside_key};
 pub use ending::{Asker, Stopped};
 pub use record::{
-    Exchange, Said, SessionRecord, TurnRecord, exchange_key, exchange_prefix, session_key,
-    session_prefix, turn_key,
+    Exchange, Said, SessionRecord, TurnRecord, UnsentRecord, exchange_key, exchange_prefix,
+    session_key, session_prefix, turn_key, unsent_key,
 };

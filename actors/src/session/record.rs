@@ -126,6 +126,24 @@ impl Record for TurnRecord {
     const VERSION: u8 = 1;
 }
 
+/// Why the answer of a turn was not sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnsentRecord {
+    /// When that was decided.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
+}
+
+impl Record for UnsentRecord {
+    const VERSION: u8 = 1;
+}
+
+/// Where the reason of a turn lives: turns are numbered over all sessions.
+pub fn unsent_key(turn: u64) -> Key {
+    Key::of(Space::Unsent).number(turn)
+}
+
 /// Where an exchange lives: by session, in order of its turn.
 pub fn exchange_key(session: &SessionKey, turn: u64) -> Key {
     exchange_prefix(session).number(turn)

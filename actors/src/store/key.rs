@@ -24,10 +24,16 @@ pub enum Space {
     Transcript = 0x23,
     /// How a session queues, where a person has said so.
     Queue = 0x24,
+    /// What is noted about a turn in flight beside its steps.
+    Aside = 0x26,
+    /// Turns whose answer was not sent, and why.
+    Unsent = 0x27,
     /// Entries to be delivered.
     Outbox = 0x30,
     /// Entries that were delivered.
     Receipt = 0x31,
+    /// Previews of answers that stand on their platform.
+    Preview = 0x32,
     /// What could not be finished.
     DeadLetter = 0x40,
     /// Direct senders waiting for approval, and those approved.
@@ -50,7 +56,7 @@ impl Space {
         [Space::Inbox, Space::Outbox, Space::DeadLetter, Space::Quarantine];
 
     /// Spaces of the other rooms' records.
-    pub(super) const RECORDS: [Space; 16] = [
+    pub(super) const RECORDS: [Space; 19] = [
         Space::Cursor,
         Space::Dedupe,
         Space::Inbox,
@@ -58,8 +64,11 @@ impl Space {
         Space::Session,
         Space::Transcript,
         Space::Queue,
+        Space::Aside,
+        Space::Unsent,
         Space::Outbox,
         Space::Receipt,
+        Space::Preview,
         Space::DeadLetter,
         Space::Pairing,
         Space::Model,

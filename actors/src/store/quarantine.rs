@@ -42,7 +42,7 @@ impl Damaged {
 
     /// What it was, in a word.
     pub fn kind(&self) -> &'static str {
-        const KINDS: [(Space, &str); 14] = [
+        const KINDS: [(Space, &str); 20] = [
             (Space::Meta, "store"),
             (Space::Cursor, "cursor"),
             (Space::Dedupe, "platform id"),
@@ -51,12 +51,18 @@ impl Damaged {
             (Space::Session, "session"),
             (Space::Transcript, "exchange"),
             (Space::Queue, "queue choice"),
+            (Space::Aside, "note about a turn"),
+            (Space::Unsent, "unsent answer"),
             (Space::Outbox, "reply"),
             (Space::Receipt, "receipt"),
+            (Space::Preview, "preview"),
             (Space::DeadLetter, "dead letter"),
             (Space::Pairing, "pairings"),
             (Space::Model, "model choice"),
             (Space::Profile, "auth profile"),
+            (Space::Effect, "effect of a tool call"),
+            (Space::Summary, "summary"),
+            (Space::Usage, "usage"),
         ];
         let space = self.key.first().copied();
         KINDS.iter().find(|(known, _)| space == Some(*known as u8)).map_or("record", |kind| kind.1)

@@ -13,9 +13,11 @@ use futures_util::future::BoxFuture;
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use telson_supervision::{Health, Registry, Via, task};
 
+use super::aside::Aside;
 use super::cap::{RESULT_CHARS_MAX, cap};
 use super::gate::{Asked, Verdict};
 use super::{Invocation, Tool, Toolbox, schema};
+use crate::hook::Hooks;
 use crate::message::SessionKey;
 use crate::provider::{ToolCall, ToolResult, ToolStatus};
 
@@ -54,6 +56,8 @@ impl CallKey {
 pub struct ToolDeps {
     /// The tools and who may use them.
     pub toolbox: Arc<Toolbox>,
+    /// Who is asked and told about calls.
+    pub hooks: Hooks,
     /// Where it answers to its name.
     pub registry: Registry,
     /// Completed work.
@@ -175,9 +179,9 @@ impl Calls {
                 return Ok(());
             }
         };
-        let toolbox = self.deps.toolbox.clone();
-        let work =
-            work(toolbox, tool, invocation, key.clone(), wanted.call.clone(), myself.clone());
+        let aside = Aside { hooks: self.deps.hooks.clone(), agent: agent.to_owned() };
+        let (toolbox, call) = (self.deps.toolbox.clone(), wanted.call.clone());
+        let work = work((aside, toolbox), tool, invocation, key.clone(), call, myself.clone());
         let task = task::spawn(myself.get_cell(), work).await?;
         self.tasks.insert(task.get_id(), (task, key.clone()));
         self.running.insert(key, wanted);
@@ -266,13 +270,29 @@ impl Calls {
 
 /// One call within its deadline, if the gate lets it; reports to the actor.
 async fn work(
-    toolbox: Arc<Toolbox>,
+    (aside, toolbox): (Aside, Arc<Toolbox>),
     tool: Arc<dyn Tool>,
     invocation: Invocation,
     key: CallKey,
     call: ToolCall,
     actor: Myself,
 ) {
+    let result = match aside.before(tool.as_ref(), invocation).await {
+        Ok(invocation) => judged(&toolbox, tool.as_ref(), &invocation, &call).await,
+        Err(refused) => failed(&call, refused),
+    };
+    let result = aside.after(&key.session, &call, result).await;
+    // An actor that is gone has a successor, whom the session asks again.
+    drop(actor.send_message(ToolMessage::Ended(key, result)));
+}
+
+/// The last word on a call, with the arguments it is made with.
+async fn judged(
+    toolbox: &Toolbox,
+    tool: &dyn Tool,
+    invocation: &Invocation,
+    call: &ToolCall,
+) -> ToolResult {
     let asked = Asked {
         agent: &invocation.agent,
         session: &invocation.session,
@@ -280,26 +300,27 @@ async fn work(
         arguments: &invocation.arguments,
         idempotency_key: &invocation.idempotency_key,
     };
-    if let Verdict::Refuse(why) = toolbox.judge(asked).await {
-        drop(actor.send_message(ToolMessage::Ended(key, failed(&call, why))));
-        return;
+    match toolbox.judge(asked).await {
+        Verdict::Refuse(why) => failed(call, why),
+        Verdict::Allow => perform(tool, invocation, call).await,
     }
+}
+
+async fn perform(tool: &dyn Tool, invocation: &Invocation, call: &ToolCall) -> ToolResult {
     let deadline = tool.traits().deadline;
-    let result = match tokio::time::timeout(deadline, tool.call(&invocation)).await {
+    match tokio::time::timeout(deadline, tool.call(invocation)).await {
         Ok(Ok(text)) => ToolResult {
-            call: call.id,
-            name: call.name,
+            call: call.id.clone(),
+            name: call.name.clone(),
             text: cap(&text, RESULT_CHARS_MAX),
             status: ToolStatus::Done,
         },
-        Ok(Err(text)) => failed(&call, text),
+        Ok(Err(text)) => failed(call, text),
         Err(_) => failed(
-            &call,
+            call,
             format!("stopped after {deadline:?} without an end; whether it took effect is unknown"),
         ),
-    };
-    // An actor that is gone has a successor, whom the session asks again.
-    drop(actor.send_message(ToolMessage::Ended(key, result)));
+    }
 }
 
 fn failed(call: &ToolCall, text: impl AsRef<str>) -> ToolResult {

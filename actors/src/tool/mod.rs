@@ -5,6 +5,7 @@
 //! says that repeating is harmless.
 
 mod actor;
+mod aside;
 pub mod cap;
 pub mod core;
 pub mod gate;

@@ -37,8 +37,8 @@ pub(super) struct Asking {
 }
 
 impl State {
-    /// The system prompt of a turn.
-    pub(super) async fn system_prompt(&self, turn: u64, own: String) -> String {
+    /// The system prompt of a turn: the agent's own, and what stands in its workspace.
+    pub(super) async fn with_workspace(&self, turn: u64, own: String) -> String {
         let context = &self.deps.context;
         let Some(source) = &context.prompt else { return own };
         let begun = context.prompts.of(&self.key, turn);
@@ -216,6 +216,11 @@ impl State {
             // It is restarting: the machine asks again when nothing is heard.
             tracing::debug!(session = %self.key, provider, "provider is not up");
         }
+    }
+
+    /// Notes whom the turn asks, though nobody has to be asked any more.
+    pub(super) fn asks(&mut self, asked: &Asked) {
+        self.asking.model = asked.model.to_string();
     }
 
     /// The model that was asked last, as `provider/model`; before the first question the agent's own.

@@ -1,15 +1,17 @@
 //! Performing the end of messages that have no answer of the agent, and stopping what runs for them.
 
 use super::{Outcome, State, count};
+use crate::crash_point::crash_point;
+use crate::dead_letter::{self, DeadLetter, DeadLetterId, Item, Reason};
 use crate::event::JourneyStep;
-use crate::inbox::inbox_key;
+use crate::inbox::{InboxRecord, inbox_key};
 use crate::outbox::Draft;
 use crate::provider::{ProviderMessage, provider_name};
 use crate::session::chain::chain_key;
 use crate::session::ending::{Ended, EndedTurn};
 use crate::session::queue::{QueueChoice, queue_key};
 use crate::session::record::{exchange_key, turn_key};
-use crate::session::steps::step_key;
+use crate::session::steps::{StepId, step_key};
 use crate::store::{Batch, Expect, Space};
 use crate::tool::{TOOLS, ToolMessage};
 
@@ -28,6 +30,7 @@ impl State {
             batch.expect(Expect::Present(key.clone())).delete(key);
         }
         batch.tally(Space::Inbox, -count(members.len()));
+        let blocks = turn.as_ref().map(|_| self.end_aside(&mut batch)).unwrap_or_default();
         self.remove_journal(turn.as_ref(), &mut batch);
         if let Some(queue) = queue {
             self.keep_choice(queue, &mut batch);
@@ -39,11 +42,11 @@ impl State {
                 turn: exchange.turn,
                 to: notice.to,
                 text: notice.text,
-                is_answer: false,
+                speaker: None,
             };
             entries.extend(self.deps.outbox.add(&mut batch, &draft, now)?);
         }
-        exchange.entries = entries.iter().map(|entry| entry.id.0).collect();
+        exchange.entries = blocks.into_iter().chain(entries.iter().map(|e| e.id.0)).collect();
         let step = JourneyStep::Ended { turn: exchange.turn, reason: exchange.answer.clone() };
         batch.put(exchange_key(&self.key, exchange.turn), &exchange);
         // A conflict means that an earlier life has ended this: reload and see.
@@ -51,9 +54,66 @@ impl State {
         self.deps.outbox.written(entries);
         if let Some(turn) = turn {
             self.forget_prompt();
+            self.tell_failed(turn.turn, &exchange.answer);
             self.stop_calls(&turn);
         }
         self.tell(now, step);
+        Ok(())
+    }
+
+    /// Messages nobody will answer become dead letters, visibly.
+    pub(super) async fn dead_letter(
+        &mut self,
+        records: Vec<InboxRecord>,
+        reason: Reason,
+        notice: Option<String>,
+        turn: Option<(u64, Vec<StepId>)>,
+    ) -> Outcome {
+        let now = self.deps.clock.now();
+        let mut batch = Batch::new();
+        let mut steps = Vec::new();
+        let mut entries = Vec::new();
+        if let (Some(text), Some(first)) = (notice, records.first()) {
+            let draft = Draft {
+                session: self.key.clone(),
+                turn: first.envelope.id.0,
+                to: first.envelope.inbound.reply_to.clone(),
+                text,
+                speaker: None,
+            };
+            entries = self.deps.outbox.add(&mut batch, &draft, now)?;
+        }
+        let finished = records.len();
+        for record in records {
+            let id = DeadLetterId(self.deps.store.next_id()?);
+            let key = inbox_key(&self.key, record.envelope.id);
+            batch.expect(Expect::Present(key.clone())).delete(key);
+            tracing::warn!(session = %self.key, message = %record.envelope.id, %reason,
+                "message became dead letter {id}: see `telson dead-letters show {id}`");
+            steps.push(JourneyStep::DeadLettered { dead_letter: id.0, reason: reason.to_string() });
+            let item = Item::Inbound(Box::new(record));
+            dead_letter::add(&mut batch, &DeadLetter { id, at: now, reason: reason.clone(), item });
+        }
+        let failed = turn.as_ref().map(|(turn, _)| *turn);
+        if let Some((turn, steps)) = turn {
+            self.forget_prompt();
+            self.end_aside(&mut batch);
+            batch.delete(turn_key(&self.key)).delete(chain_key(&self.key));
+            for step in steps {
+                batch.delete(step_key(&self.key, turn, step));
+            }
+        }
+        batch.tally(Space::Inbox, -count(finished));
+        crash_point("dead_letter.before_message");
+        self.deps.store.commit(batch).await?;
+        crash_point("dead_letter.after_message");
+        if let Some(turn) = failed {
+            self.tell_failed(turn, &reason.to_string());
+        }
+        self.deps.outbox.written(entries);
+        for step in steps {
+            self.tell(now, step);
+        }
         Ok(())
     }
 

@@ -10,10 +10,10 @@ use crate::context::{
     self, Next, SUMMARY_COVERS_MAX, Summary, Verdict, View, conversation, question, split,
 };
 use crate::dead_letter::Reason;
-use crate::provider::{Completion, Failure, FailureClass, TurnMessage};
+use crate::provider::{Completion, Failure, FailureClass, TurnMessage, UNWATCHED};
 
 /// The number under which a summary is asked for: no turn has so many answers.
-pub const SUMMARY_ROUND: u32 = u32::MAX;
+pub const SUMMARY_ROUND: u32 = UNWATCHED;
 
 impl Session {
     /// What the model is shown for a turn.

@@ -124,7 +124,7 @@ impl Session {
     ) -> Option<Message> {
         let (turn, cleared) = (self.turn.take(), self.lane.clear());
         let asked_by = command.as_ref().map(|record| record.envelope.inbound.reply_to.clone());
-        let notices = stop_notices(asked_by, turn.as_ref(), &cleared);
+        let notices = stop_notices(asked_by, turn.as_deref(), &cleared);
         let mut members = turn.as_ref().map_or_else(Vec::new, |turn| turn.members.clone());
         members.extend(cleared.iter().map(|message| message.id));
         members.extend(self.hold(command));
@@ -133,7 +133,7 @@ impl Session {
             None if cleared.is_empty() => self.aside(NOTHING, members.clone(), now)?,
             None => self.aside(STOPPED, members.clone(), now)?,
         };
-        let turn = turn.as_ref().map(ended);
+        let turn = turn.as_deref().map(ended);
         self.end(Ended { exchange, members, turn, notices, queue: None }, effects);
         None
     }

@@ -9,6 +9,7 @@ pub(super) use crate::context::Past;
 use crate::context::Room;
 use crate::message::{Destination, EnvelopeId};
 use crate::provider::Completion;
+use crate::reply::is_silent;
 
 #[derive(Debug)]
 pub(super) struct InFlight {
@@ -62,6 +63,10 @@ impl InFlight {
         }
         let unknown = self.steps.unknown_tools();
         if !unknown.is_empty() {
+            if is_silent(&answer) {
+                // Silence is over: the person has to read what follows.
+                answer.clear();
+            }
             answer.push_str(&format!(
                 "\n\n[The gateway was interrupted while {} ran. It was not repeated; whether it \
                  took effect is unknown.]",

@@ -14,6 +14,7 @@ use super::{CoreDeps, place, required, text};
 use crate::message::{AccountKey, Destination};
 use crate::outbox::Draft;
 use crate::provider::ToolSpec;
+use crate::reply::Speaker;
 use crate::store::{Batch, Expect, StoreError};
 use crate::tool::{Invocation, Tool, ToolTraits};
 
@@ -45,7 +46,7 @@ impl Message {
             turn: call.turn,
             to,
             text: required(call, "message")?.to_owned(),
-            is_answer: true,
+            speaker: Some(Speaker::default()),
         };
         let mut batch = Batch::new();
         let entries = outbox.add(&mut batch, &draft, now).map_err(failed)?;

@@ -1,0 +1,108 @@
+//! What the other rooms hold: telling hooks and asking them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use telson_supervision::Registry;
+use tokio::time::timeout;
+
+use super::actor::{HOOKS, HookMessage};
+use super::decision::Stopped;
+use super::{Decision, Hook, HookEvent, Moment};
+
+/// How much longer than its deadline a hook is waited for: time to be killed and to say so.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The hooks of one engine. Cheap to clone; without hooks everything here is next to nothing.
+#[derive(Clone)]
+pub struct Hooks {
+    all: Arc<[Arc<dyn Hook>]>,
+    moments: Arc<BTreeSet<Moment>>,
+    registry: Registry,
+}
+
+impl std::fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.all.iter().map(|hook| hook.name())).finish()
+    }
+}
+
+impl Hooks {
+    /// These hooks, run by the actor that answers in `registry`.
+    pub fn new(mut hooks: Vec<Arc<dyn Hook>>, registry: Registry) -> Self {
+        hooks.sort_by_key(|hook| std::cmp::Reverse(hook.priority()));
+        let moments = hooks.iter().flat_map(|hook| hook.moments()).copied().collect();
+        Self { all: hooks.into(), moments: Arc::new(moments), registry }
+    }
+
+    /// Whether any hook wants this moment.
+    pub fn want(&self, moment: Moment) -> bool {
+        self.moments.contains(&moment)
+    }
+
+    /// Those that want a moment, the highest priority first.
+    pub(super) fn of(&self, moment: Moment) -> impl Iterator<Item = &Arc<dyn Hook>> {
+        self.all.iter().filter(move |hook| hook.moments().contains(&moment))
+    }
+
+    /// Tells the void hooks of a moment; nobody waits. The event is made only if one wants it.
+    pub fn tell(&self, moment: Moment, event: impl FnOnce() -> HookEvent) {
+        if self.want(moment) && self.registry.via(HOOKS).cast(HookMessage::Tell(event())).is_err() {
+            tracing::warn!(%moment, "the hooks are restarting; they were not told");
+        }
+    }
+
+    /// Waits until every void hook told so far has ended, but not longer than `limit`.
+    pub async fn settled(&self, limit: Duration) {
+        if self.all.is_empty() {
+            return;
+        }
+        let (reply, ended) = tokio::sync::oneshot::channel();
+        if self.registry.via(HOOKS).cast(HookMessage::Settle(reply.into())).is_ok()
+            && timeout(limit, ended).await.is_err()
+        {
+            tracing::warn!(?limit, "some hooks have not ended in time");
+        }
+    }
+
+    /// Asks the modifying hooks of a moment one after the other: what they made of it, and whether
+    /// one has stopped it.
+    pub async fn decide(&self, mut event: HookEvent) -> (HookEvent, Option<Stopped>) {
+        for hook in self.of(event.moment()) {
+            let decided = match self.ask(hook.clone(), &event).await {
+                Ok(decision) => decision.apply(hook.name(), &mut event),
+                Err(error) => Err(error),
+            };
+            match decided {
+                Ok(None) => {}
+                Ok(Some(stopped)) => return (event, Some(stopped)),
+                Err(error) => failed(hook.as_ref(), event.moment(), &error),
+            }
+        }
+        (event, None)
+    }
+
+    /// In a task of the hooks' actor, so that nothing a hook does can reach who asks.
+    async fn ask(&self, hook: Arc<dyn Hook>, event: &HookEvent) -> Result<Decision, String> {
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        let deadline = hook.deadline();
+        let message = HookMessage::Ask { hook, event: event.clone(), reply: reply.into() };
+        let asked = self.registry.via(HOOKS).cast(message);
+        asked.map_err(|_| "the hooks are restarting; it was not asked".to_owned())?;
+        match timeout(deadline.saturating_add(GRACE), answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err("panicked, or was stopped".into()),
+            Err(_) => Err(late(deadline)),
+        }
+    }
+}
+
+pub(super) fn late(deadline: Duration) -> String {
+    format!("had no answer after {deadline:?} and was abandoned")
+}
+
+/// Whoever reads this knows which hook, when, and that nothing was changed.
+pub(super) fn failed(hook: &dyn Hook, moment: Moment, error: &str) {
+    tracing::warn!(hook = hook.name(), %moment, error, "a hook failed; it changes nothing");
+}
