@@ -14,6 +14,7 @@ const ROUTER: &str = "actors/src/router/actor.rs";
 const SESSION: &str = "actors/src/session/actor.rs";
 const DELIVERY: &str = "actors/src/outbox/actor.rs";
 const WATCHER: &str = "actors/src/channel/imessage/watcher.rs";
+const ENDING: &str = "actors/src/session/actor/ending.rs";
 const DEAD_LETTERS: &str = "actors/src/dead_letter/actor.rs";
 
 /// Dying here cuts a turn off, so that it has to be resumed.
@@ -49,8 +50,8 @@ pub const POINTS: &[Point] = &[
     at("doubt.before_commit", DELIVERY, "an attempt without a known end is not journalled as such"),
     at("doubt.after_commit", DELIVERY, "an attempt without a known end is journalled as such"),
     at("doubt.looked", DELIVERY, "evidence was looked for and nothing done with the answer"),
-    at("dead_letter.before_message", SESSION, "a message is about to become a dead letter"),
-    at("dead_letter.after_message", SESSION, "a message has become a dead letter"),
+    at("dead_letter.before_message", ENDING, "a message is about to become a dead letter"),
+    at("dead_letter.after_message", ENDING, "a message has become a dead letter"),
     at("dead_letter.before_reply", DELIVERY, "a reply is about to become a dead letter"),
     at("dead_letter.after_reply", DELIVERY, "a reply has become a dead letter"),
     at("replay.before_message", DEAD_LETTERS, "a dead message is about to be put back to work"),
