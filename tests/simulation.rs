@@ -52,6 +52,8 @@ mod run;
 mod switch;
 #[path = "simulation/token.rs"]
 mod token;
+#[path = "simulation/tools.rs"]
+mod tools;
 #[path = "simulation/world.rs"]
 mod world;
 

@@ -114,6 +114,7 @@ async fn a_flipped_bit_is_found_and_shown_and_stops_nobody() {
         "session",
         "store",
         "turn",
+        "usage",
     ];
     assert!(kinds.keys().copied().eq(all), "{kinds:?}");
     assert!(kinds.values().all(|judged| *judged >= BITS), "{kinds:?}");

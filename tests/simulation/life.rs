@@ -18,7 +18,7 @@ use super::plan::{AccountPlan, LifePlan};
 use super::platform::Platform;
 use super::switch::Switch;
 use super::world::{BEGIN, World};
-use super::{judge, operator};
+use super::{judge, operator, tools};
 
 /// The last life has so long to bring everything to an end, in milliseconds.
 const LAST_LIFE_MAX: u64 = 10 * 24 * 3_600_000;
@@ -133,6 +133,8 @@ impl Life<'_> {
             .agent("main", agent())
             .lane("", plan.lane)
             .limits(limits)
+            .tool(tools::Deed::once(world, &self.switch), &["main"])
+            .tool(tools::Deed::often(world, &self.switch), &["main"])
             .rules(|rules| rules.session.dm_scope = plan.scope);
         for (index, account) in plan.accounts.iter().enumerate() {
             let platform = Arc::new(Platform {
@@ -255,6 +257,7 @@ fn victims(accounts: &[AccountPlan], sessions: &BTreeSet<String>) -> Vec<String>
         "core/janitor",
         "core/providers",
         "core/providers/model",
+        "core/tools",
         "core/conversation",
         "core/conversation/sessions",
         "core/conversation/router",

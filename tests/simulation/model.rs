@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use telson_actors::provider::{
-    Completion, Failure, FailureClass, Provider, Request, TextSink, Usage,
+    Completion, Failure, FailureClass, Part, Provider, Request, Role, TextSink, TurnMessage, Usage,
 };
 
 use super::plan::AskFate;
@@ -14,10 +14,17 @@ use super::planted::Planted;
 use super::platform::Open;
 use super::switch::Switch;
 use super::token::{Token, tokens};
+use super::tools;
 use super::world::{World, distinct};
 
 /// A client that hears nothing gives up after so long: every wait of a client has a deadline.
 const HANG: Duration = Duration::from_mins(7);
+
+/// What is asked: the messages, and which of a turn's answers.
+struct Asked {
+    tokens: Vec<Token>,
+    round: usize,
+}
 
 /// The client of the model, in one life.
 pub(crate) struct Model {
@@ -27,10 +34,18 @@ pub(crate) struct Model {
 
 impl Model {
     /// What is asked, checked: one session only, and nothing that is answered already.
-    fn read(&self, request: &Request) -> Vec<Token> {
+    fn read(&self, request: &Request) -> Asked {
         let mut state = self.world.state();
-        let prompt = request.messages.last().unwrap().plain();
-        let asked = tokens(prompt.as_bytes());
+        let is_prompt = |message: &TurnMessage| {
+            message.role == Role::User && !tokens(message.plain().as_bytes()).is_empty()
+        };
+        let prompt = request.messages.iter().rposition(is_prompt).unwrap();
+        let (_, since) = request.messages.split_at(prompt);
+        let asked = tokens(since[0].plain().as_bytes());
+        if let Err(complaint) = tools::is_complete(&request.messages) {
+            state.complain(complaint);
+        }
+        let round = since.iter().filter(|message| message.role == Role::Assistant).count();
         let session = self.world.session_of(asked[0]);
         for message in &request.messages {
             for token in distinct(message.plain().as_bytes()) {
@@ -41,28 +56,44 @@ impl Model {
         }
         if is_summary(request) {
             // What is summed up is answered, of course; `tests/context.rs` judges what it costs.
-            return asked;
+            return Asked { tokens: asked, round };
         }
         for token in &asked {
             if state.transcribed.contains(token) {
                 state.complain(format!("D7: {token} is asked again, and its answer is on disk"));
             }
         }
-        if state.paid.contains(&asked) && !state.is_disturbed {
+        // Whose turn was given up half-way and is replayed by a person is asked from the beginning.
+        let is_replayed = asked.iter().any(|token| state.lettered.contains(token));
+        let is_paid = state.paid.contains(&(asked.clone(), round));
+        if is_paid && !is_replayed && !state.is_disturbed {
             state.complain(format!("D7: {} is paid for twice", names(&asked)));
         }
-        asked
+        Asked { tokens: asked, round }
+    }
+
+    /// The calls a faithful model makes before it answers these: the same in every life.
+    fn calls(&self, request: &Request, asked: &Asked) -> Vec<Part> {
+        let first = asked.tokens[0];
+        let rounds = (first.number + first.person) % (self.world.plan.tool_rounds_max + 1);
+        if !request.may_call || is_summary(request) || asked.round >= rounds {
+            return Vec::new();
+        }
+        (0..=(first.number + asked.round) % 3).map(|n| tools::call(first, asked.round, n)).collect()
     }
 
     async fn answer(
         &self,
         request: &Request,
-        asked: &[Token],
+        asked: &Asked,
         sink: TextSink<'_>,
         pause: Duration,
     ) -> Completion {
-        let mut text: String = asked.iter().map(|token| token.answer()).collect();
-        if self.world.planted == Some(Planted::HalfAnswer) {
+        let calls = self.calls(request, asked);
+        let mut text: String = asked.tokens.iter().map(|token| token.answer()).collect();
+        if !calls.is_empty() {
+            text = "I look that up. ".into();
+        } else if self.world.planted == Some(Planted::HalfAnswer) {
             text.truncate(text.len() / 2);
         }
         for piece in [&text[..text.len() / 2], &text[text.len() / 2..]] {
@@ -73,12 +104,15 @@ impl Model {
             .reach(|| {
                 let mut state = self.world.state();
                 if !is_summary(request) {
-                    state.paid.insert(asked.to_vec());
+                    state.paid.insert((asked.tokens.clone(), asked.round));
                 }
-                state.note(|| format!("answered {}", names(asked)));
+                let (names, count) = (names(&asked.tokens), calls.len());
+                state.note(|| format!("answered {names} with {count} calls"));
             })
             .await;
-        completion(text)
+        let mut completion = completion(text);
+        completion.parts.extend(calls);
+        completion
     }
 
     fn failure(&self, class: FailureClass, output_started: bool) -> Failure {
@@ -100,7 +134,7 @@ impl Provider for Model {
                 std::future::pending::<()>().await;
             }
             let asked = self.read(request);
-            let session = self.world.session_of(asked[0]);
+            let session = self.world.session_of(asked.tokens[0]);
             let _open = Open::begin(&self.world, format!("S2: turns of session {session:?}"));
             let (fate, pause) = self
                 .life
@@ -108,7 +142,7 @@ impl Provider for Model {
                     let mut state = self.world.state();
                     let fate = state.fate(|weather| &weather.asks);
                     let pause = state.pause();
-                    state.note(|| format!("ask {}: {fate:?} in {pause:?}", names(&asked)));
+                    state.note(|| format!("ask {}: {fate:?} in {pause:?}", names(&asked.tokens)));
                     (fate, pause)
                 })
                 .await;

@@ -47,6 +47,18 @@ pub(crate) enum AskFate {
     Panic,
 }
 
+/// What a tool does with one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ToolFate {
+    Answer,
+    /// It answers that it could not.
+    Fail,
+    /// It acts and is never done.
+    Hang,
+    PanicBefore,
+    PanicAfter,
+}
+
 /// What the disk does with one commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DiskFate {
@@ -64,6 +76,7 @@ pub(crate) struct Weather {
     pub(crate) sends: Vec<(SendFate, u64)>,
     pub(crate) looks: Vec<(LookFate, u64)>,
     pub(crate) asks: Vec<(AskFate, u64)>,
+    pub(crate) tools: Vec<(ToolFate, u64)>,
     pub(crate) disk: Vec<(DiskFate, u64)>,
     /// Longest ordinary wait for anybody outside, in milliseconds.
     pub(crate) slow: u64,
@@ -136,6 +149,8 @@ pub(crate) struct Plan {
     pub(crate) sessions_live_max: usize,
     pub(crate) session_idle_ms: u64,
     pub(crate) provider_calls_max: usize,
+    /// Most answers with tool calls in one turn.
+    pub(crate) tool_rounds_max: usize,
     /// Whether a person looks after dead letters.
     pub(crate) has_operator: bool,
 }
@@ -176,6 +191,7 @@ impl Plan {
             sessions_live_max: *chance.pick(&[1, 2, 10_000]),
             session_idle_ms: *chance.pick(&[100, 5_000, 60_000]),
             provider_calls_max: *chance.pick(&[1, 2, 8]),
+            tool_rounds_max: *chance.pick(&[0, 0, 1, 3]),
             has_operator: chance.one_in(2),
             accounts,
             writings,
@@ -252,6 +268,7 @@ impl Weather {
             sends: vec![(SendFate::Accept, 1)],
             looks: vec![(LookFate::Answer, 1)],
             asks: vec![(AskFate::Answer, 1)],
+            tools: vec![(ToolFate::Answer, 1)],
             disk: vec![(DiskFate::Write, 1)],
             slow: 300,
             in_step: false,
@@ -289,6 +306,12 @@ impl Weather {
             (SendFate::LoseAndHang, 3),
         ];
         let looks = [(LookFate::Refuse, 8), (LookFate::Panic, 5), (LookFate::Hang, 3)];
+        let tools = [
+            (ToolFate::Fail, 8),
+            (ToolFate::Hang, 3),
+            (ToolFate::PanicBefore, 4),
+            (ToolFate::PanicAfter, 4),
+        ];
         let disk =
             [(DiskFate::FailFlush(false), 2), (DiskFate::FailFlush(true), 2), (DiskFate::Full, 1)];
         let maybe = |chances: u64| if chance.one_in(2) { chances } else { 0 };
@@ -296,6 +319,7 @@ impl Weather {
             sends: some(chance, SendFate::Accept, 60, sends.to_vec()),
             looks: some(chance, LookFate::Answer, 100, looks.to_vec()),
             asks: some(chance, AskFate::Answer, 60, asks),
+            tools: some(chance, ToolFate::Answer, 40, tools.to_vec()),
             disk: some(chance, DiskFate::Write, 400, disk.to_vec()),
             slow: *chance.pick(&[1, 50, 2_000, 20_000, 20_000]),
             in_step: chance.one_in(4),

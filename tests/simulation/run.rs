@@ -36,6 +36,8 @@ pub(crate) struct Tally {
     pub(crate) messages: u64,
     pub(crate) rows: u64,
     pub(crate) lettered: u64,
+    /// Tool calls that have acted.
+    pub(crate) calls: u64,
 }
 
 /// What a hunt came to.
@@ -85,6 +87,7 @@ fn lives(world: &Arc<World>) -> Tally {
     tally.messages = state.items.len() as u64;
     tally.rows = state.rows.len() as u64;
     tally.lettered = state.lettered.len() as u64;
+    tally.calls = state.acted.len() as u64;
     tally
 }
 
@@ -166,12 +169,13 @@ impl Tally {
         self.messages += other.messages;
         self.rows += other.rows;
         self.lettered += other.lettered;
+        self.calls += other.calls;
     }
 
     /// Whether `seeds` seeds have done what they are meant to do.
     pub(crate) fn is_busy(&self, seeds: u64) -> bool {
         let least = [self.lives / 2, self.messages / 3, self.rows / 3, self.effects / 50];
-        let some = [self.killed, self.failed, self.lettered];
+        let some = [self.killed, self.failed, self.lettered, self.calls];
         least.iter().all(|count| *count >= seeds / 2)
             && (seeds < 100 || some.iter().all(|count| *count > 0))
     }
@@ -179,11 +183,11 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { lives, killed, failed, effects, messages, rows, lettered } = self;
+        let Tally { lives, killed, failed, effects, messages, rows, lettered, calls } = self;
         write!(
             f,
             "{lives} lives ({killed} killed, {failed} failed), {effects} effects, \
-             {messages} messages, {rows} replies, {lettered} dead letters"
+             {messages} messages, {rows} replies, {lettered} dead letters, {calls} tool calls"
         )
     }
 }

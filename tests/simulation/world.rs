@@ -74,8 +74,10 @@ pub(crate) struct State {
     pub(crate) lettered: BTreeSet<Token>,
     /// Messages a person has dropped (or wanted to).
     pub(crate) dropped: BTreeSet<Token>,
-    /// Prompts the model was paid for in this life.
-    pub(crate) paid: BTreeSet<Vec<Token>>,
+    /// Prompts the model was paid for in this life, and for which of a turn's answers.
+    pub(crate) paid: BTreeSet<(Vec<Token>, usize)>,
+    /// How often each tool call has acted, over all lives.
+    pub(crate) acted: BTreeMap<String, u32>,
     /// Whether an actor was killed or the disk has failed in this life: then an answer may have got
     /// lost on its way to the disk.
     pub(crate) is_disturbed: bool,
@@ -113,6 +115,7 @@ impl World {
             lettered: BTreeSet::new(),
             dropped: BTreeSet::new(),
             paid: BTreeSet::new(),
+            acted: BTreeMap::new(),
             is_disturbed: false,
             full_until: 0,
             sessions: BTreeSet::new(),

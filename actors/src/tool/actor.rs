@@ -45,9 +45,13 @@ pub struct CallKey {
 }
 
 impl CallKey {
-    /// A text that is the same for every attempt at this call and for no other.
-    fn idempotency_key(&self) -> String {
-        format!("{}/{}/{}/{}", self.session.as_str(), self.turn, self.round, self.place)
+    /// A text that is the same for every attempt at this call and for no other. The arguments are part
+    /// of it: a message that was set aside and is replayed runs its turn anew under the same number,
+    /// and its model may want something else there.
+    fn idempotency_key(&self, arguments: &str) -> String {
+        let Self { session, turn, round, place } = self;
+        let sum = crc32fast::hash(arguments.as_bytes());
+        format!("{}/{turn}/{round}/{place}/{sum:08x}", session.as_str())
     }
 }
 
@@ -233,7 +237,8 @@ impl Calls {
                 "more than {CALLS_MAX} tools run at once; try again later"
             )));
         }
-        let (session, idempotency_key) = (key.session.clone(), key.idempotency_key());
+        let (session, idempotency_key) =
+            (key.session.clone(), key.idempotency_key(&call.arguments));
         let (agent, turn) = (agent.to_owned(), key.turn);
         Ok((tool, Invocation { session, agent, turn, arguments, idempotency_key }))
     }
