@@ -61,8 +61,21 @@ fn one_that_waits_for_space_keeps_its_folder() {
     let health = first.call("health", &json!({}));
     assert_eq!((&health["ok"], &health["pid"]), (&json!(false), &json!(first.pid())));
     let second = until("a second one meets the first", || {
-        let second = rig.spawn().finish();
-        // Between two tries of the first it may find the folder free, and the disk full as well.
+        let second = rig.spawn();
+        // Between two tries of the first it may find the folder free, and the disk full as well:
+        // then it is the one that waits for space, until it is stopped.
+        let has_ended = until("the second ends or waits", || {
+            let log = second.log();
+            if log.contains("is in use by") {
+                return Some(true);
+            }
+            log.contains("waiting for space").then_some(false)
+        });
+        if !has_ended {
+            second.kill();
+            return None;
+        }
+        let second = second.finish();
         (second.code == 78).then_some(second)
     });
     assert!(second.err.contains(&format!("(pid {})", first.pid())), "{}", second.err);

@@ -36,12 +36,15 @@ impl Model {
     /// What is asked, checked: one session only, and nothing that is answered already.
     fn read(&self, request: &Request) -> Asked {
         let mut state = self.world.state();
+        // What stands behind results was steered into the turn.
         let is_prompt = |message: &TurnMessage| {
-            message.role == Role::User && !tokens(message.plain().as_bytes()).is_empty()
+            let has_result = message.parts.iter().any(|part| matches!(part, Part::Result(_)));
+            message.role == Role::User && !has_result
         };
         let prompt = request.messages.iter().rposition(is_prompt).unwrap();
         let (_, since) = request.messages.split_at(prompt);
-        let asked = tokens(since[0].plain().as_bytes());
+        let texts: String = since.iter().map(TurnMessage::plain).collect();
+        let asked = tokens(texts.as_bytes());
         if let Err(complaint) = tools::is_complete(&request.messages) {
             state.complain(complaint);
         }

@@ -236,6 +236,8 @@ fn lane(chance: &Chance) -> LaneSettings {
     let mut lane = LaneSettings::default();
     if chance.one_in(3) {
         lane.mode = Mode::Collect;
+    } else if chance.one_in(3) {
+        lane.mode = Mode::Steer;
     }
     if chance.one_in(4) {
         lane.cap = 2;

@@ -211,6 +211,9 @@ impl Actor for SessionActor {
     async fn handle(&self, myself: Myself, message: SessionMessage, state: &mut State) -> Outcome {
         // The machine only waits: its time must not be set.
         let now = state.deps.clock.steady();
+        if state.is_over(&message.0)? {
+            return Ok(());
+        }
         let event = state.informed(message.0)?;
         state.note_refusal(&event)?;
         Box::pin(state.keep_answer(&event)).await?;
@@ -285,6 +288,14 @@ impl State {
         let lane = lanes.get(channel).or_else(|| lanes.get("")).copied().unwrap_or_default();
         let (model, context) = (self.candidates()?, Arc::new(self.context_rules()));
         Ok(Settings { lane, idle_max: self.deps.idle_max, model, context })
+    }
+
+    /// Whether this is a message that has ended already. It may have waited for this life since
+    /// before: a life that leaves gives back what is on its way to it, also what it has found in
+    /// the store itself. A turn over it would be paid for, and could not be finished.
+    fn is_over(&self, event: &Event) -> Result<bool, StoreError> {
+        let Event::Inbound(record) = event else { return Ok(false) };
+        Ok(!self.deps.store.contains(&inbox_key(&self.key, record.envelope.id))?)
     }
 
     fn profile(&self) -> Option<&AgentProfile> {
