@@ -190,6 +190,9 @@ impl Router {
         }
         let waiting = LoadSnapshot::of(&self.deps.store).waiting;
         if waiting >= self.waiting_max(&admission) {
+            if waiting < self.deps.waiting_max.saturating_add(STOPS_MAX) {
+                self.admit_stops(myself, &admission);
+            }
             self.tell_busy(myself, &admission);
             answer(reply, Err(AdmitError::Busy { waiting }));
             return;
@@ -214,12 +217,24 @@ impl Router {
         let mut inbound = admission.inbound.iter();
         if !admission.has_messages() {
             u64::MAX
-        } else if admission.relayed.is_empty()
-            && inbound.all(|inbound| Command::parse(&inbound.text) == Some(Command::Stop))
-        {
+        } else if admission.relayed.is_empty() && inbound.all(is_stop) {
             self.deps.waiting_max.saturating_add(STOPS_MAX)
         } else {
             self.deps.waiting_max
+        }
+    }
+
+    /// The stops among refused messages are admitted by themselves. All of them are offered again
+    /// with the others, and have no effect then.
+    fn admit_stops(&mut self, myself: &Myself, admission: &Admission) {
+        let mut stops = Admission::new(admission.account.clone());
+        stops.inbound =
+            admission.inbound.iter().filter(|inbound| is_stop(inbound)).cloned().collect();
+        let mut batch = Batch::new();
+        match self.prepare(stops, &mut batch) {
+            Ok(pending) if pending.keys.is_empty() => {}
+            Ok(pending) => self.submit(myself, batch, pending),
+            Err(error) => tracing::debug!(%error, "nothing can be stopped"),
         }
     }
 
@@ -230,7 +245,7 @@ impl Router {
         }
         let (now, mut batch, mut pending) =
             (self.deps.clock.now(), Batch::new(), Pending::default());
-        for inbound in &admission.inbound {
+        for inbound in admission.inbound.iter().filter(|inbound| !is_stop(inbound)) {
             let book = self.pairing.get(&inbound.account);
             let paired = |sender: &str| book.is_some_and(|book| book.is_paired(sender));
             let Route::Session { key, .. } = route(inbound, &self.deps.rules, &paired) else {
@@ -500,6 +515,10 @@ fn pairing_text(code: &str) -> String {
         "I do not know you yet. Give the operator of this gateway the code {code}; it is valid for \
          one hour. Your message was not processed."
     )
+}
+
+fn is_stop(inbound: &Inbound) -> bool {
+    Command::parse(&inbound.text) == Some(Command::Stop)
 }
 
 fn answer(reply: RpcReplyPort<Result<Admitted, AdmitError>>, result: Result<Admitted, AdmitError>) {

@@ -9,7 +9,7 @@ mod context;
 mod ending;
 mod models;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ use crate::message::SessionKey;
 use crate::model::Catalog;
 use crate::outbox::{Draft, Outbox};
 use crate::provider::{Failure, FailureClass, Request, ToolCall, ToolResult, ToolStatus};
-use crate::store::{Batch, Epoch, Expect, Space, Store, StoreError};
+use crate::store::{Batch, Epoch, Expect, Key, Space, Store, StoreError};
 use crate::stream::Streams;
 use crate::tool::{CallKey, TOOLS, ToolMessage, Toolbox};
 
@@ -248,7 +248,7 @@ impl State {
             .collect();
         let summary = store.get(&summary_key(&self.key))?;
         let turn: Option<TurnRecord> = store.get(&turn_key(&self.key))?;
-        let steps = self.load_steps()?;
+        let steps = self.load_steps(&inbox)?;
         let queue = self.deps.store.get(&queue_key(&self.key))?.unwrap_or_default();
         let chain: Option<ChainRecord> = store.get(&chain_key(&self.key))?;
         self.aside = store.get(&aside_key(&self.key))?.map(Box::new);
@@ -263,23 +263,36 @@ impl State {
         Ok(Loaded { inbox, history, summary, turn, steps, queue, chain, after_crash })
     }
 
-    /// The recorded steps of a turn that did not end: there is at most one (S2).
-    fn load_steps(&self) -> Result<Option<(u64, Steps, Opening)>, StoreError> {
-        let mut records = Vec::new();
-        let mut turn = None;
+    /// The recorded steps of a turn that did not end: there is at most one (S2) whose messages wait.
+    /// Others are what is left of a turn of which a record was damaged; they are removed.
+    fn load_steps(
+        &self,
+        inbox: &[InboxRecord],
+    ) -> Result<Option<(u64, Steps, Opening)>, StoreError> {
+        let mut by_turn: BTreeMap<u64, Vec<(Key, StepId, Option<StepRecord>)>> = BTreeMap::new();
         for (key, bytes) in self.deps.store.scan_raw(&step_prefix(&self.key))? {
-            let Some((of, step)) = step_of_key(&self.key, &key) else { continue };
-            turn = turn.or(Some(of));
-            if turn == Some(of) {
-                records.extend(
-                    self.deps
-                        .store
-                        .decode::<StepRecord>(&key, &bytes)?
-                        .map(|record| (step, record)),
-                );
+            let Some((turn, step)) = step_of_key(&self.key, &key) else { continue };
+            let record = self.deps.store.decode::<StepRecord>(&key, &bytes)?;
+            by_turn.entry(turn).or_default().push((key, step, record));
+        }
+        let (mut resumed, mut batch) = (None, Batch::new());
+        for (turn, records) in by_turn {
+            let known =
+                records.iter().filter_map(|(_, step, record)| Some((*step, record.clone()?)));
+            match Steps::read(known) {
+                Some((steps, opening)) if opening.is_among(inbox) => {
+                    resumed = resumed.or(Some((turn, steps, opening)));
+                }
+                _ => records.into_iter().for_each(|(key, ..)| {
+                    batch.delete(key);
+                }),
             }
         }
-        Ok(turn.zip(Steps::read(records)).map(|(turn, (steps, opening))| (turn, steps, opening)))
+        if !batch.is_empty() {
+            tracing::warn!(session = %self.key, "removing what is left of a turn without its messages");
+            self.deps.store.submit(batch, |_| ())?;
+        }
+        Ok(resumed)
     }
 
     fn settings(&mut self, first: Option<&InboxRecord>) -> Result<Settings, StoreError> {
@@ -401,11 +414,12 @@ impl State {
             teller(myself)(Event::Failed(turn, round, no_agent(&self.agent)));
             return Ok(());
         };
+        let tools = self.tools_of(&asked);
         let mut request = Request {
             model: asked.model.model.clone(),
             system,
             messages,
-            tools: self.deps.toolbox.specs(&self.agent),
+            tools,
             may_call,
             output_tokens_max: agent.output_tokens_max,
         };
@@ -451,7 +465,8 @@ impl State {
         let heard = tell.clone();
         let reply = Arc::new(move |result| heard(Event::ToolDone(turn, step, result)));
         let message = ToolMessage::Call { key, agent, call, again, reply };
-        if self.deps.registry.via(TOOLS).cast(message).is_err() {
+        // One that may have been made before is asked for again until the tools are back.
+        if self.deps.registry.via(TOOLS).cast(message).is_err() && !again {
             tell(Event::ToolDone(turn, step, refused));
         }
     }
@@ -487,15 +502,16 @@ impl State {
             batch.put(session_key(&self.key), &record);
         }
         let blocks = self.end_aside(&mut batch);
-        let mut told = Vec::new();
-        if let Some(text) = notice {
-            let (session, to) = (self.key.clone(), exchange.reply_to.clone());
-            let draft = Draft { session, turn, to, text, speaker: None };
-            told = self.deps.outbox.add(&mut batch, &draft, now)?;
-        }
         let said = (exchange.answer.as_str(), exchange.model.as_str());
+        let mut told = Vec::new();
         let entries = match self.outgoing(turn, &exchange.reply_to, said).await {
-            Ok(draft) => self.deps.outbox.add(&mut batch, &draft, now)?,
+            Ok(draft) => {
+                if let Some(text) = notice {
+                    let draft = Draft { text, speaker: None, ..draft.clone() };
+                    told = self.deps.outbox.add(&mut batch, &draft, now)?;
+                }
+                self.deps.outbox.add(&mut batch, &draft, now)?
+            }
             Err(reason) => {
                 tracing::info!(session = %self.key, turn, reason);
                 Self::note_unsent(&mut batch, turn, now, &reason);

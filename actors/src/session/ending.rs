@@ -28,6 +28,8 @@ pub struct Ended {
     pub members: Vec<EnvelopeId>,
     /// The turn that ends, if one was in flight: its calls are to be stopped.
     pub turn: Option<EndedTurn>,
+    /// Whether nothing of a turn of an earlier life is wanted any more.
+    pub is_clean: bool,
     /// What people are told.
     pub notices: Vec<Notice>,
     /// How the session queues from now on, if that has changed.

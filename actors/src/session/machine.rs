@@ -135,7 +135,10 @@ impl Session {
     /// A session as its store shows it.
     pub fn new(settings: Settings, loaded: Loaded, now: Timestamp) -> (Self, Vec<Effect>) {
         let lane = Lane::new(loaded.queue.over(settings.lane));
-        let answered_by = loaded.history.last().map(|exchange| exchange.model.clone());
+        let answered =
+            |exchange: &&Exchange| !exchange.is_of_gateway() && exchange.unanswered().is_none();
+        let last = loaded.history.iter().rev().find(answered);
+        let answered_by = last.map(|exchange| exchange.model.clone());
         let mut session = Self {
             settings,
             lane,
@@ -333,6 +336,10 @@ impl Session {
             inbox.into_iter().partition(|record| members.contains(&record.envelope.id));
         let Some(first) = owned.first() else { return waiting };
         members.retain(|id| owned.iter().any(|record| record.envelope.id == *id));
+        let mut chain = Chain::new(self.settings.model.clone());
+        if let Some(record) = self.chain.as_ref().filter(|record| record.turn == turn) {
+            chain.resume(record.clone());
+        }
         self.turn = Some(Box::new(InFlight {
             turn,
             reply_to: first.envelope.inbound.reply_to.clone(),
@@ -340,7 +347,7 @@ impl Session {
             prompt: opening.prompt,
             started_at: opening.started_at,
             steps,
-            chain: Chain::new(self.settings.model.clone()),
+            chain,
             asks: 0,
             room: Room::default(),
             ask_at: now.plus(ASK_AGAIN),

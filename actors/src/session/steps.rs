@@ -258,6 +258,15 @@ impl Steps {
         names
     }
 
+    /// The tools that were called, each once.
+    pub fn called_tools(&self) -> Vec<&str> {
+        let results = self.0.iter().flat_map(|round| round.results.iter().flatten());
+        let mut names: Vec<&str> = results.map(|result| result.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     /// Tokens used by all of them.
     pub fn usage(&self) -> Usage {
         self.0.iter().fold(Usage::default(), |sum, round| sum.plus(round.usage))

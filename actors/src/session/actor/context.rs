@@ -14,7 +14,7 @@ use crate::context::{ContextRules, Question, Scale, Summary, of_request, summary
 use crate::model::ModelRef;
 use crate::provider::profile::Wish;
 use crate::provider::{
-    FailureClass, ProviderMessage, Reply, Report, Request, TurnKey, Usage, provider_name,
+    FailureClass, ProviderMessage, Reply, Report, Request, ToolSpec, TurnKey, Usage, provider_name,
 };
 use crate::session::machine::{Asked, Event, Occasion, SUMMARY_ROUND};
 use crate::store::{Batch, StoreError};
@@ -34,6 +34,8 @@ pub(super) struct Asking {
     asked: u64,
     /// The model that was asked, as `provider/model`.
     model: String,
+    /// The tools that question named.
+    tools: Vec<ToolSpec>,
 }
 
 impl State {
@@ -128,8 +130,18 @@ impl State {
     }
 
     /// The turn has ended: what stands in the workspace is read anew for the next.
-    pub(super) fn forget_prompt(&self) {
+    pub(super) fn forget_prompt(&mut self) {
         self.deps.context.prompts.forget(&self.key);
+        self.asking.tools = Vec::new();
+    }
+
+    /// The tools a question names. Asking after one names the same as the question did, or its
+    /// provider would take it for another: servers change their tools whenever they like.
+    pub(super) fn tools_of(&mut self, asked: &Asked) -> Vec<ToolSpec> {
+        if asked.occasion != Occasion::Check {
+            self.asking.tools = self.deps.toolbox.specs(&self.agent);
+        }
+        self.asking.tools.clone()
     }
 
     /// Asks for a summary: of the model chosen for it, else of the one the turn asks.

@@ -20,7 +20,7 @@ impl State {
     /// outbox, the turn's journal gone. Only then is stopped what still runs.
     pub(super) async fn end(&mut self, ended: Ended) -> Outcome {
         let now = self.deps.clock.now();
-        let Ended { mut exchange, members, turn, notices, queue } = ended;
+        let Ended { mut exchange, members, turn, is_clean, notices, queue } = ended;
         // What is written down says the wall clock.
         exchange.started_at = now.minus(exchange.finished_at.since(exchange.started_at));
         exchange.finished_at = now;
@@ -30,8 +30,13 @@ impl State {
             batch.expect(Expect::Present(key.clone())).delete(key);
         }
         batch.tally(Space::Inbox, -count(members.len()));
-        let blocks = turn.as_ref().map(|_| self.end_aside(&mut batch)).unwrap_or_default();
-        self.remove_journal(turn.as_ref(), &mut batch);
+        let mut blocks = Vec::new();
+        if is_clean {
+            blocks = self.end_aside(&mut batch);
+            batch.delete(turn_key(&self.key)).delete(chain_key(&self.key));
+            self.forget_prompt();
+        }
+        self.remove_steps(turn.as_ref(), &mut batch);
         if let Some(queue) = queue {
             self.keep_choice(queue, &mut batch);
         }
@@ -53,7 +58,6 @@ impl State {
         self.deps.store.commit(batch).await?;
         self.deps.outbox.written(entries);
         if let Some(turn) = turn {
-            self.forget_prompt();
             self.tell_failed(turn.turn, &exchange.answer);
             self.stop_calls(&turn);
         }
@@ -117,9 +121,8 @@ impl State {
         Ok(())
     }
 
-    fn remove_journal(&self, turn: Option<&EndedTurn>, batch: &mut Batch) {
+    fn remove_steps(&self, turn: Option<&EndedTurn>, batch: &mut Batch) {
         let Some(EndedTurn { turn, steps, .. }) = turn else { return };
-        batch.delete(turn_key(&self.key)).delete(chain_key(&self.key));
         for step in steps {
             batch.delete(step_key(&self.key, *turn, *step));
         }
@@ -136,10 +139,14 @@ impl State {
     /// Nobody waits for these calls any more. One that is on its way to be made regardless would
     /// report to nobody: the machine knows its turn no longer.
     fn stop_calls(&self, turn: &EndedTurn) {
-        let provider = self.deps.registry.via(provider_name(&turn.model.provider));
-        let session = self.key.as_str().to_owned();
-        if provider.cast(ProviderMessage::Forget { session, turn: turn.turn }).is_err() {
-            tracing::debug!(session = %self.key, "the provider restarts: its calls are gone");
+        let summaries = self.context_rules().summary_model.map(|(provider, _)| provider);
+        let providers = [Some(turn.model.provider.clone()), summaries];
+        for provider in providers.into_iter().flatten() {
+            let message =
+                ProviderMessage::Forget { session: self.key.as_str().to_owned(), turn: turn.turn };
+            if self.deps.registry.via(provider_name(&provider)).cast(message).is_err() {
+                tracing::debug!(session = %self.key, "the provider restarts: its calls are gone");
+            }
         }
         let message = ToolMessage::Forget { session: self.key.clone(), turn: turn.turn };
         if self.deps.registry.via(TOOLS).cast(message).is_err() {

@@ -29,6 +29,8 @@ impl Session {
                 self.ask(Occasion::Anew, effects);
             }
             Move::Pause(pause) => {
+                // What is still said of the question that failed is about another one now.
+                in_flight.asks += 1;
                 in_flight.ask_at = now.plus(pause);
                 if self.chain.is_some() {
                     self.journal_chain(effects);
@@ -66,16 +68,25 @@ impl Session {
         (is_new && done.members.iter().all(is_direct)).then(|| fallback_notice(failed, answers))
     }
 
-    /// The turn in flight ends without an answer.
+    /// The turn in flight ends without an answer. What it has done with its tools is done, and
+    /// whoever replays it should know.
     pub(super) fn give_up(&mut self, reason: &Reason, notice: &str, effects: &mut Vec<Effect>) {
         let Some(turn) = self.turn.take() else { return };
         (self.journalled, self.chain) = (None, None);
+        let mut notice = notice.to_owned();
+        let used = turn.steps.called_tools();
+        if !used.is_empty() {
+            notice.push_str(&format!(
+                " It had already used {}; a replay may do that again.",
+                used.join(", ")
+            ));
+        }
         let records = turn.members.iter().filter_map(|id| self.records.remove(id));
         let records = records.map(|record| *record).collect();
         effects.push(Effect::DeadLetter {
             records,
             reason: reason.clone(),
-            notice: Some(notice.to_owned()),
+            notice: Some(notice),
             turn: Some((turn.turn, turn.steps.ids())),
         });
     }

@@ -109,7 +109,14 @@ impl Session {
         let members = turn.members.clone();
         let exchange = self.exchange_of(&turn, INTERRUPTED, members.clone(), now);
         self.end(
-            Ended { exchange, members, turn: Some(ended(&turn)), notices, queue: None },
+            Ended {
+                exchange,
+                members,
+                turn: Some(ended(&turn)),
+                is_clean: true,
+                notices,
+                queue: None,
+            },
             effects,
         );
     }
@@ -134,7 +141,9 @@ impl Session {
             None => self.aside(STOPPED, members.clone(), now)?,
         };
         let turn = turn.as_deref().map(ended);
-        self.end(Ended { exchange, members, turn, notices, queue: None }, effects);
+        (self.journalled, self.chain) = (None, None);
+        let is_clean = true;
+        self.end(Ended { exchange, members, turn, is_clean, notices, queue: None }, effects);
         None
     }
 
@@ -161,7 +170,7 @@ impl Session {
         let members: Vec<EnvelopeId> = self.hold(Some(record)).collect();
         let exchange = self.aside(&text, members.clone(), now)?;
         let notices = vec![notice(&to, text)];
-        self.end(Ended { exchange, members, turn: None, notices, queue }, effects);
+        self.end(Ended { exchange, members, turn: None, is_clean: false, notices, queue }, effects);
         None
     }
 

@@ -57,8 +57,18 @@ impl Message {
         batch
             .expect(Expect::Absent(key.clone()))
             .put(key, &EffectRecord { at: now, entries: numbers });
-        match store.commit(batch).await {
-            Ok(()) => outbox.written(entries),
+        // Told by whoever writes: this call may be stopped while it waits, and what is written must
+        // go out all the same.
+        let (told, (tell, committed)) = (outbox.clone(), tokio::sync::oneshot::channel());
+        let written = move |result: Result<(), StoreError>| {
+            if result.is_ok() {
+                told.written(entries);
+            }
+            drop(tell.send(result));
+        };
+        store.submit(batch, written).map_err(failed)?;
+        match committed.await.unwrap_or(Err(StoreError::Closed)) {
+            Ok(()) => {}
             // Another attempt at this call was quicker.
             Err(StoreError::Conflict) => return Ok(already()),
             Err(error) => return Err(failed(error)),
