@@ -284,3 +284,37 @@ async fn a_tool_nobody_granted_is_neither_shown_nor_called() {
     assert!(tool.ledger().is_empty());
     stop(engine).await;
 }
+
+// Neither an orderly end nor a crash of a turn that gets further makes its message poison.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_turn_that_is_interrupted_often_is_no_poison() {
+    for is_orderly in [true, false] {
+        let platform = Platform::new();
+        let (model, tool) = (
+            Arc::new(Model::default()),
+            Arc::new(Counter { is_idempotent: is_orderly, ..Counter::default() }),
+        );
+        let mut backend = MemoryBackend::new();
+        let lives = if is_orderly { 6 } else { 3 };
+        for life in 1..=lives {
+            // In order: the same harmless call hangs in every life. Crashes: each in a later call.
+            tool.hang_in.store(life, Ordering::SeqCst);
+            let shared = Arc::new(backend);
+            let engine =
+                engine(&platform, &model, &tool).backend(shared.clone()).start().await.unwrap();
+            engine.inject(direct("1", "anna", "count")).await.unwrap();
+            tool.hanging.notified().await;
+            let crashed = shared.fork();
+            stop(engine).await;
+            backend = if is_orderly { shared.fork() } else { crashed };
+        }
+        tool.hang_in.store(0, Ordering::SeqCst);
+        let engine =
+            engine(&platform, &model, &tool).backend(Arc::new(backend)).start().await.unwrap();
+        idle(&engine).await;
+        assert_eq!(engine.load().dead_letters, 0, "in order: {is_orderly}");
+        assert_eq!(platform.sent_to("anna").len(), 1);
+        assert_eq!(model.bill(), [0, 1, 2, 3]);
+        stop(engine).await;
+    }
+}

@@ -22,6 +22,9 @@ const STUCK_AFTER: Duration = Duration::from_secs(3);
 /// How long a stop waits for the hooks of `gateway_stop`, and with them for others still running.
 const HOOKS_STOP_MAX: Duration = Duration::from_secs(5);
 
+/// Longest wait for the note that this life ended in order.
+const END_MAX: Duration = Duration::from_secs(2);
+
 impl Engine {
     /// Admits nothing more from its own watchers and waits until everything admitted is answered
     /// and everything answered is out, but not longer than `deadline`, and not for replies that
@@ -61,6 +64,9 @@ impl Engine {
             self.0.hooks.settled(deadline.min(HOOKS_STOP_MAX)).await;
         }
         let outcome = self.0.tree.shutdown(deadline).await;
+        if let Ok(Err(error)) = tokio::time::timeout(END_MAX, self.0.store.end()).await {
+            tracing::debug!(%error, "the end could not be noted");
+        }
         self.0.streams.close();
         crash_point("stop.after_tree");
         outcome

@@ -59,7 +59,7 @@ async fn end(engine: Engine) {
 
 /// A store with a record of every kind, at least one.
 async fn furnished() -> MemoryBackend {
-    let (platform, backend) = (Platform::new(), MemoryBackend::new());
+    let (platform, mut backend) = (Platform::new(), MemoryBackend::new());
     let engine = life(&platform, &backend).start().await.unwrap();
     engine.inject(direct("1", "anna", "good morning")).await.unwrap();
     idle(&engine).await;
@@ -70,7 +70,7 @@ async fn furnished() -> MemoryBackend {
     admission.cursor = Some(b"as far as row 17".to_vec());
     engine.admissions().admit(admission).await.unwrap();
     end(engine).await;
-    // A turn is journalled when it is resumed.
+    // A turn is journalled when it is resumed after a crash.
     for eve in ["eve", "evan"] {
         let engine = life(&platform, &backend)
             .agent("main", silent_agent())
@@ -85,7 +85,10 @@ async fn furnished() -> MemoryBackend {
         let doors = AccountKey::new("doors", "default");
         let stranger = Inbound::direct(&doors, eve, eve, "let me in", Timestamp(0));
         engine.inject(stranger).await.unwrap();
+        // What is on the disk at this moment: this life does not end in order.
+        let left = backend.fork();
         end(engine).await;
+        backend = left;
     }
     backend
 }

@@ -14,7 +14,7 @@ use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, MessagingErr, Supervi
 use telson_supervision::{Dice, Health, Registry, task};
 
 use super::dispatch::{Lanes, Start};
-use super::entry::{Next, next, note, received, requeue};
+use super::entry::{Next, found, next, note, received, requeue};
 use super::handle::Backlog;
 use super::record::{
     EntryId, EntryRecord, EntryState, ReceiptRecord, entry_key, entry_prefix, receipt_key,
@@ -150,8 +150,9 @@ impl Actor for DeliveryActor {
         };
         let entries = stored_entries(&delivery.deps).await?;
         crash_point("recover.delivery_read");
-        for entry in entries {
-            delivery.receive(entry);
+        for mut entry in entries {
+            found(&mut entry, delivery.deps.clock.now());
+            delivery.lanes.push(entry);
         }
         Ok(delivery)
     }

@@ -20,6 +20,8 @@ const AGE_MAX: Duration = Duration::from_hours(24);
 const TRIES_MIN: u32 = 20;
 /// Pause while credentials or permission are missing: a person has to act first.
 const PERMISSION_RETRY: Duration = Duration::from_mins(1);
+/// Longest pause of an entry that is found at the start.
+const START_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// Attempts remembered for people.
 const NOTES_MAX: usize = 8;
 
@@ -88,6 +90,15 @@ pub fn received(entry: &mut EntryRecord, now: Timestamp) {
             }
         }
         EntryState::Sending { since, .. } => *since = now,
+    }
+}
+
+/// As [`received`], for an entry of an earlier life: whoever starts the program anew has mended
+/// something, perhaps, and should not wait for a pause that began before.
+pub fn found(entry: &mut EntryRecord, now: Timestamp) {
+    received(entry, now);
+    if let EntryState::Pending { not_before } = &mut entry.state {
+        *not_before = (*not_before).min(now.plus(START_PAUSE_MAX));
     }
 }
 

@@ -257,9 +257,9 @@ impl State {
             // It may have died between the commit of an answer and telling the delivery actor.
             self.deps.outbox.reread();
         }
-        let after_crash = crashed
-            || turn.is_some()
-            || inbox.iter().any(|record| Epoch(record.epoch) < store.epoch());
+        let is_older = |record: &InboxRecord| Epoch(record.epoch) < store.epoch();
+        let was_in_flight = turn.is_some() || inbox.iter().any(is_older);
+        let after_crash = crashed || (store.was_interrupted() && was_in_flight);
         Ok(Loaded { inbox, history, summary, turn, steps, queue, chain, after_crash })
     }
 
@@ -439,7 +439,8 @@ impl State {
         record: &StepRecord,
     ) -> Result<(), StoreError> {
         let mut batch = Batch::new();
-        batch.put(step_key(&self.key, turn, step), record);
+        // A turn that gets further is not what ends the process: its crashes are counted anew.
+        batch.put(step_key(&self.key, turn, step), record).delete(turn_key(&self.key));
         if let StepRecord::Answer { usage, .. } = record {
             let model = self.asked_of();
             self.count(&mut batch, &model, *usage)?;

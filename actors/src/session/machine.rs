@@ -441,6 +441,7 @@ impl Session {
             in_flight.chain.answered();
             in_flight.ask_at = now.plus(ASK_AGAIN);
             effects.extend(in_flight.record_answer(completion));
+            self.journalled = None;
         } else if let Some(done) = self.turn.take() {
             self.finish(*done, completion, now, effects);
         }
@@ -509,6 +510,7 @@ impl Session {
         }
         in_flight.ask_at = now.plus(ASK_AGAIN);
         let done = in_flight.steps.open_calls().is_empty();
+        self.journalled = None;
         effects.push(Effect::Record { turn, step, record: Box::new(StepRecord::Result(result)) });
         if done {
             self.steer(effects);

@@ -24,6 +24,7 @@ use crate::crash_point::crash_point;
 const FORMAT: u32 = 1;
 /// The name of the record of openings.
 const OPENED: &str = "opened";
+const ENDED: &str = "ended";
 /// Batches waiting for the committer before callers must wait or are refused. Every live session can
 /// have one here; who only submits (router, delivery) must find room behind all of them.
 const QUEUE_BATCHES_MAX: usize = 32_768;
@@ -34,6 +35,16 @@ const SCAN_STEP: usize = 1024;
 struct Opened {
     format: u32,
     epoch: u64,
+}
+
+/// The last life that ended in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Ended {
+    epoch: u64,
+}
+
+impl Record for Ended {
+    const VERSION: u8 = 1;
 }
 
 impl Record for Opened {
@@ -62,6 +73,8 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     backend: Arc<dyn Backend>,
     epoch: Epoch,
+    /// Whether the life before did not end in order.
+    was_interrupted: bool,
     sequence: Sequence,
     tallies: Arc<Tallies>,
     failure: watch::Receiver<Option<StoreError>>,
@@ -110,7 +123,7 @@ impl Store {
         backend: Arc<dyn Backend>,
         lock: Option<StateLock>,
     ) -> Result<Self, StoreError> {
-        let (epoch, sequence) = begin(&*backend)?;
+        let Begun { epoch, sequence, was_interrupted } = begin(&*backend)?;
         let tallies = Arc::new(Tallies::of(&*backend)?);
         let (queue, receiver) = mpsc::channel(QUEUE_BATCHES_MAX);
         let lock = lock.map(Arc::new);
@@ -124,6 +137,7 @@ impl Store {
         Ok(Self(Arc::new(Inner {
             backend,
             epoch,
+            was_interrupted,
             sequence,
             tallies,
             failure,
@@ -137,13 +151,14 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn inline(backend: Arc<dyn Backend>) -> Result<Self, StoreError> {
-        let (epoch, sequence) = begin(&*backend)?;
+        let Begun { epoch, sequence, was_interrupted } = begin(&*backend)?;
         let tallies = Arc::new(Tallies::of(&*backend)?);
         let (committer, failure) = Committer::new(backend.clone(), epoch, tallies.clone(), None);
         let writer = Writer::Inline(Mutex::new(committer));
         Ok(Self(Arc::new(Inner {
             backend,
             epoch,
+            was_interrupted,
             sequence,
             tallies,
             failure,
@@ -328,6 +343,22 @@ impl Store {
         self.0.epoch
     }
 
+    /// Whether the last life over this store did not end in order: what was in flight then may have
+    /// been what ended it.
+    pub fn was_interrupted(&self) -> bool {
+        self.0.was_interrupted
+    }
+
+    /// Notes that this life ends in order.
+    ///
+    /// # Errors
+    /// Nothing was noted; the next life takes this one for interrupted.
+    pub async fn end(&self) -> Result<(), StoreError> {
+        let mut batch = Batch::new();
+        meta::put(&mut batch, ENDED, &Ended { epoch: self.0.epoch.0 });
+        self.commit(batch).await
+    }
+
     /// Returns the error when the store has failed; until then it waits. A failed store
     /// acknowledges nothing more. If [the disk is full](StoreError::is_disk_full), close it and open
     /// it again once there is space; after anything else the process has to end first.
@@ -379,7 +410,7 @@ impl Store {
 
 /// Checks the format and takes over: the epoch grows, and the sequence continues behind every
 /// number ever reserved.
-fn begin(backend: &dyn Backend) -> Result<(Epoch, Sequence), StoreError> {
+fn begin(backend: &dyn Backend) -> Result<Begun, StoreError> {
     let mut batch = Batch::new();
     let before: Option<Opened> = meta::get(backend, OPENED, &mut batch)?;
     if let Some(Opened { format, .. }) = before
@@ -388,6 +419,9 @@ fn begin(backend: &dyn Backend) -> Result<(Epoch, Sequence), StoreError> {
         return Err(StoreError::Newer { found: format, known: FORMAT });
     }
     let reserved: Option<ReservedTo> = meta::get(backend, sequence::NAME, &mut batch)?;
+    let ended: Option<Ended> = meta::get(backend, ENDED, &mut batch)?;
+    let was_interrupted =
+        before.as_ref().is_some_and(|opened| ended != Some(Ended { epoch: opened.epoch }));
     let epoch = before.map_or(1, |opened| opened.epoch + 1);
     meta::put(&mut batch, OPENED, &Opened { format: FORMAT, epoch });
     if let Some(reserved) = reserved {
@@ -396,7 +430,15 @@ fn begin(backend: &dyn Backend) -> Result<(Epoch, Sequence), StoreError> {
     crash_point("open.before_epoch");
     backend.commit(&batch.writes)?;
     crash_point("open.after_epoch");
-    Ok((Epoch(epoch), Sequence::new(reserved.map_or(1, |reserved| reserved.0))))
+    let sequence = Sequence::new(reserved.map_or(1, |reserved| reserved.0));
+    Ok(Begun { epoch: Epoch(epoch), sequence, was_interrupted })
+}
+
+/// What is known when a store has been taken over.
+struct Begun {
+    epoch: Epoch,
+    sequence: Sequence,
+    was_interrupted: bool,
 }
 
 impl Drop for Inner {

@@ -36,7 +36,7 @@ fn check_moment(name: &str, path: Path, checked: &mut Checked) {
         return;
     }
     let finding = if LATER.contains(&name) {
-        let message = format!("{name} does not happen: this program does not compact yet");
+        let message = format!("{name} is not told to hooks yet");
         Finding::new(path, message).with_help("take it out of the list")
     } else {
         let meant = nearest(name, Moment::ALL.map(Moment::name));
@@ -68,8 +68,7 @@ mod tests {
             [
                 "hooks.commands.a.command: this setting is required",
                 "hooks.commands.a.on[0]: \"mesage_sent\" is not a moment",
-                "hooks.commands.a.on[1]: before_compaction does not happen: this program does not \
-                 compact yet",
+                "hooks.commands.a.on[1]: before_compaction is not told to hooks yet",
                 "hooks.commands.a.timeoutMs: must be from 1 to 600000 milliseconds",
                 "hooks.commands.b.on: names no moment, so it never runs",
             ]

@@ -56,7 +56,7 @@ impl World {
         match effect {
             Effect::JournalAttempt(record) => self.attempt = Some(record),
             Effect::Record { turn, step, record } => {
-                self.turn = Some(turn);
+                (self.turn, self.attempt) = (Some(turn), None);
                 self.open.retain(|(open, _)| *open != step);
                 prop_assert!(self.steps.insert(step, *record).is_none(), "D7: recorded once");
             }

@@ -72,6 +72,7 @@ impl Session {
         if let Some(step) = turn.steps.steer(steered.clone()) {
             let record = Box::new(StepRecord::Steered(steered));
             effects.push(Effect::Record { turn: turn.turn, step, record });
+            self.journalled = None;
         }
     }
 
