@@ -12,6 +12,7 @@ use telson_actors::outbox::{entry_key, receipt_key};
 use telson_actors::provider::Usage;
 use telson_actors::session::{Exchange, Said, exchange_key};
 use telson_actors::store::{Batch, CompactionPolicy, Expect, Key, Space, Store, StoreError};
+use telson_actors::usage::{DayUsage, SessionUsage, Tally, day_usage_prefix};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -116,8 +117,18 @@ async fn finish(store: &Store, message: &InboxRecord) -> Result<EntryRecord, Sto
     let (id, session) = (message.envelope.id, &message.session);
     let inbox = inbox_key(session, id);
     let entry = entry(EntryId(store.next_id()?), message);
+    let used = DayUsage {
+        session: session.clone(),
+        agent: "main".into(),
+        model: "echo/echo".into(),
+        tally: Tally::default(),
+        at: NOW,
+    };
+    let day = day_usage_prefix().number(0).text(session.as_str()).text(&used.model);
     let mut batch = Batch::new();
     batch
+        .put(Key::of(Space::Usage).number(0).text(session.as_str()), &SessionUsage::default())
+        .put(day, &used)
         .expect(Expect::Present(inbox.clone()))
         .delete(inbox)
         .tally(Space::Inbox, -1)
