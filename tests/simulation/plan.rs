@@ -234,7 +234,8 @@ fn writings(chance: &Chance, accounts: &[AccountPlan]) -> Vec<Writing> {
 
 fn lane(chance: &Chance) -> LaneSettings {
     let mut lane = LaneSettings::default();
-    if chance.one_in(3) {
+    let collects = chance.one_in(3);
+    if collects {
         lane.mode = Mode::Collect;
     } else if chance.one_in(3) {
         lane.mode = Mode::Steer;

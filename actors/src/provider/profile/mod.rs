@@ -1,7 +1,7 @@
 //! Auth profiles: several keys of one provider, which of them is used, and which of them rest.
 //!
 //! A key that is refused or over its rate rests for a while; one without credit rests for hours.
-//! [`state`] says for how long, [`order`] which is next; both are pure. The provider's actor keeps
+//! `state` says for how long, `order` which is next; both are pure. The provider's actor keeps
 //! the states in the store, so that a restart does not ask a resting key again.
 
 mod keyring;
