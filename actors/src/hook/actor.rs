@@ -167,9 +167,10 @@ impl Running {
             return Ok(());
         }
         let work = async move {
-            let decision = run(hook.as_ref(), &event).await;
+            // A panic is an answer; none at all means that the hooks are being stopped.
+            let decision = AssertUnwindSafe(run(hook.as_ref(), &event)).catch_unwind().await;
             // Whoever asked may have gone on without it.
-            drop(reply.send(decision));
+            drop(reply.send(decision.unwrap_or_else(|_| Err("panicked".into()))));
         };
         // An actor that stops gets no tasks any more; who asked hears that nobody answers.
         if let Ok(task) = task::spawn(myself.get_cell(), work).await {

@@ -11,6 +11,9 @@ use super::actor::{HOOKS, HookMessage};
 use super::decision::Stopped;
 use super::{Decision, Hook, HookEvent, Moment};
 
+/// How often hooks that are not up are asked, and the pause between: together five seconds.
+const ASKS_MAX: u32 = 50;
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 /// How much longer than its deadline a hook is waited for: time to be killed and to say so.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -83,18 +86,25 @@ impl Hooks {
         (event, None)
     }
 
-    /// In a task of the hooks' actor, so that nothing a hook does can reach who asks.
+    /// In a task of the hooks' actor, so that nothing a hook does can reach who asks. Where that
+    /// actor goes away meanwhile it is asked again: it restarts, or the engine ends, and then
+    /// nothing must be done that a hook might have prevented.
     async fn ask(&self, hook: Arc<dyn Hook>, event: &HookEvent) -> Result<Decision, String> {
-        let (reply, answer) = tokio::sync::oneshot::channel();
         let deadline = hook.deadline();
-        let message = HookMessage::Ask { hook, event: event.clone(), reply: reply.into() };
-        let asked = self.registry.via(HOOKS).cast(message);
-        asked.map_err(|_| "the hooks are restarting; it was not asked".to_owned())?;
-        match timeout(deadline.saturating_add(GRACE), answer).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err("panicked, or was stopped".into()),
-            Err(_) => Err(late(deadline)),
+        for _ in 0..ASKS_MAX {
+            let (reply, answer) = tokio::sync::oneshot::channel();
+            let (hook, event) = (hook.clone(), event.clone());
+            let message = HookMessage::Ask { hook, event, reply: reply.into() };
+            if self.registry.via(HOOKS).cast(message).is_ok() {
+                match timeout(deadline.saturating_add(GRACE), answer).await {
+                    Ok(Ok(answer)) => return answer,
+                    Ok(Err(_)) => {}
+                    Err(_) => return Err(late(deadline)),
+                }
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
         }
+        Err("the hooks are not up".into())
     }
 }
 
