@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use telson::Limits;
+use telson::{Engine, Limits};
 use telson_actors::router::{Admission, AdmitError};
 use telson_actors::session::lane::Mode;
 use telson_actors::store::MemoryBackend;
@@ -10,19 +10,20 @@ use telson_actors::store::MemoryBackend;
 use crate::desk::{Desk, stop, until};
 use crate::support::{Platform, account, direct, idle};
 
+/// An engine that takes one message at a time, and has one.
+async fn full(platform: &Platform, desk: &Desk) -> Engine {
+    let limits = Limits { waiting_max: 1, ..Limits::default() };
+    let builder = desk.engine(platform, Mode::Steer).limits(limits);
+    let engine = builder.backend(Arc::new(MemoryBackend::new())).start().await.unwrap();
+    engine.inject(direct("1", "anna", "hang")).await.unwrap();
+    until("the model is asked", || desk.asked().len() == 1).await;
+    engine
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn at_the_cap_a_person_is_told_once_and_answered_later() {
     let (platform, desk) = (Platform::new(), Desk::default());
-    let limits = Limits { waiting_max: 1, ..Limits::default() };
-    let engine = desk
-        .engine(&platform, Mode::Steer)
-        .limits(limits)
-        .backend(Arc::new(MemoryBackend::new()))
-        .start()
-        .await
-        .unwrap();
-    engine.inject(direct("1", "anna", "hang")).await.unwrap();
-    until("the model is asked", || desk.asked().len() == 1).await;
+    let engine = full(&platform, &desk).await;
     for id in ["2", "2", "3"] {
         let refused = engine.inject(direct(id, "bert", "hello")).await;
         assert!(matches!(refused, Err(AdmitError::Busy { waiting: 1 })), "{refused:?}");
@@ -48,16 +49,7 @@ async fn at_the_cap_a_person_is_told_once_and_answered_later() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_among_refused_messages_gets_through() {
     let (platform, desk) = (Platform::new(), Desk::default());
-    let limits = Limits { waiting_max: 1, ..Limits::default() };
-    let engine = desk
-        .engine(&platform, Mode::Steer)
-        .limits(limits)
-        .backend(Arc::new(MemoryBackend::new()))
-        .start()
-        .await
-        .unwrap();
-    engine.inject(direct("1", "anna", "hang")).await.unwrap();
-    until("the model is asked", || desk.asked().len() == 1).await;
+    let engine = full(&platform, &desk).await;
     let mut admission = Admission::new(account());
     admission.inbound = vec![direct("2", "bert", "hello"), direct("3", "anna", "/stop")];
     let refused = engine.admissions().admit(admission.clone()).await;

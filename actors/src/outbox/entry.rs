@@ -208,4 +208,15 @@ mod tests {
         assert_eq!(entry.notes.len(), NOTES_MAX);
         assert_eq!(entry.notes.last().map(|note| note.at), Some(Timestamp(19)));
     }
+
+    #[test]
+    fn a_pause_of_an_earlier_life_is_short() {
+        let mut entry = entry(3);
+        requeue(&mut entry, Timestamp(60_000));
+        let mut told = entry.clone();
+        received(&mut told, Timestamp(0));
+        assert_eq!(told.state, EntryState::Pending { not_before: Timestamp(60_000) });
+        found(&mut entry, Timestamp(0));
+        assert_eq!(entry.state, EntryState::Pending { not_before: Timestamp(5_000) });
+    }
 }

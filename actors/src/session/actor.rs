@@ -7,9 +7,10 @@
 mod asides;
 mod context;
 mod ending;
+mod loading;
 mod models;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,29 +19,24 @@ use telson_supervision::dynamic::{DynamicMessage, DynamicSpec};
 use telson_supervision::{ChildSpec, Dice, Events, Registry, Via};
 
 use self::context::Asking;
-use super::aside::{TurnAside, aside_key};
-use super::chain::{ChainRecord, chain_key};
+use super::aside::TurnAside;
+use super::chain::chain_key;
 use super::lane::LaneSettings;
-use super::machine::{
-    Ask, Effect, Event, FinishedTurn, HISTORY_EXCHANGES_MAX, Loaded, Occasion, Session, Settings,
-};
-use super::queue::queue_key;
-use super::record::{
-    Exchange, SessionRecord, TurnRecord, exchange_key, exchange_prefix, session_key, turn_key,
-};
-use super::steps::{Opening, StepId, StepRecord, Steps, step_key, step_of_key, step_prefix};
+use super::machine::{Ask, Effect, Event, FinishedTurn, Occasion, Session};
+use super::record::{SessionRecord, TurnRecord, exchange_key, session_key, turn_key};
+use super::steps::{StepId, StepRecord, step_key};
 use crate::channel::typing::{Lease, Leaser};
 use crate::clock::{Clock, Timestamp};
-use crate::context::{Context, summary_key};
+use crate::context::Context;
 use crate::crash_point::crash_point;
 use crate::event::{Journal, JourneyStep};
 use crate::hook::Hooks;
-use crate::inbox::{InboxRecord, inbox_key, inbox_prefix};
+use crate::inbox::{InboxRecord, inbox_key};
 use crate::message::SessionKey;
 use crate::model::Catalog;
 use crate::outbox::{Draft, Outbox};
 use crate::provider::{Failure, FailureClass, Request, ToolCall, ToolResult, ToolStatus};
-use crate::store::{Batch, Epoch, Expect, Key, Space, Store, StoreError};
+use crate::store::{Batch, Expect, Space, Store, StoreError};
 use crate::stream::Streams;
 use crate::tool::{CallKey, TOOLS, ToolMessage, Toolbox};
 
@@ -231,78 +227,6 @@ impl Actor for SessionActor {
 }
 
 impl State {
-    async fn load(&mut self) -> Result<Loaded, StoreError> {
-        let store = &self.deps.store;
-        let crashed = self.deps.lives.begin(&self.key);
-        if crashed {
-            // What the life before submitted is on disk behind this. One that ended in order has
-            // waited for its writes.
-            store.commit(Batch::new()).await?;
-        }
-        let inbox: Vec<InboxRecord> =
-            store.scan(&inbox_prefix(&self.key))?.into_iter().map(|(_, record)| record).collect();
-        let history: Vec<Exchange> = store
-            .tail(&exchange_prefix(&self.key), HISTORY_EXCHANGES_MAX)?
-            .into_iter()
-            .map(|(_, exchange)| exchange)
-            .collect();
-        let summary = store.get(&summary_key(&self.key))?;
-        let turn: Option<TurnRecord> = store.get(&turn_key(&self.key))?;
-        let steps = self.load_steps(&inbox)?;
-        let queue = self.deps.store.get(&queue_key(&self.key))?.unwrap_or_default();
-        let chain: Option<ChainRecord> = store.get(&chain_key(&self.key))?;
-        self.aside = store.get(&aside_key(&self.key))?.map(Box::new);
-        self.known = store.contains(&session_key(&self.key))?;
-        if crashed {
-            // It may have died between the commit of an answer and telling the delivery actor.
-            self.deps.outbox.reread();
-        }
-        let is_older = |record: &InboxRecord| Epoch(record.epoch) < store.epoch();
-        let was_in_flight = turn.is_some() || inbox.iter().any(is_older);
-        let after_crash = crashed || (store.was_interrupted() && was_in_flight);
-        Ok(Loaded { inbox, history, summary, turn, steps, queue, chain, after_crash })
-    }
-
-    /// The recorded steps of a turn that did not end: there is at most one (S2) whose messages wait.
-    /// Others are what is left of a turn of which a record was damaged; they are removed.
-    fn load_steps(
-        &self,
-        inbox: &[InboxRecord],
-    ) -> Result<Option<(u64, Steps, Opening)>, StoreError> {
-        let mut by_turn: BTreeMap<u64, Vec<(Key, StepId, Option<StepRecord>)>> = BTreeMap::new();
-        for (key, bytes) in self.deps.store.scan_raw(&step_prefix(&self.key))? {
-            let Some((turn, step)) = step_of_key(&self.key, &key) else { continue };
-            let record = self.deps.store.decode::<StepRecord>(&key, &bytes)?;
-            by_turn.entry(turn).or_default().push((key, step, record));
-        }
-        let (mut resumed, mut batch) = (None, Batch::new());
-        for (turn, records) in by_turn {
-            let known =
-                records.iter().filter_map(|(_, step, record)| Some((*step, record.clone()?)));
-            match Steps::read(known) {
-                Some((steps, opening)) if opening.is_among(inbox) => {
-                    resumed = resumed.or(Some((turn, steps, opening)));
-                }
-                _ => records.into_iter().for_each(|(key, ..)| {
-                    batch.delete(key);
-                }),
-            }
-        }
-        if !batch.is_empty() {
-            tracing::warn!(session = %self.key, "removing what is left of a turn without its messages");
-            self.deps.store.submit(batch, |_| ())?;
-        }
-        Ok(resumed)
-    }
-
-    fn settings(&mut self, first: Option<&InboxRecord>) -> Result<Settings, StoreError> {
-        let channel = first.map_or("", |record| &record.envelope.inbound.account.channel);
-        let lanes = &self.deps.lanes;
-        let lane = lanes.get(channel).or_else(|| lanes.get("")).copied().unwrap_or_default();
-        let (model, context) = (self.candidates()?, Arc::new(self.context_rules()));
-        Ok(Settings { lane, idle_max: self.deps.idle_max, model, context })
-    }
-
     /// Whether this is a message that has ended already. It may have waited for this life since
     /// before: a life that leaves gives back what is on its way to it, also what it has found in
     /// the store itself. A turn over it would be paid for, and could not be finished.

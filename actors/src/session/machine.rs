@@ -307,19 +307,29 @@ impl Session {
     fn begin(&mut self, batch: Batch, now: Timestamp, effects: &mut Vec<Effect>) {
         self.told_full = false;
         let members: Vec<EnvelopeId> = batch.ids().collect();
+        let number = members.iter().map(|id| id.0).min().unwrap_or_default();
         let turn = InFlight {
-            turn: members.iter().map(|id| id.0).min().unwrap_or_default(),
+            turn: number,
             members,
             prompt: render(&batch),
             reply_to: batch.reply_to,
             started_at: now,
             steps: Steps::default(),
-            chain: Chain::new(self.settings.model.clone()),
+            chain: self.chain_of(number),
             asks: 0,
             room: Room::default(),
             ask_at: now.plus(ASK_AGAIN),
         };
         self.start(Box::new(turn), effects, now);
+    }
+
+    /// A turn's way through the models, from where an earlier life had got to.
+    fn chain_of(&self, turn: u64) -> Chain {
+        let mut chain = Chain::new(self.settings.model.clone());
+        if let Some(record) = self.chain.as_ref().filter(|record| record.turn == turn) {
+            chain.resume(record.clone());
+        }
+        chain
     }
 
     /// Takes up a turn of an earlier life, behind its last recorded step; gives back what waits.
@@ -336,10 +346,7 @@ impl Session {
             inbox.into_iter().partition(|record| members.contains(&record.envelope.id));
         let Some(first) = owned.first() else { return waiting };
         members.retain(|id| owned.iter().any(|record| record.envelope.id == *id));
-        let mut chain = Chain::new(self.settings.model.clone());
-        if let Some(record) = self.chain.as_ref().filter(|record| record.turn == turn) {
-            chain.resume(record.clone());
-        }
+        let chain = self.chain_of(turn);
         self.turn = Some(Box::new(InFlight {
             turn,
             reply_to: first.envelope.inbound.reply_to.clone(),
@@ -359,10 +366,7 @@ impl Session {
         waiting
     }
 
-    fn start(&mut self, mut turn: Box<InFlight>, effects: &mut Vec<Effect>, now: Timestamp) {
-        if let Some(record) = self.chain.as_ref().filter(|record| record.turn == turn.turn) {
-            turn.chain.resume(record.clone());
-        }
+    fn start(&mut self, turn: Box<InFlight>, effects: &mut Vec<Effect>, now: Timestamp) {
         let ids = turn.members.clone();
         if ids.iter().any(|id| self.suspects.contains(id)) {
             self.suspects.retain(|id| !ids.contains(id));
@@ -580,4 +584,4 @@ impl From<&InboxRecord> for super::record::Said {
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -4,6 +4,8 @@
 //! the model is asked again. After a crash the turn goes on behind its last record: no answer is
 //! paid for twice (D7), and a call without a result is not simply made again.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
@@ -68,6 +70,26 @@ impl Opening {
         let waits = |id: &EnvelopeId| inbox.iter().any(|record| record.envelope.id == *id);
         !self.members.is_empty() && self.members.iter().all(waits)
     }
+}
+
+/// The one turn that goes on (S2): all messages it began with still wait. And the steps of others,
+/// which nobody can take up again: a record of such a turn was damaged.
+pub fn sorted_out(
+    by_turn: BTreeMap<u64, Vec<(StepId, Option<StepRecord>)>>,
+    inbox: &[InboxRecord],
+) -> (Option<(u64, Steps, Opening)>, Vec<(u64, StepId)>) {
+    let (mut resumed, mut leftovers) = (None, Vec::new());
+    for (turn, records) in by_turn {
+        let ids: Vec<StepId> = records.iter().map(|(step, _)| *step).collect();
+        let known = records.into_iter().filter_map(|(step, record)| Some((step, record?)));
+        match Steps::read(known) {
+            Some((steps, opening)) if resumed.is_none() && opening.is_among(inbox) => {
+                resumed = Some((turn, steps, opening));
+            }
+            _ => leftovers.extend(ids.into_iter().map(|step| (turn, step))),
+        }
+    }
+    (resumed, leftovers)
 }
 
 impl Record for StepRecord {
@@ -413,5 +435,23 @@ mod tests {
         }
         let text = format!("{:?}", steps.messages());
         assert!(text.contains("unknown") && text.contains("not repeated"), "{text}");
+    }
+
+    // D7: what a damaged record has left of one turn does not hide the journal of another.
+    #[test]
+    fn only_the_turn_whose_messages_wait_goes_on() {
+        let waits = crate::session::machine::tests::record(9, 0);
+        let steps = |members: Vec<EnvelopeId>| {
+            let opening = Opening { members, prompt: "hi".into(), started_at: Timestamp(0) };
+            let (parts, usage) = (answer(1).parts, Usage::default());
+            let record = StepRecord::Answer { opening: Some(opening), parts, usage };
+            vec![(StepId { round: 0, place: 0 }, Some(record))]
+        };
+        let lost = vec![(StepId { round: 0, place: 1 }, None)];
+        let by_turn = [(3, lost), (5, steps(vec![EnvelopeId(5)])), (9, steps(vec![EnvelopeId(9)]))];
+        let (resumed, leftovers) = sorted_out(by_turn.into(), &[waits]);
+        assert_eq!(resumed.map(|(turn, ..)| turn), Some(9));
+        let turns: Vec<u64> = leftovers.iter().map(|(turn, _)| *turn).collect();
+        assert_eq!(turns, [3, 5]);
     }
 }

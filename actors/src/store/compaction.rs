@@ -204,3 +204,23 @@ fn generations(dir: &Path) -> Vec<PathBuf> {
     };
     entries.flatten().map(|entry| entry.path()).filter(is_generation).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // L1: the file is bounded by what lives in it, and copies do not follow each other without pause.
+    #[test]
+    fn a_copy_is_due_by_what_lives() {
+        let mb = |count: u64| count * 1024 * 1024;
+        let policy = CompactionPolicy { bytes_min: mb(32), growth: 2 };
+        assert!(!policy.is_due(mb(31), 0, 0), "small");
+        assert!(policy.is_due(mb(32), mb(16), 0));
+        assert!(!policy.is_due(mb(100), mb(51), 0), "most of it lives");
+        // The last copy has ended far above what lives.
+        assert!(!policy.is_due(mb(100), mb(10), mb(90)));
+        assert!(policy.is_due(mb(113), mb(10), mb(90)));
+        let always = CompactionPolicy { bytes_min: 0, growth: 1 };
+        assert!(always.is_due(mb(90), mb(10), mb(90)));
+    }
+}

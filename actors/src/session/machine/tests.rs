@@ -12,7 +12,7 @@ use crate::provider::{FailureClass, Part, ToolCall, ToolStatus};
 use crate::session::ending::Ended;
 use crate::session::lane::Mode;
 
-fn record(id: u64, target: u8) -> InboxRecord {
+pub(in crate::session) fn record(id: u64, target: u8) -> InboxRecord {
     let account = AccountKey::new("fake", "default");
     let target = format!("person{target}");
     InboxRecord {
