@@ -72,12 +72,15 @@ impl Opening {
     }
 }
 
+/// A turn of an earlier life: its number, its steps, and how it began.
+pub type Resumed = (u64, Steps, Opening);
+
 /// The one turn that goes on (S2): all messages it began with still wait. And the steps of others,
 /// which nobody can take up again: a record of such a turn was damaged.
 pub fn sorted_out(
     by_turn: BTreeMap<u64, Vec<(StepId, Option<StepRecord>)>>,
     inbox: &[InboxRecord],
-) -> (Option<(u64, Steps, Opening)>, Vec<(u64, StepId)>) {
+) -> (Option<Resumed>, Vec<(u64, StepId)>) {
     let (mut resumed, mut leftovers) = (None, Vec::new());
     for (turn, records) in by_turn {
         let ids: Vec<StepId> = records.iter().map(|(step, _)| *step).collect();
