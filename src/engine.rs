@@ -13,6 +13,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use telson_actors::channel::webchat::WebChat;
 use telson_actors::clock::Clock;
 use telson_actors::dead_letter::DeadLetters;
 use telson_actors::disk::{DiskReport, DiskSpace};
@@ -79,6 +80,7 @@ struct Inner {
     disk: DiskSpace,
     hooks: Hooks,
     streams: Streams,
+    web_chat: WebChat,
     started: tokio::time::Instant,
 }
 
@@ -114,6 +116,12 @@ impl Engine {
     /// up an answer. It ends when the engine is shut down.
     pub fn stream(&self, session: Option<&SessionKey>) -> Subscription {
         self.0.streams.subscribe(session.map(SessionKey::as_str))
+    }
+
+    /// Web chat: what was sent to its readers. Empty unless the engine
+    /// [has it](Builder::web_chat).
+    pub fn web_chat(&self) -> WebChat {
+        self.0.web_chat.clone()
     }
 
     /// What happens to actors from now on.

@@ -13,7 +13,11 @@ pub mod control;
 mod defaults;
 pub mod demo;
 mod engine;
+pub mod frame;
+pub mod gateway;
+mod host;
 mod limits;
+pub mod methods;
 pub mod selftest;
 mod state_dir;
 mod tree;
@@ -24,6 +28,7 @@ pub use engine::{
     AbortError, AccountSpec, Builder, ChooseError, Engine, EngineFailure, ProviderSpec, StartError,
     StoreSpec,
 };
+pub use host::{Facts, Host};
 pub use limits::Limits;
 pub use telson_actors as actors;
 pub use telson_supervision as supervision;

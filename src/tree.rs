@@ -28,6 +28,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use telson_actors::channel::typing::{Leaser, TypingActor, TypingDeps};
+use telson_actors::channel::webchat::{self, WebChat};
 use telson_actors::channel::{Channel, Receiver, imessage, preview};
 use telson_actors::context::{Context, Prompts};
 use telson_actors::dead_letter::{DeadLetterActor, DeadLetterDeps};
@@ -72,6 +73,7 @@ pub(crate) struct Wiring {
     pub(crate) engine: LateEngine,
     /// The tools of each MCP server.
     pub(crate) catalogs: Vec<Catalog>,
+    pub(crate) web_chat: WebChat,
 }
 
 /// An account, taken apart: what sends, and which actors receive.
@@ -189,6 +191,12 @@ impl Wiring {
                 let key = config.account.clone();
                 Account { key, channel, unsettled: *unsettled, children }
             }
+            AccountSpec::WebChat => Account {
+                key: webchat::account(),
+                channel: Arc::new(self.web_chat.clone()),
+                unsettled: UnsettledSends::default(),
+                children: Vec::new(),
+            },
             AccountSpec::Own { account, channel, receiver, unsettled } => Account {
                 key: account.clone(),
                 channel: channel.clone(),

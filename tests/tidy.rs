@@ -99,7 +99,7 @@ const PURE_FILES: &[&str] = &[
     "actors/src/provider/classify.rs",
     "actors/src/provider/openai/wire.rs",
     "actors/src/provider/anthropic/wire.rs",
-    "src/control/frame.rs",
+    "src/frame.rs",
     "src/selftest/plan.rs",
     "src/selftest/report.rs",
 ];

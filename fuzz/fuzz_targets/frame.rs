@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use telson::control::Frame;
+use telson::frame::Frame;
 
 fuzz_target!(|line: &str| {
     if let Ok(frame) = Frame::parse(line) {

@@ -22,6 +22,7 @@ use crate::assembly::assemble;
 use crate::config::{self, Loaded};
 use crate::control::{ControlSpec, Standby, socket_path};
 use crate::engine::{Builder, Engine, StartError};
+use crate::host::{Facts, Host};
 
 /// Time for the actors to stop once everything is finished.
 const STOP_MAX: Duration = Duration::from_secs(5);
@@ -43,7 +44,7 @@ pub(super) async fn run(
     crypto()?;
     let mut signals = Signals::new()?;
     let state_dir = place.state_dir()?;
-    let (mut builder, notes) = prepare(&state_dir, &loaded, args.accept_loss, &env)?;
+    let (mut builder, notes) = prepare(&state_dir, &config_path, &loaded, args.accept_loss, &env)?;
     let mut patience = Patience::default();
     loop {
         let full = match builder.clone().start().await {
@@ -128,6 +129,7 @@ fn crypto() -> Result<(), Failure> {
 /// Everything that is decided before the first engine, and does not change with the next.
 fn prepare(
     state_dir: &Path,
+    config_path: &Path,
     loaded: &Loaded,
     accept_loss: bool,
     env: &config::Lookup<'_>,
@@ -136,7 +138,13 @@ fn prepare(
     for warning in loaded.warnings.iter().chain(&assembly.warnings) {
         tracing::warn!("{warning}");
     }
-    let control = ControlSpec { path: socket_path(state_dir) };
+    let host = Host::new(Facts {
+        state_dir: Some(state_dir.to_owned()),
+        config_path: Some(config_path.to_owned()),
+        config: Some(loaded.config.clone()),
+        ..Facts::default()
+    });
+    let control = ControlSpec { path: socket_path(state_dir), host };
     // Systems limit the names of sockets to about 100 bytes, and those of folders far less.
     SocketAddr::from_pathname(&control.path).map_err(|_| {
         let path = control.path.display();
@@ -147,7 +155,7 @@ fn prepare(
     let workspaces = crate::workspace::workspaces(&loaded.config, state_dir, env);
     let prompt = crate::workspace::source(workspaces);
     let builder = assembly.builder.context(|context| context.prompt = Some(prompt));
-    let builder = builder.state_dir(state_dir).accept_loss(accept_loss);
+    let builder = builder.web_chat().state_dir(state_dir).accept_loss(accept_loss);
     Ok((super::crash::arm(builder, env)?.control(control), notes))
 }
 

@@ -8,8 +8,8 @@ use serde_json::Value;
 use tokio::net::UnixStream;
 use tokio_util::codec::{Framed, LinesCodec};
 
-use super::frame::{ErrorBody, FRAME_BYTES_MAX, Frame, Request};
 use super::listener::socket_path;
+use crate::frame::{ErrorBody, FRAME_BYTES_MAX, Frame, Request};
 
 /// How long a question may take.
 const ANSWER_MAX: Duration = Duration::from_secs(30);

@@ -7,9 +7,10 @@ use tokio::net::UnixStream;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::codec::{AnyDelimiterCodec, AnyDelimiterCodecError, Framed};
 
-use super::frame::{ErrorBody, FRAME_BYTES_MAX, Frame, Request, Response};
-use super::methods;
 use crate::engine::{Engine, LateEngine};
+use crate::frame::{ErrorBody, FRAME_BYTES_MAX, Frame, Request, Response};
+use crate::host::Host;
+use crate::methods::{self, Call, Caller};
 
 /// Subscribes this connection to journeys; the only request that is answered more than once.
 const SUBSCRIBE: &str = "telson.events.subscribe";
@@ -19,7 +20,7 @@ const SUBSCRIBE: &str = "telson.events.subscribe";
 type Wire = Framed<UnixStream, AnyDelimiterCodec>;
 
 /// Serves a connection until either side closes it.
-pub(super) async fn serve(stream: UnixStream, engine: LateEngine) {
+pub(super) async fn serve(stream: UnixStream, engine: LateEngine, host: Host) {
     let lines = AnyDelimiterCodec::new_with_max_length(b"\n".into(), b"\n".into(), FRAME_BYTES_MAX);
     let mut wire = Framed::new(stream, lines);
     while let Some(line) = wire.next().await {
@@ -32,7 +33,7 @@ pub(super) async fn serve(stream: UnixStream, engine: LateEngine) {
             Ok(Frame::Req(request)) if request.method == SUBSCRIBE => {
                 return stream_events(wire, &request, &engine).await;
             }
-            Ok(Frame::Req(request)) => answer(request, &engine).await,
+            Ok(Frame::Req(request)) => answer(request, &engine, &host).await,
             Ok(Frame::Res(_) | Frame::Event { .. }) => {
                 Response::new("invalid", Err(ErrorBody::invalid("only requests are served here")))
             }
@@ -44,9 +45,13 @@ pub(super) async fn serve(stream: UnixStream, engine: LateEngine) {
     }
 }
 
-async fn answer(request: Request, engine: &LateEngine) -> Response {
+async fn answer(request: Request, engine: &LateEngine, host: &Host) -> Response {
     let result = match engine.get() {
-        Some(engine) => methods::call(engine, &request.method, request.params).await,
+        Some(engine) => {
+            let (host, caller, params) = (host.clone(), Caller::local(), request.params);
+            let call = Call { engine, host, params, caller, link: None };
+            methods::call(&request.method, call).await
+        }
         None => methods::call_absent(engine.absence(), &request.method),
     };
     Response::new(&request.id, result)

@@ -14,9 +14,10 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::connection::serve;
 use crate::engine::LateEngine;
+use crate::host::Host;
 
 /// Its name in the tree.
-pub(super) const CONTROL: &str = "control";
+pub(crate) const CONTROL: &str = "control";
 /// Connections at once. Commands ask one question and leave.
 const CONNECTIONS_MAX: usize = 64;
 /// Pause after a failed accept (too many open files): the queue stays with the system.
@@ -34,13 +35,15 @@ pub fn socket_path(state_dir: &Path) -> PathBuf {
 pub struct ControlSpec {
     /// Where to listen.
     pub path: PathBuf,
+    /// What the service around the engine knows.
+    pub host: Host,
 }
 
 impl ControlSpec {
     /// The listener as a child of the tree.
     pub(crate) fn into_child(self, engine: LateEngine) -> ChildSpec {
         let shutdown = Shutdown { drain: Duration::ZERO, stop: Duration::from_millis(200) };
-        ChildSpec::actor(CONTROL, move || (Listener, (self.path.clone(), engine.clone())))
+        ChildSpec::actor(CONTROL, move || (Listener, (self.clone(), engine.clone())))
             .shutdown(shutdown)
     }
 }
@@ -55,7 +58,7 @@ enum ListenerMessage {
 }
 
 struct State {
-    path: PathBuf,
+    spec: ControlSpec,
     engine: LateEngine,
     connections: usize,
 }
@@ -63,15 +66,15 @@ struct State {
 impl Actor for Listener {
     type Msg = ListenerMessage;
     type State = State;
-    type Arguments = (PathBuf, LateEngine);
+    type Arguments = (ControlSpec, LateEngine);
 
     async fn pre_start(
         &self,
         myself: ActorRef<ListenerMessage>,
-        (path, engine): Self::Arguments,
+        (spec, engine): Self::Arguments,
     ) -> Result<State, ActorProcessingErr> {
-        listen(&path, &myself).await?;
-        Ok(State { path, engine, connections: 0 })
+        listen(&spec.path, &myself).await?;
+        Ok(State { spec, engine, connections: 0 })
     }
 
     async fn handle(
@@ -81,10 +84,14 @@ impl Actor for Listener {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            ListenerMessage::Bind => listen(&state.path, &myself).await?,
+            ListenerMessage::Bind => listen(&state.spec.path, &myself).await?,
             ListenerMessage::Accepted(stream) if state.connections < CONNECTIONS_MAX => {
                 state.connections += 1;
-                task::spawn(myself.get_cell(), serve(stream, state.engine.clone())).await?;
+                task::spawn(
+                    myself.get_cell(),
+                    serve(stream, state.engine.clone(), state.spec.host.clone()),
+                )
+                .await?;
             }
             ListenerMessage::Accepted(_) => {}
         }
@@ -109,7 +116,7 @@ impl Actor for Listener {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         // A missing socket file tells the next command at once that nobody is here.
-        drop(std::fs::remove_file(&state.path));
+        drop(std::fs::remove_file(&state.spec.path));
         Ok(())
     }
 }

@@ -1,19 +1,14 @@
 //! The local control socket: how the command line asks the running service.
 //!
-//! It speaks request and response frames, one JSON object per line, and offers the methods of one
-//! table: a method added there is reachable from every transport.
+//! It speaks [frames](crate::frame), one JSON object per line, and offers the methods of the
+//! [one table](crate::methods).
 
 mod client;
 mod connection;
-mod frame;
-mod letter;
 mod listener;
-mod methods;
-mod sessions;
 mod standby;
 
 pub use client::{CallError, Client};
-pub use frame::{ErrorBody, Frame, Request, Response};
+pub(crate) use listener::CONTROL;
 pub use listener::{ControlSpec, socket_path};
-pub use methods::{METHODS, Method, Scope};
 pub(crate) use standby::Standby;

@@ -8,6 +8,7 @@ use telson_supervision::{Strategy, SupervisorSpec, Tree};
 
 use super::listener::{ControlSpec, socket_path};
 use crate::engine::LateEngine;
+use crate::host::Host;
 
 /// How long its actors may take to stop.
 const STOP_MAX: Duration = Duration::from_secs(1);
@@ -52,7 +53,7 @@ impl Standby {
 }
 
 async fn answering(state_dir: &Path, why: &str) -> Option<Tree> {
-    let control = ControlSpec { path: socket_path(state_dir) };
+    let control = ControlSpec { path: socket_path(state_dir), host: Host::default() };
     let child = control.into_child(LateEngine::absent(why));
     let spec = SupervisorSpec::new("standby", Strategy::OneForOne, 10, Duration::from_mins(1));
     Tree::start(spec.child(child))

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use ractor::SpawnErr;
 use telson_actors::channel::imessage::ImessageConfig;
 use telson_actors::channel::preview::PreviewLimits;
+use telson_actors::channel::webchat::WebChat;
 use telson_actors::channel::{Channel, Receiver};
 use telson_actors::clock::Clock;
 use telson_actors::context::Context;
@@ -108,6 +109,8 @@ pub enum AccountSpec {
         /// What becomes of sends nobody can settle.
         unsettled: UnsettledSends,
     },
+    /// Web chat, which has no platform.
+    WebChat,
 }
 
 /// Describes an engine; [`Builder::start`] starts it.
@@ -303,6 +306,16 @@ impl Builder {
         self
     }
 
+    /// Adds web chat: conversations with whoever is connected to the gateway, and the way in for what
+    /// has no platform of its own.
+    #[must_use]
+    pub fn web_chat(mut self) -> Self {
+        if !self.accounts.iter().any(|account| matches!(account, AccountSpec::WebChat)) {
+            self.accounts.push(AccountSpec::WebChat);
+        }
+        self
+    }
+
     /// Sets what becomes of sends nobody can settle, on an account added before.
     #[must_use]
     pub fn unsettled(mut self, of: &AccountKey, sends: UnsettledSends) -> Self {
@@ -312,7 +325,7 @@ impl Builder {
                 AccountSpec::Imessage(config, unsettled) if config.account == *of => {
                     *unsettled = sends;
                 }
-                AccountSpec::Own { .. } | AccountSpec::Imessage(..) => {}
+                AccountSpec::Own { .. } | AccountSpec::Imessage(..) | AccountSpec::WebChat => {}
             }
         }
         self
@@ -453,6 +466,7 @@ impl Builder {
             catalogs,
             admitting: Arc::new(AtomicBool::new(true)),
             disk: DiskSpace::default(),
+            web_chat: WebChat::new(store.clone()),
             store: store.clone(),
             engine: LateEngine::default(),
             spec: self,
@@ -476,6 +490,7 @@ impl Builder {
             disk: wiring.disk.clone(),
             hooks: wiring.hooks.clone(),
             streams: wiring.streams.clone(),
+            web_chat: wiring.web_chat.clone(),
             started: tokio::time::Instant::now(),
             store,
         }));

@@ -8,6 +8,7 @@ mod outcome;
 pub mod preview;
 mod receiver;
 pub mod typing;
+pub mod webchat;
 
 pub use callback::Callback;
 pub use capabilities::{Capabilities, LengthUnit};

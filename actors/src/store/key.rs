@@ -34,6 +34,8 @@ pub enum Space {
     Receipt = 0x31,
     /// Previews of answers that stand on their platform.
     Preview = 0x32,
+    /// Messages to the readers of a session over the gateway.
+    WebChat = 0x33,
     /// What could not be finished.
     DeadLetter = 0x40,
     /// Direct senders waiting for approval, and those approved.
@@ -56,7 +58,7 @@ impl Space {
         [Space::Inbox, Space::Outbox, Space::DeadLetter, Space::Quarantine];
 
     /// Spaces of the other rooms' records.
-    pub(super) const RECORDS: [Space; 19] = [
+    pub(super) const RECORDS: [Space; 20] = [
         Space::Cursor,
         Space::Dedupe,
         Space::Inbox,
@@ -76,6 +78,7 @@ impl Space {
         Space::Effect,
         Space::Summary,
         Space::Usage,
+        Space::WebChat,
     ];
 }
 

@@ -42,7 +42,7 @@ impl Damaged {
 
     /// What it was, in a word.
     pub fn kind(&self) -> &'static str {
-        const KINDS: [(Space, &str); 20] = [
+        const KINDS: [(Space, &str); 21] = [
             (Space::Meta, "store"),
             (Space::Cursor, "cursor"),
             (Space::Dedupe, "platform id"),
@@ -63,6 +63,7 @@ impl Damaged {
             (Space::Effect, "effect of a tool call"),
             (Space::Summary, "summary"),
             (Space::Usage, "usage"),
+            (Space::WebChat, "web chat message"),
         ];
         let space = self.key.first().copied();
         KINDS.iter().find(|(known, _)| space == Some(*known as u8)).map_or("record", |kind| kind.1)

@@ -8,10 +8,10 @@
 //! ```
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Longest frame in bytes. Answers can hold a whole conversation's texts.
-pub(super) const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub(crate) const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// One frame.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -60,41 +60,67 @@ pub struct Response {
 }
 
 /// An error for programs (`code`) and people (`message`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ErrorBody {
-    /// `INVALID_REQUEST`, `NOT_FOUND`, `UNAVAILABLE`, `INTERNAL`.
+    /// `INVALID_REQUEST`, `FORBIDDEN`, `NOT_FOUND`, `UNAVAILABLE`, `INTERNAL`.
     pub code: String,
     /// A sentence.
     pub message: String,
+    /// More for programs, by code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Value>,
     /// Whether the same request may work later.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub retryable: bool,
+    /// Not before so many milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
 }
 
 impl ErrorBody {
-    pub(super) fn invalid(message: impl Into<String>) -> Self {
-        Self { code: "INVALID_REQUEST".into(), message: message.into(), retryable: false }
+    fn new(code: &str, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), ..Self::default() }
     }
 
-    pub(super) fn too_long() -> Self {
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new("INVALID_REQUEST", message)
+    }
+
+    pub(crate) fn too_long() -> Self {
         Self::invalid(format!("this line is longer than {FRAME_BYTES_MAX} bytes"))
     }
 
-    pub(super) fn not_found(message: impl Into<String>) -> Self {
-        Self { code: "NOT_FOUND".into(), message: message.into(), retryable: false }
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new("NOT_FOUND", message)
     }
 
-    pub(super) fn unavailable(message: impl Into<String>) -> Self {
-        Self { code: "UNAVAILABLE".into(), message: message.into(), retryable: true }
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+        Self { retryable: true, ..Self::new("UNAVAILABLE", message) }
     }
 
-    pub(super) fn internal(message: impl ToString) -> Self {
-        Self { code: "INTERNAL".into(), message: message.to_string(), retryable: false }
+    pub(crate) fn internal(message: impl ToString) -> Self {
+        Self::new("INTERNAL", message.to_string())
+    }
+
+    /// The caller lacks a right.
+    pub(crate) fn missing_scope(scope: &str) -> Self {
+        let details = json!({
+            "code": "MISSING_SCOPE",
+            "missingScope": scope,
+            "requiredScopes": [scope],
+        });
+        Self::new("FORBIDDEN", format!("missing scope: {scope}")).with(details)
+    }
+
+    /// The same with more for programs.
+    pub(crate) fn with(self, details: Value) -> Self {
+        Self { details: Some(details), ..self }
     }
 }
 
 impl Response {
-    pub(super) fn new(id: &str, result: Result<Value, ErrorBody>) -> Self {
+    pub(crate) fn new(id: &str, result: Result<Value, ErrorBody>) -> Self {
         let (payload, error) = match result {
             Ok(payload) => (Some(payload), None),
             Err(error) => (None, Some(error)),

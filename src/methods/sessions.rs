@@ -3,11 +3,18 @@
 use serde_json::{Value, json};
 use telson_actors::message::SessionKey;
 
-use super::frame::ErrorBody;
-use crate::engine::Engine;
+use super::{Call, ErrorBody, Method, Scope};
+
+/// The methods of this family.
+pub(super) const METHODS: &[Method] = &[Method {
+    name: "sessions.abort",
+    scope: Scope::Write,
+    about: "end what runs and what waits in a session",
+    run: |call| Box::pin(abort(call)),
+}];
 
 /// `sessions.abort {key}`: ends what runs and what waits.
-pub(super) async fn abort(engine: Engine, params: Value) -> Result<Value, ErrorBody> {
+async fn abort(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
     let key = params.get("key").and_then(Value::as_str).unwrap_or_default();
     let session = SessionKey::parse(key).map_err(|error| {
         let help = "`telson why` shows the session of a message";

@@ -1,0 +1,39 @@
+//! What the service around an engine knows: shared by its transports, absent inside an embedding
+//! program.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::gateway::Hub;
+
+/// See the module. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Host(Arc<Facts>);
+
+/// What is known when the service starts.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// Where the service keeps its memory.
+    pub state_dir: Option<PathBuf>,
+    /// The config file, whether it exists or not.
+    pub config_path: Option<PathBuf>,
+    /// The config as it was read.
+    pub config: Option<crate::config::Config>,
+    /// What is told to everybody who is connected.
+    pub hub: Hub,
+}
+
+impl Host {
+    /// Of these facts.
+    pub fn new(facts: Facts) -> Self {
+        Self(Arc::new(facts))
+    }
+}
+
+impl std::ops::Deref for Host {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.0
+    }
+}

@@ -1,0 +1,56 @@
+//! One call of a method: who asks, for what, and what it works on.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::Scope;
+use crate::engine::Engine;
+use crate::host::Host;
+
+/// A call. A method answers once; one that has more to say first, says it over the [`Link`].
+#[derive(Clone)]
+pub struct Call {
+    /// The engine.
+    pub engine: Engine,
+    /// What the service around the engine knows.
+    pub host: Host,
+    /// The parameters, as they came.
+    pub params: Value,
+    /// Who asks.
+    pub caller: Caller,
+    /// The connection it came over, if it lives longer than the call.
+    pub link: Option<Arc<dyn Link>>,
+}
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// For logs and records: a connection's id, or `control`.
+    pub name: String,
+    /// What it may do, by the server's own record.
+    pub scopes: Vec<Scope>,
+}
+
+/// A connection that can be told more than one answer.
+pub trait Link: Send + Sync {
+    /// Answers the call without ending it: its last answer follows under the same id.
+    fn answer_early(&self, payload: Value);
+    /// Begins to tell a connection of a kind of event it asked for, such as `sessions` or
+    /// `session:<key>`.
+    fn subscribe(&self, topic: &str);
+    /// Ends that.
+    fn unsubscribe(&self, topic: &str);
+}
+
+impl Caller {
+    /// The owner of this machine's account, over the local socket.
+    pub fn local() -> Self {
+        Self { name: "control".into(), scopes: vec![Scope::Admin] }
+    }
+
+    /// Whether it may do what needs `scope`.
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.iter().any(|held| held.includes(scope))
+    }
+}

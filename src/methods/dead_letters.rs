@@ -1,0 +1,97 @@
+//! What could not be finished: shown, put back to work, forgotten.
+
+use serde_json::{Value, json};
+use telson_actors::dead_letter::DeadLetterId;
+
+use super::{Call, ErrorBody, Method, Scope, letter, ready};
+use crate::engine::Engine;
+
+/// The methods of this family.
+pub(super) const METHODS: &[Method] = &[
+    Method {
+        name: "telson.deadLetters.list",
+        scope: Scope::Read,
+        about: "what could not be finished",
+        run: |call| ready(list_dead(&call.engine)),
+    },
+    Method {
+        name: "telson.deadLetters.show",
+        scope: Scope::Read,
+        about: "one dead letter, whole",
+        run: |call| ready(show_dead(&call.engine, &call.params)),
+    },
+    Method {
+        name: "telson.deadLetters.replay",
+        scope: Scope::Write,
+        about: "put a dead letter back to work",
+        run: |call| Box::pin(replay_dead(call)),
+    },
+    Method {
+        name: "telson.deadLetters.drop",
+        scope: Scope::Write,
+        about: "forget a dead letter",
+        run: |call| Box::pin(drop_dead(call)),
+    },
+];
+
+fn list_dead(engine: &Engine) -> Result<Value, ErrorBody> {
+    let letters = engine.dead_letters().list().map_err(ErrorBody::internal)?;
+    let damaged = engine.dead_letters().damaged().map_err(ErrorBody::internal)?;
+    Ok(json!({
+        "deadLetters": letters.iter().map(letter::short).collect::<Vec<_>>(),
+        "damaged": damaged.iter().map(letter::damaged).collect::<Vec<_>>(),
+    }))
+}
+
+fn show_dead(engine: &Engine, params: &Value) -> Result<Value, ErrorBody> {
+    if let Some(id) = damaged_id(params) {
+        let damaged = engine.dead_letters().damaged().map_err(ErrorBody::internal)?;
+        let found = damaged.iter().find(|damaged| damaged.id() == id);
+        return found.map(letter::damaged_whole).ok_or_else(|| no_damaged(id));
+    }
+    let id = letter_id(params)?;
+    let letter = engine.dead_letters().get(id).map_err(ErrorBody::internal)?;
+    letter.map(|letter| letter::whole(&letter)).ok_or_else(|| {
+        ErrorBody::not_found(format!("there is no dead letter {id}; list them to see which are"))
+    })
+}
+
+async fn replay_dead(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
+    if let Some(id) = damaged_id(&params) {
+        let text = format!("{id} is damaged and can't be put back to work; it can only be dropped");
+        return Err(ErrorBody::invalid(text));
+    }
+    let result = engine.dead_letters().replay(letter_id(&params)?).await;
+    result.map(|text| json!({"result": text})).map_err(ErrorBody::not_found)
+}
+
+async fn drop_dead(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
+    if let Some(id) = damaged_id(&params) {
+        let dropped =
+            engine.dead_letters().forget_damaged(id).await.map_err(ErrorBody::internal)?;
+        let text = format!("{id} is dropped");
+        return dropped.then(|| json!({"result": text})).ok_or_else(|| no_damaged(id));
+    }
+    let id = letter_id(&params)?;
+    let result = engine.dead_letters().drop_letter(id).await;
+    result.map(|()| json!({"result": format!("{id} is dropped")})).map_err(ErrorBody::not_found)
+}
+
+/// `q` and the eight digits of a damaged record.
+fn damaged_id(params: &Value) -> Option<&str> {
+    params.get("id").and_then(Value::as_str).filter(|id| id.starts_with('q'))
+}
+
+fn no_damaged(id: &str) -> ErrorBody {
+    ErrorBody::not_found(format!("there is no damaged record {id}; list them to see which are"))
+}
+
+/// `d7` or `7`.
+fn letter_id(params: &Value) -> Result<DeadLetterId, ErrorBody> {
+    let id = params.get("id").and_then(Value::as_str).unwrap_or_default();
+    id.strip_prefix('d')
+        .unwrap_or(id)
+        .parse()
+        .map(DeadLetterId)
+        .map_err(|_| ErrorBody::invalid(format!("params.id: {id:?} is no dead letter, such as d7")))
+}

@@ -1,0 +1,111 @@
+//! How the service is, and what its supervision tree looks like.
+
+use serde_json::{Value, json};
+use telson_supervision::{Node, NodeState};
+
+use super::{Call, Method, Scope, ready, to_value};
+use crate::control::CONTROL;
+use crate::engine::Engine;
+
+/// The methods of this family.
+pub(super) const METHODS: &[Method] = &[
+    Method {
+        name: "health",
+        scope: Scope::Read,
+        about: "whether the service works",
+        run: |call| ready(Ok(health(&call.engine))),
+    },
+    Method {
+        name: "status",
+        scope: Scope::Read,
+        about: "load, store and channels",
+        run: |call| ready(Ok(status(&call.engine))),
+    },
+    Method {
+        name: "telson.tree",
+        scope: Scope::Read,
+        about: "the supervision tree",
+        run: |call| ready(tree(&call)),
+    },
+];
+
+fn tree(call: &Call) -> Result<Value, super::ErrorBody> {
+    to_value(call.engine.tree())
+}
+
+fn health(engine: &Engine) -> Value {
+    let tree = engine.tree();
+    let troubled = troubled(&tree, "");
+    json!({
+        "ok": troubled.is_empty(),
+        "uptimeMs": millis(engine.uptime()),
+        "troubled": troubled,
+        "pid": std::process::id(),
+        "version": env!("CARGO_PKG_VERSION"),
+    })
+}
+
+fn status(engine: &Engine) -> Value {
+    let tree = engine.tree();
+    let (load, store, disk) = (engine.load(), engine.store_stats(), engine.disk());
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "pid": std::process::id(),
+        "state": "running",
+        "notices": Vec::from_iter(&disk.shortage),
+        "uptimeMs": millis(engine.uptime()),
+        "disk": disk,
+        "load": load,
+        "deadLetters": load.dead_letters,
+        "damaged": load.damaged,
+        "store": store,
+        "sessionsLive": live_sessions(&tree),
+        "providers": children_of(&tree, &["core", "providers"]),
+        "channels": channels(&tree),
+    })
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Paths of everything that does not run as it should.
+fn troubled(node: &Node, prefix: &str) -> Vec<String> {
+    let path = if prefix.is_empty() { node.id.clone() } else { format!("{prefix}/{}", node.id) };
+    let mut paths = Vec::new();
+    if matches!(node.state, NodeState::Restarting | NodeState::Tripped) {
+        let why = node.last_error.as_deref().unwrap_or("restarting");
+        paths.push(format!("{path}: {why}"));
+    } else if let Some(note) = &node.note {
+        paths.push(format!("{path}: {note}"));
+    }
+    for child in &node.children {
+        paths.extend(troubled(child, &path));
+    }
+    paths
+}
+
+fn live_sessions(node: &Node) -> usize {
+    node.live.unwrap_or_else(|| node.children.iter().map(live_sessions).sum())
+}
+
+fn children_of(tree: &Node, path: &[&str]) -> Vec<Value> {
+    let mut node = tree;
+    for part in path {
+        match node.children.iter().find(|child| child.id == *part) {
+            Some(child) => node = child,
+            None => return Vec::new(),
+        }
+    }
+    node.children
+        .iter()
+        .map(|child| json!({"id": child.id, "state": child.state, "notes": troubled(child, "")}))
+        .collect()
+}
+
+/// The accounts; the control socket beside them is no channel.
+fn channels(tree: &Node) -> Vec<Value> {
+    let mut channels = children_of(tree, &["edge"]);
+    channels.retain(|channel| channel["id"] != CONTROL);
+    channels
+}

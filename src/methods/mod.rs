@@ -1,0 +1,85 @@
+//! The one method table: name, scope, what it is for, and what it does.
+//!
+//! A family of methods is a file of its own. What is added here is reachable from every transport:
+//! the control socket of the command line, and the gateway's WebSocket.
+
+mod call;
+mod dead_letters;
+mod health;
+mod journeys;
+mod letter;
+mod scope;
+mod sessions;
+
+pub use call::{Call, Caller, Link};
+pub use scope::Scope;
+
+use std::future::ready as at_once;
+
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::frame::ErrorBody;
+
+/// What a method answers.
+pub type Answer = BoxFuture<'static, Result<Value, ErrorBody>>;
+
+/// One method.
+pub struct Method {
+    /// Its name on the wire.
+    pub name: &'static str,
+    /// What a caller must be allowed to do.
+    pub scope: Scope,
+    /// What it is for.
+    pub about: &'static str,
+    pub(crate) run: fn(Call) -> Answer,
+}
+
+/// The families, in the order in which they are listed.
+const FAMILIES: &[&[Method]] =
+    &[health::METHODS, journeys::METHODS, sessions::METHODS, dead_letters::METHODS];
+
+/// Every method.
+pub fn methods() -> impl Iterator<Item = &'static Method> {
+    FAMILIES.iter().copied().flatten()
+}
+
+/// Performs a method, if its caller may.
+pub(crate) async fn call(method: &str, call: Call) -> Result<Value, ErrorBody> {
+    let Some(known) = methods().find(|known| known.name == method) else {
+        return Err(ErrorBody::invalid(format!("unknown method: {method}")));
+    };
+    if !call.caller.may(known.scope) {
+        return Err(ErrorBody::missing_scope(known.scope.name()));
+    }
+    (known.run)(call).await
+}
+
+/// The same while no engine runs: the service tells that it lives, and what it waits for.
+pub(crate) fn call_absent(why: Option<&str>, method: &str) -> Result<Value, ErrorBody> {
+    let Some(why) = why else {
+        return Err(ErrorBody::unavailable("the service is starting or stopping"));
+    };
+    let mut answer = json!({"version": env!("CARGO_PKG_VERSION"), "pid": std::process::id()});
+    match method {
+        "health" => {
+            answer["ok"] = json!(false);
+            answer["troubled"] = json!([why]);
+        }
+        "status" => {
+            answer["state"] = json!("waiting");
+            answer["notices"] = json!([why]);
+        }
+        _ => return Err(ErrorBody::unavailable(why)),
+    }
+    Ok(answer)
+}
+
+fn ready(result: Result<Value, ErrorBody>) -> Answer {
+    Box::pin(at_once(result))
+}
+
+fn to_value(value: impl Serialize) -> Result<Value, ErrorBody> {
+    serde_json::to_value(value).map_err(ErrorBody::internal)
+}
