@@ -20,6 +20,7 @@
 //!    |  +- previews                    shows answers while they are made, where wanted
 //!    |  +- the channel's own actors (imsg, watcher; or a receiver)
 //!    +- control                        the local socket the command line asks
+//!    +- gateway                        the port of clients, apps and pages
 //! ```
 
 use std::collections::BTreeMap;
@@ -149,6 +150,10 @@ pub(crate) fn tree(wiring: &Wiring) -> (SupervisorSpec, Outbox) {
     let edge =
         wiring.spec.control.iter().fold(edge, |edge, control| {
             edge.child(control.clone().into_child(wiring.engine.clone()))
+        });
+    let edge =
+        wiring.spec.gateway.iter().fold(edge, |edge, gateway| {
+            edge.child(gateway.clone().into_child(wiring.engine.clone()))
         });
     // The edge needs the core; the core goes on without the edge.
     let tree = branch("engine", Strategy::RestForOne, 3)

@@ -107,6 +107,9 @@ pub(super) struct RunArgs {
     /// Longest time to finish what is under way when stopping, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub(super) drain_seconds: u64,
+    /// Port of the gateway; 0 for any free one [default: 18789].
+    #[arg(long, value_name = "PORT", env = "TELSON_GATEWAY_PORT")]
+    pub(super) port: Option<u16>,
     /// Go on although the database has lost something; the damaged files are kept beside it.
     #[arg(long, action = ArgAction::SetTrue)]
     pub(super) accept_loss: bool,

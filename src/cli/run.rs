@@ -22,6 +22,7 @@ use crate::assembly::assemble;
 use crate::config::{self, Loaded};
 use crate::control::{ControlSpec, Standby, socket_path};
 use crate::engine::{Builder, Engine, StartError};
+use crate::gateway;
 use crate::host::{Facts, Host};
 
 /// Time for the actors to stop once everything is finished.
@@ -44,7 +45,7 @@ pub(super) async fn run(
     crypto()?;
     let mut signals = Signals::new()?;
     let state_dir = place.state_dir()?;
-    let (mut builder, notes) = prepare(&state_dir, &config_path, &loaded, args.accept_loss, &env)?;
+    let (mut builder, notes) = prepare(&state_dir, &config_path, &loaded, args, &env)?;
     let mut patience = Patience::default();
     loop {
         let full = match builder.clone().start().await {
@@ -131,7 +132,7 @@ fn prepare(
     state_dir: &Path,
     config_path: &Path,
     loaded: &Loaded,
-    accept_loss: bool,
+    args: &RunArgs,
     env: &config::Lookup<'_>,
 ) -> Result<(Builder, Vec<String>), Failure> {
     let assembly = assemble(&loaded.config, env).map_err(Failure::config)?;
@@ -144,19 +145,25 @@ fn prepare(
         config: Some(loaded.config.clone()),
         ..Facts::default()
     });
-    let control = ControlSpec { path: socket_path(state_dir), host };
+    let control = ControlSpec { path: socket_path(state_dir), host: host.clone() };
     // Systems limit the names of sockets to about 100 bytes, and those of folders far less.
     SocketAddr::from_pathname(&control.path).map_err(|_| {
         let path = control.path.display();
         Failure::config(format!("{path} is too long for a socket; choose a shorter --state-dir"))
     })?;
+    let token = env("TELSON_GATEWAY_TOKEN").or_else(|| env("OPENCLAW_GATEWAY_TOKEN"));
+    let port = args.port.unwrap_or(gateway::PORT);
+    let gateway = gateway::open(state_dir, port, token, host).map_err(Failure::config)?;
     let mut notes = vec![format!("state directory {}", state_dir.display())];
+    if let Ok(address) = gateway.listener.local_addr() {
+        notes.push(format!("gateway on ws://{address}"));
+    }
     notes.extend(assembly.notes);
     let workspaces = crate::workspace::workspaces(&loaded.config, state_dir, env);
     let prompt = crate::workspace::source(workspaces);
     let builder = assembly.builder.context(|context| context.prompt = Some(prompt));
-    let builder = builder.web_chat().state_dir(state_dir).accept_loss(accept_loss);
-    Ok((super::crash::arm(builder, env)?.control(control), notes))
+    let builder = builder.web_chat().state_dir(state_dir).accept_loss(args.accept_loss);
+    Ok((super::crash::arm(builder, env)?.control(control).gateway(gateway), notes))
 }
 
 /// What a person has to change first has a code of its own: a supervisor must not try again.

@@ -70,7 +70,7 @@ impl Service {
             .arg(&launch.state_dir)
             .arg("--config")
             .arg(&launch.config)
-            .arg("run")
+            .args(["run", "--port", "0"])
             .args(&launch.args)
             .envs(launch.env.iter().map(|(key, value)| (*key, value)))
             .stdin(Stdio::null())

@@ -35,6 +35,7 @@ use telson_supervision::{Dice, Registry, Tree};
 
 use super::{Engine, Inner, LateEngine};
 use crate::control::ControlSpec;
+use crate::gateway::GatewaySpec;
 use crate::limits::Limits;
 use crate::tree::{Wiring, tree};
 
@@ -141,6 +142,7 @@ pub struct Builder {
     pub(crate) dice: Dice,
     pub(crate) codes: Option<CodeSource>,
     pub(crate) control: Option<ControlSpec>,
+    pub(crate) gateway: Option<GatewaySpec>,
 }
 
 impl Default for Builder {
@@ -171,6 +173,7 @@ impl Default for Builder {
             dice: Dice::random(),
             codes: None,
             control: None,
+            gateway: None,
         }
     }
 }
@@ -443,6 +446,13 @@ impl Builder {
     #[must_use]
     pub fn control(mut self, control: ControlSpec) -> Self {
         self.control = Some(control);
+        self
+    }
+
+    /// Serves the gateway protocol on a port.
+    #[must_use]
+    pub fn gateway(mut self, gateway: GatewaySpec) -> Self {
+        self.gateway = Some(gateway);
         self
     }
 

@@ -16,7 +16,7 @@ pub struct HubEvent {
     /// Its name on the wire.
     pub name: &'static str,
     /// What happened.
-    pub payload: Arc<Value>,
+    pub payload: Arc<str>,
     /// The right it needs; `None` for everybody who is let in.
     pub scope: Option<Scope>,
     /// The topics of which a connection must have asked for one; empty for everybody.
@@ -47,7 +47,12 @@ impl Hub {
         payload: Value,
     ) {
         if self.0.receiver_count() > 0 {
-            let event = HubEvent { name, payload: Arc::new(payload), scope, topics: topics.into() };
+            let event = HubEvent {
+                name,
+                payload: payload.to_string().into(),
+                scope,
+                topics: topics.into(),
+            };
             // The last reader may just have left.
             drop(self.0.send(event));
         }

@@ -6,6 +6,7 @@ use telson_supervision::{Node, NodeState};
 use super::{Call, Method, Scope, ready, to_value};
 use crate::control::CONTROL;
 use crate::engine::Engine;
+use crate::gateway::GATEWAY;
 
 /// The methods of this family.
 pub(super) const METHODS: &[Method] = &[
@@ -103,9 +104,9 @@ fn children_of(tree: &Node, path: &[&str]) -> Vec<Value> {
         .collect()
 }
 
-/// The accounts; the control socket beside them is no channel.
+/// The accounts; the control socket and the gateway beside them are none.
 fn channels(tree: &Node) -> Vec<Value> {
     let mut channels = children_of(tree, &["edge"]);
-    channels.retain(|channel| channel["id"] != CONTROL);
+    channels.retain(|channel| channel["id"] != CONTROL && channel["id"] != GATEWAY);
     channels
 }

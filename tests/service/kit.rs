@@ -79,6 +79,7 @@ impl Home {
             .env_clear()
             .env("HOME", self.dir.path())
             .env("PATH", "/usr/bin:/bin")
+            .env("TELSON_GATEWAY_PORT", "0")
             .envs(self.env.borrow().iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(File::create(&out).unwrap())

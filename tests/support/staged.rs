@@ -21,7 +21,7 @@ impl Service {
             .arg(stage.state_dir())
             .arg("--config")
             .arg(stage.config())
-            .args(["run", "--log-level", "warn"])
+            .args(["run", "--port", "0", "--log-level", "warn"])
             .envs(env.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(dir.join("stderr")).unwrap());

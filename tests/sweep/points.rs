@@ -11,7 +11,7 @@ use crate::kit::Home;
 fn run_armed(wish: &str) -> (ExitStatus, String) {
     let home = Home::new();
     let output = Command::new(env!("CARGO_BIN_EXE_telson"))
-        .args(["run", "--state-dir"])
+        .args(["run", "--port", "0", "--state-dir"])
         .arg(home.state_dir())
         .env("TELSON_CRASH_AT", wish)
         .stdin(Stdio::null())

@@ -1,0 +1,67 @@
+//! `hello-ok`: what a client is told when it is let in.
+
+use serde_json::{Value, json};
+
+use super::handshake::{Grant, PROTOCOL};
+use super::settings::Policy;
+use crate::engine::Engine;
+use crate::host::Host;
+use crate::methods::methods;
+
+/// The events that may come.
+const EVENTS: &[&str] = &[
+    "connect.challenge",
+    "agent",
+    "chat",
+    "health",
+    "presence",
+    "session.message",
+    "sessions.changed",
+    "shutdown",
+    "tick",
+];
+
+/// The payload.
+pub(super) fn hello(
+    engine: &Engine,
+    host: &Host,
+    policy: &Policy,
+    grant: &Grant,
+    connection: &str,
+) -> Value {
+    let scopes: Vec<&str> = grant.scopes.iter().map(|scope| scope.name()).collect();
+    let default_agent =
+        host.config.as_ref().and_then(|config| config.default_agent()).unwrap_or("main".into());
+    let main_key = host.config.as_ref().map_or("main", |config| &config.session.main_key);
+    json!({
+        "type": "hello-ok",
+        "protocol": PROTOCOL,
+        "server": {"version": env!("CARGO_PKG_VERSION"), "connId": connection},
+        "features": {
+            "methods": methods().map(|method| method.name).collect::<Vec<_>>(),
+            "events": EVENTS,
+        },
+        "snapshot": {
+            "presence": [],
+            "health": {},
+            "stateVersion": {"presence": 0, "health": 0},
+            "uptimeMs": u64::try_from(engine.uptime().as_millis()).unwrap_or(u64::MAX),
+            "sessionDefaults": {
+                "defaultAgentId": default_agent,
+                "mainKey": main_key,
+                "mainSessionKey": format!("agent:{default_agent}:{main_key}"),
+                "scope": "per-sender",
+            },
+        },
+        "auth": {"method": grant.method, "role": grant.role, "scopes": scopes},
+        "policy": {
+            "maxPayload": policy.payload_max,
+            "maxBufferedBytes": policy.buffered_max,
+            "tickIntervalMs": u64::try_from(policy.tick.as_millis()).unwrap_or(u64::MAX),
+            "attachments": {
+                "maxBytes": policy.attachment_max.0,
+                "maxImageBytes": policy.attachment_max.1,
+            },
+        },
+    })
+}
