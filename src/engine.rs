@@ -154,6 +154,11 @@ impl Engine {
         self.0.started.elapsed()
     }
 
+    /// Its memory, for what the service around it keeps there.
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
     /// The wall-clock time the engine goes by.
     pub fn clock(&self) -> Clock {
         self.0.clock

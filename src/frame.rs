@@ -103,6 +103,11 @@ impl ErrorBody {
         Self::new("INTERNAL", message.to_string())
     }
 
+    /// The caller may not do this, whatever its rights are.
+    pub(crate) fn forbidden(message: impl Into<String>) -> Self {
+        Self::new("FORBIDDEN", message)
+    }
+
     /// The caller lacks a right.
     pub(crate) fn missing_scope(scope: &str) -> Self {
         let details = json!({

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::gateway::Hub;
+use crate::gateway::{Devices, Hub};
 
 /// See the module. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +21,8 @@ pub struct Facts {
     pub config: Option<crate::config::Config>,
     /// What is told to everybody who is connected.
     pub hub: Hub,
+    /// The devices that may connect.
+    pub devices: Devices,
 }
 
 impl Host {

@@ -100,6 +100,19 @@ const PURE_FILES: &[&str] = &[
     "actors/src/provider/openai/wire.rs",
     "actors/src/provider/anthropic/wire.rs",
     "src/frame.rs",
+    "src/gateway/crowd.rs",
+    "src/gateway/device.rs",
+    "src/gateway/device_proof.rs",
+    "src/gateway/handshake.rs",
+    "src/gateway/limiter.rs",
+    "src/gateway/network.rs",
+    "src/gateway/pairing.rs",
+    "src/gateway/refusal.rs",
+    "src/gateway/strength.rs",
+    "src/gateway/visitor.rs",
+    "src/gateway/wire.rs",
+    "src/methods/rights.rs",
+    "src/methods/role.rs",
     "src/selftest/plan.rs",
     "src/selftest/report.rs",
 ];
@@ -253,7 +266,7 @@ fn knowledge_stays_in_its_room() {
     let mut found = offences("std::env::", &["src/"]);
     found.extend(offences("sled::", &["actors/src/store/"]));
     found.extend(offences("rusqlite::", &["actors/src/channel/imessage/", "src/demo/"]));
-    found.extend(offences("TcpListener", &[]));
+    found.extend(offences("TcpListener", &["src/gateway/"]));
     found.extend(offences("UnixListener", &["src/control/"]));
     found.extend(offences("flush_async", &[]));
     assert!(found.is_empty(), "{found:#?}");

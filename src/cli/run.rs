@@ -22,7 +22,7 @@ use crate::assembly::assemble;
 use crate::config::{self, Loaded};
 use crate::control::{ControlSpec, Standby, socket_path};
 use crate::engine::{Builder, Engine, StartError};
-use crate::gateway;
+use crate::gateway::{self, GatewaySpec};
 use crate::host::{Facts, Host};
 
 /// Time for the actors to stop once everything is finished.
@@ -45,12 +45,13 @@ pub(super) async fn run(
     crypto()?;
     let mut signals = Signals::new()?;
     let state_dir = place.state_dir()?;
-    let (mut builder, notes) = prepare(&state_dir, &config_path, &loaded, args, &env)?;
+    let (mut builder, notes, gateway) = prepare(&state_dir, &config_path, &loaded, args, &env)?;
     let mut patience = Patience::default();
     loop {
         let full = match builder.clone().start().await {
             Ok(engine) => {
                 if patience.is_first() {
+                    let notes = [&notes[..1], &doors(&gateway), &notes[1..]].concat();
                     tell(output, &config_path, &loaded, &notes);
                 } else {
                     tracing::info!("the store is open again: going on");
@@ -134,7 +135,7 @@ fn prepare(
     loaded: &Loaded,
     args: &RunArgs,
     env: &config::Lookup<'_>,
-) -> Result<(Builder, Vec<String>), Failure> {
+) -> Result<(Builder, Vec<String>, GatewaySpec), Failure> {
     let assembly = assemble(&loaded.config, env).map_err(Failure::config)?;
     for warning in loaded.warnings.iter().chain(&assembly.warnings) {
         tracing::warn!("{warning}");
@@ -151,19 +152,43 @@ fn prepare(
         let path = control.path.display();
         Failure::config(format!("{path} is too long for a socket; choose a shorter --state-dir"))
     })?;
-    let token = env("TELSON_GATEWAY_TOKEN").or_else(|| env("OPENCLAW_GATEWAY_TOKEN"));
-    let port = args.port.unwrap_or(gateway::PORT);
-    let gateway = gateway::open(state_dir, port, token, host).map_err(Failure::config)?;
+    let either = |name: &str| {
+        let names = ["TELSON", "OPENCLAW"].map(|ours| format!("{ours}_GATEWAY_{name}"));
+        names.iter().find_map(|name| env(name).filter(|value| !value.is_empty()))
+    };
+    let port = match (args.port, either("PORT")) {
+        (Some(port), _) => Some(port),
+        (None, Some(port)) => {
+            let wrong = |_| Failure::config(format!("OPENCLAW_GATEWAY_PORT: {port:?} is no port"));
+            Some(port.trim().parse().map_err(wrong)?)
+        }
+        (None, None) => None,
+    };
+    let wanted = gateway::Wanted {
+        config: loaded.config.gateway.clone(),
+        port,
+        from_env: [either("TOKEN"), either("PASSWORD")],
+        state_dir: state_dir.to_owned(),
+    };
+    let gateway = gateway::plan(wanted, host).map_err(Failure::config)?;
     let mut notes = vec![format!("state directory {}", state_dir.display())];
-    if let Ok(address) = gateway.listener.local_addr() {
-        notes.push(format!("gateway on ws://{address}"));
-    }
     notes.extend(assembly.notes);
     let workspaces = crate::workspace::workspaces(&loaded.config, state_dir, env);
     let prompt = crate::workspace::source(workspaces);
     let builder = assembly.builder.context(|context| context.prompt = Some(prompt));
     let builder = builder.web_chat().state_dir(state_dir).accept_loss(args.accept_loss);
-    Ok((super::crash::arm(builder, env)?.control(control).gateway(gateway), notes))
+    let builder = super::crash::arm(builder, env)?.control(control).gateway(gateway.clone());
+    Ok((builder, notes, gateway))
+}
+
+/// Where the gateway is reached.
+fn doors(gateway: &GatewaySpec) -> Vec<String> {
+    let mut notes: Vec<String> =
+        gateway.addresses().iter().map(|address| format!("gateway on ws://{address}")).collect();
+    if let Some(port) = gateway.tailscale_port() {
+        notes.push(format!("for Tailscale: `tailscale serve --bg {port}`"));
+    }
+    notes
 }
 
 /// What a person has to change first has a code of its own: a supervisor must not try again.
@@ -174,7 +199,8 @@ fn refused(error: StartError) -> Failure {
             | StoreError::Newer { .. }
             | StoreError::Damaged { .. }
             | StoreError::NotWritable { .. },
-        ) => Failure::config(error.to_string()),
+        )
+        | StartError::Gateway(_) => Failure::config(error.to_string()),
         error => Failure::failed(format!("cannot start: {error}")),
     }
 }

@@ -25,8 +25,33 @@ const GROUPS: &[Group] = &[
     Group {
         objects: &[&[]],
         keys: "acp approvals audio browser canvasHost cli cloudWorkers commands cron desktop \
-               diagnostics discovery gateway media memory nodeHost plugins \
+               diagnostics discovery media memory nodeHost plugins \
                security skills talk tts ui update vault web wizard",
+    },
+    Group {
+        objects: &[&["gateway"]],
+        keys: "allowRealIpFallback channelHealthCheckMinutes channelMaxRestartsPerHour \
+               channelStaleEventThresholdMinutes handshakeTimeoutMs nodes push reload remote \
+               terminal tls tools webchat",
+    },
+    Group { objects: &[&["gateway", "auth"]], keys: "identityScopes" },
+    Group {
+        objects: &[&["gateway", "tailscale"]],
+        keys: "preserveFunnel resetOnExit serviceName",
+    },
+    Group {
+        objects: &[&["gateway", "controlUi"]],
+        keys: "allowExternalEmbedUrls allowInsecureAuth basePath chatMessageMaxWidth \
+               dangerouslyAllowHostHeaderOriginFallback dangerouslyDisableDeviceAuth \
+               embedSandbox root toolTitles",
+    },
+    Group { objects: &[&["gateway", "http"]], keys: "securityHeaders" },
+    Group {
+        objects: &[
+            &["gateway", "http", "endpoints", "chatCompletions"],
+            &["gateway", "http", "endpoints", "responses"],
+        ],
+        keys: "files images maxBodyBytes maxImageParts maxTotalImageBytes maxUrlParts",
     },
     Group { objects: &[&["env"]], keys: "shellEnv" },
     Group { objects: &[&["secrets"]], keys: "defaults resolution" },
@@ -239,7 +264,7 @@ mod tests {
     #[test]
     fn known_keys_are_taken_out_at_every_place_they_may_appear() {
         let (paths, rest) = stripped(
-            "{gateway: {port: 1}, channels: {telegram: {}, imessage: {enabled: true, dms: {},
+            "{gateway: {reload: 1}, channels: {telegram: {}, imessage: {enabled: true, dms: {},
               accounts: {a: {dms: {}, groups: {'*': {tools: {}, requireMention: true}}}}}},
               agents: {list: [{id: 'a', sandbox: {}}]}}",
         );
@@ -251,17 +276,17 @@ mod tests {
                 "channels.imessage.accounts.a.groups[\"*\"].tools",
                 "channels.imessage.dms",
                 "channels.telegram",
-                "gateway",
+                "gateway.reload",
             ]
         );
-        let expected = "{channels: {imessage: {enabled: true,
+        let expected = "{gateway: {}, channels: {imessage: {enabled: true,
               accounts: {a: {groups: {'*': {requireMention: true}}}}}}, agents: {list: [{id: 'a'}]}}";
         assert_eq!(rest, json5::from_str(expected).unwrap());
     }
 
     #[test]
     fn a_known_key_in_the_wrong_place_stays() {
-        let (paths, _) = stripped("{session: {gateway: {}}, channels: {imessage: {hooks: {}}}}");
+        let (paths, _) = stripped("{session: {cron: {}}, channels: {imessage: {hooks: {}}}}");
         assert!(paths.is_empty(), "{paths:?}");
     }
 

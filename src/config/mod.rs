@@ -20,6 +20,7 @@ mod env;
 mod error;
 mod fault;
 mod finding;
+mod gateway;
 mod hooks;
 mod imessage;
 mod include;
@@ -61,6 +62,10 @@ pub use channels::{ChannelDefaults, Channels, DmPolicy, GroupPolicy};
 pub use context::{Compaction, IdentifierPolicy};
 pub use env::Lookup;
 pub use error::{ConfigError, Problem};
+pub use gateway::{
+    ControlUi, Endpoint, Endpoints, Gateway, GatewayAuth, GatewayAuthMode, GatewayBind,
+    GatewayHttp, GatewayMode, GatewayTailscale, RateLimit, TailscaleMode, TrustedProxy,
+};
 pub use hooks::{HookCommand, Hooks};
 pub use imessage::{
     ChunkMode, Imessage, ImessageAccount, ImessageGroup, ImessageService, UnsettledSends,

@@ -12,6 +12,7 @@ use super::bindings::{Binding, BindingKind, Broadcast};
 use super::channels::Channels;
 use super::env::{Lookup, Missing};
 use super::finding::Finding;
+use super::gateway::Gateway;
 use super::hooks::Hooks;
 use super::imessage::{Imessage, ImessageAccount};
 use super::logging::Logging;
@@ -67,6 +68,8 @@ pub struct Config {
     pub usage: Usage,
     /// How to log.
     pub logging: Logging,
+    /// The port of clients, apps and pages.
+    pub gateway: Gateway,
 }
 
 impl Config {
@@ -186,6 +189,12 @@ impl Config {
             let headers = server.headers.iter_mut().map(|(name, value)| ("headers", name, value));
             for (key, name, value) in env.chain(headers) {
                 secrets.push((path.key(key).key(name), value));
+            }
+        }
+        let auth = &mut self.gateway.auth;
+        for (name, secret) in [("token", &mut auth.token), ("password", &mut auth.password)] {
+            if let Some(secret) = secret {
+                secrets.push((Path::of(&["gateway", "auth", name]), secret));
             }
         }
         for (id, profile) in &mut self.auth.profiles {

@@ -3,6 +3,7 @@
 mod access;
 mod agents;
 mod auth;
+mod gateway;
 mod hooks;
 mod mcp;
 mod models;
@@ -43,6 +44,7 @@ pub(super) fn check(config: &Config) -> Checked {
     mcp::check(config, &mut checked);
     tools::check(config, &mut checked);
     hooks::check(config, &mut checked);
+    gateway::check(config, &mut checked);
     check_limits(config, &mut checked);
     checked
 }

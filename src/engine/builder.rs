@@ -56,6 +56,9 @@ pub enum StartError {
         /// The provider.
         provider: String,
     },
+    /// The gateway's port or token can't be had.
+    #[error("{0}")]
+    Gateway(String),
     /// An actor did not start.
     #[error("{0}")]
     Tree(String),
@@ -466,6 +469,10 @@ impl Builder {
         self.check_providers()?;
         self.catalog.providers = self.providers.iter().map(|it| it.name.clone()).collect();
         let store = self.open_store().await?;
+        // Only now: who holds the state directory's lock has the port and the token file, too.
+        if let Some(gateway) = &self.gateway {
+            gateway.open().await.map_err(StartError::Gateway)?;
+        }
         let registry = Registry::new();
         let catalogs = self.add_catalogs(&registry);
         let wiring = Wiring {

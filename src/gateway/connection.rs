@@ -13,19 +13,23 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as WireError, Message};
 
+use super::admission::{Admitted, Hearing};
+use super::devices::{Connected, Cut};
+use super::door::Place;
 use super::gate::Gate;
-use super::handshake::{Grant, Refusal, judge};
 use super::hello::hello;
 use super::link::{ConnectionLink, LinkMessage};
 use super::outgoing::{Outgoing, answer, challenge};
+use super::refusal::Refusal;
 use super::settings::Settings;
-use super::wire::{self, BadFrame, ClientRequest, Connect};
+use super::visitor::Visitor;
+use super::wire::{self, BadFrame, ClientRequest};
 use crate::engine::LateEngine;
 use crate::frame::ErrorBody;
 use crate::host::Host;
@@ -33,6 +37,8 @@ use crate::methods::{self, Call, Caller};
 
 /// Bytes a connection keeps for reading and for writing before it needs more.
 const BUFFER_BYTES: usize = 4 * 1024;
+/// The code a connection is closed with whose device may be here no more.
+const CUT: u16 = 4001;
 /// When a client may ask again while the service starts.
 const STARTING_RETRY_MS: u64 = 500;
 
@@ -46,8 +52,18 @@ pub(super) struct Served {
     pub(super) host: Host,
 }
 
+/// Who has arrived, and the place it has.
+pub(super) struct Arrival {
+    pub(super) visitor: Visitor,
+    pub(super) place: Arc<Place>,
+}
+
 /// Serves a client until either side ends it.
-pub(super) async fn serve(upgrade: hyper::upgrade::OnUpgrade, served: Served) {
+pub(super) async fn serve(
+    upgrade: hyper::upgrade::OnUpgrade,
+    Arrival { visitor, place }: Arrival,
+    served: Served,
+) {
     let Ok(upgraded) = upgrade.await else { return };
     let policy = &served.settings.policy;
     let is_open = Arc::new(AtomicBool::new(false));
@@ -60,11 +76,58 @@ pub(super) async fn serve(upgrade: hyper::upgrade::OnUpgrade, served: Served) {
         .max_frame_size(Some(policy.payload_max));
     let socket = WebSocketStream::from_raw_socket(gate, Role::Server, Some(config)).await;
     let mut client = Client { socket, write_max: policy.write_max };
-    let letting_in = tokio::time::timeout(policy.handshake_max, let_in(&mut client, &served));
-    let Ok(Some(grant)) = letting_in.await else { return };
+    // Before it is judged, so that nothing is missed that ends it.
+    let cuts = served.host.devices.cuts();
+    let letting_in = let_in(&mut client, &served, &visitor);
+    let let_in = tokio::select! {
+        let_in = tokio::time::timeout(policy.handshake_max, letting_in) => let_in,
+        () = place.pushed_out() => return,
+    };
+    let Ok(Some(LetIn { admitted, connection })) = let_in else { return };
     is_open.store(true, Ordering::Relaxed);
-    let caller = Caller { name: grant.connection, scopes: grant.grant.scopes };
-    talk(client, served, caller).await;
+    place.spoke();
+    let grant = admitted.grant;
+    let device = grant.device.as_deref();
+    let leash = Leash {
+        cuts,
+        connected: device.map(|device| served.host.devices.connected(device)),
+    };
+    let caller = Caller {
+        name: connection,
+        role: grant.role,
+        scopes: grant.scopes,
+        device: grant.device,
+    };
+    talk(client, served, caller, leash).await;
+    drop(place);
+}
+
+/// What ends the connection of a device from outside.
+struct Leash {
+    cuts: broadcast::Receiver<Cut>,
+    connected: Option<Connected>,
+}
+
+impl Leash {
+    /// Returns with the reason when this device has to go.
+    async fn cut(&mut self, caller: &Caller) -> &'static str {
+        if self.connected.is_none() {
+            return std::future::pending().await;
+        }
+        loop {
+            match self.cuts.recv().await {
+                Ok(cut) => {
+                    let is_role = cut.role.is_none_or(|role| role == caller.role);
+                    if is_role && caller.device.as_deref() == Some(&cut.device) {
+                        return cut.why;
+                    }
+                }
+                // It may have been meant.
+                Err(RecvError::Lagged(_)) => return "connect again",
+                Err(RecvError::Closed) => return std::future::pending().await,
+            }
+        }
+    }
 }
 
 struct Client {
@@ -109,15 +172,16 @@ async fn hear(socket: &mut Socket) -> Option<String> {
 }
 
 struct LetIn {
-    grant: Grant,
+    admitted: Admitted,
     connection: String,
 }
 
 /// Challenge, `connect`, answer.
-async fn let_in(client: &mut Client, served: &Served) -> Option<LetIn> {
+async fn let_in(client: &mut Client, served: &Served, visitor: &Visitor) -> Option<LetIn> {
     let (nonce, connection) = (random_id()?, random_id()?);
-    let now = served.engine.get()?.clock().now();
-    client.say(challenge(&nonce, now.0)).await?;
+    let engine = served.engine.get()?;
+    let ts = engine.clock().now().0;
+    client.say(challenge(&nonce, ts)).await?;
     let text = client.hear().await?;
     let request = match wire::read(&text) {
         Ok(request) => request,
@@ -132,15 +196,24 @@ async fn let_in(client: &mut Client, served: &Served) -> Option<LetIn> {
         }
     };
     let id = Value::from(request.id.clone());
-    match judged(&request, served) {
-        Ok(grant) => {
-            let engine = served.engine.get()?;
+    let hearing = Hearing {
+        settings: &served.settings,
+        host: &served.host,
+        engine: &engine,
+        visitor,
+        nonce: &nonce,
+        ts,
+    };
+    match heard(&request, &hearing).await {
+        Ok(admitted) => {
             let policy = &served.settings.policy;
-            let hello = hello(&engine, &served.host, policy, &grant, &connection);
+            let hello = hello(&engine, &served.host, policy, &admitted, &connection);
             client.say(answer(&id, Ok(hello))).await?;
-            Some(LetIn { grant, connection })
+            Some(LetIn { admitted, connection })
         }
         Err(refusal) => {
+            let (address, why) = (visitor.address, &refusal.error.message);
+            tracing::info!(%address, %why, "a client is not let in");
             client.say(answer(&id, Err(refusal.error.clone()))).await?;
             client.close(refusal.close, &refusal.error.message).await;
             None
@@ -148,18 +221,16 @@ async fn let_in(client: &mut Client, served: &Served) -> Option<LetIn> {
     }
 }
 
-fn judged(request: &ClientRequest, served: &Served) -> Result<Grant, Refusal> {
-    let refuse = |message: String| Refusal { error: ErrorBody::invalid(message), close: 1008 };
+async fn heard(request: &ClientRequest, hearing: &Hearing<'_>) -> Result<Admitted, Refusal> {
     if request.method != "connect" {
-        return Err(refuse("invalid handshake: first request must be connect".into()));
+        return Err(Refusal::plain("invalid handshake: first request must be connect"));
     }
-    let connect: Connect = serde_json::from_value(request.params.clone())
-        .map_err(|error| refuse(format!("invalid connect params: {error}")))?;
-    judge(&connect, &served.settings.token)
+    let connect = wire::read_connect(&request.params).map_err(Refusal::plain)?;
+    hearing.admit(&connect).await
 }
 
 /// Everything after the handshake.
-async fn talk(mut client: Client, served: Served, caller: Caller) {
+async fn talk(mut client: Client, served: Served, caller: Caller, mut leash: Leash) {
     let mut events = served.host.hub.subscribe();
     let mut outgoing = Outgoing::default();
     let (link, mut links) = mpsc::unbounded_channel();
@@ -181,6 +252,7 @@ async fn talk(mut client: Client, served: Served, caller: Caller) {
                 }
             },
             Some((id, result)) = calls.next() => client.say(answer(&id, result)).await,
+            why = leash.cut(&caller) => return client.close(CUT, why).await,
             event = events.recv() => match event {
                 Ok(event) => {
                     let said = match outgoing.event(&event, &caller) {

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::handshake::{Grant, PROTOCOL};
+use super::admission::Admitted;
+use super::handshake::PROTOCOL;
 use super::settings::Policy;
 use crate::engine::Engine;
 use crate::host::Host;
@@ -13,6 +14,8 @@ const EVENTS: &[&str] = &[
     "connect.challenge",
     "agent",
     "chat",
+    "device.pair.requested",
+    "device.pair.resolved",
     "health",
     "presence",
     "session.message",
@@ -26,10 +29,16 @@ pub(super) fn hello(
     engine: &Engine,
     host: &Host,
     policy: &Policy,
-    grant: &Grant,
+    admitted: &Admitted,
     connection: &str,
 ) -> Value {
+    let grant = &admitted.grant;
     let scopes: Vec<&str> = grant.scopes.iter().map(|scope| scope.name()).collect();
+    let mut auth = json!({"role": grant.role.name(), "scopes": scopes});
+    if let Some((token, issued_at)) = &admitted.issued {
+        auth["deviceToken"] = json!(token);
+        auth["issuedAtMs"] = json!(issued_at);
+    }
     let default_agent =
         host.config.as_ref().and_then(|config| config.default_agent()).unwrap_or("main".into());
     let main_key = host.config.as_ref().map_or("main", |config| &config.session.main_key);
@@ -53,7 +62,7 @@ pub(super) fn hello(
                 "scope": "per-sender",
             },
         },
-        "auth": {"method": grant.method, "role": grant.role, "scopes": scopes},
+        "auth": auth,
         "policy": {
             "maxPayload": policy.payload_max,
             "maxBufferedBytes": policy.buffered_max,

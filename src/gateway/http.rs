@@ -1,9 +1,9 @@
 //! HTTP on the gateway's port, and the way from there to WebSocket.
 
-use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -11,8 +11,10 @@ use axum::routing::get;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::connection::Served;
+use super::connection::{Arrival, Served};
+use super::door::Place;
 use super::listener::Opener;
+use super::visitor::Visitor;
 
 /// What the routes work with.
 #[derive(Clone)]
@@ -47,12 +49,14 @@ async fn ready(State(routes): State<Routes>) -> Response {
 /// A WebSocket for those who ask for one.
 async fn root(
     State(routes): State<Routes>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Extension(visitor): Extension<Visitor>,
+    Extension(place): Extension<Arc<Place>>,
     mut request: Request,
 ) -> Response {
     match accept_key(request.headers()) {
         Some(accept) => {
-            routes.opener.open(hyper::upgrade::on(&mut request), peer);
+            let arrival = Arrival { visitor, place };
+            routes.opener.open(hyper::upgrade::on(&mut request), arrival);
             let headers = [
                 (CONNECTION, "Upgrade".to_owned()),
                 (UPGRADE, "websocket".to_owned()),

@@ -1,40 +1,39 @@
 //! The gateway's actor: owns the port, and every connection as a supervised task.
 //!
-//! Its HTTP task and the connections' ends report to it. Restart: serves the same bound port again;
-//! clients reconnect by themselves. Invariant: L1 (connections are bounded).
+//! Its HTTP tasks and the connections' ends report to it. An HTTP task that ends is started again;
+//! connections live on. Restart: serves the same bound ports again; clients reconnect by themselves.
+//! Invariant: L1 (connections are bounded).
 
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hyper::upgrade::OnUpgrade;
-use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use serde_json::json;
 use telson_supervision::{ChildSpec, Shutdown, task};
 
-use super::connection::{Served, serve};
+use super::connection::{Arrival, Served, serve};
+use super::door::Door;
 use super::http::{Routes, router};
 use super::hub::Hub;
-use super::settings::Settings;
+use super::open::{Opened, Wanted};
+use super::server::{self, Front};
 use crate::engine::LateEngine;
 use crate::host::Host;
 
 /// Its name in the tree.
 pub(crate) const GATEWAY: &str = "gateway";
-/// Connections at once.
-const CONNECTIONS_MAX: usize = 16 * 1024;
+/// Pause before an HTTP task that has ended is started again.
+const HTTP_REST: Duration = Duration::from_millis(200);
 /// Time for clients to hear that the service ends.
 const FAREWELL: Duration = Duration::from_millis(100);
 
-/// The gateway, to be added to an engine.
+/// The gateway, to be added to an engine. Cheap to clone; clones share the ports.
 #[derive(Clone)]
 pub struct GatewaySpec {
-    /// The port, bound.
-    pub listener: Arc<TcpListener>,
-    /// How it behaves.
-    pub settings: Arc<Settings>,
-    /// What the service around the engine knows.
-    pub host: Host,
+    pub(super) wanted: Arc<Wanted>,
+    pub(super) host: Host,
+    pub(super) opened: Arc<OnceLock<Opened>>,
 }
 
 impl GatewaySpec {
@@ -49,27 +48,62 @@ impl GatewaySpec {
 struct Gateway;
 
 enum GatewayMessage {
-    /// A client wants to speak WebSocket (from the HTTP task).
-    Open(OnUpgrade, SocketAddr),
+    /// A client wants to speak WebSocket (from an HTTP task).
+    Open(OnUpgrade, Arrival),
+    /// Time to serve a port, by its index (from itself).
+    Serve(usize),
     /// Time for a sign of life (from itself).
     Tick,
 }
 
-/// How the HTTP task hands clients over.
+/// How the HTTP tasks hand clients over.
 #[derive(Clone)]
 pub(super) struct Opener(ActorRef<GatewayMessage>);
 
 impl Opener {
-    pub(super) fn open(&self, upgrade: OnUpgrade, peer: SocketAddr) {
+    pub(super) fn open(&self, upgrade: OnUpgrade, arrival: Arrival) {
         // A gateway that is gone closes the connection by dropping it.
-        drop(self.0.send_message(GatewayMessage::Open(upgrade, peer)));
+        drop(self.0.send_message(GatewayMessage::Open(upgrade, arrival)));
     }
 }
 
 struct State {
     served: Served,
     hub: Hub,
-    connections: usize,
+    front: Front,
+    opened: Arc<OnceLock<Opened>>,
+    /// The HTTP tasks by the index of their port.
+    serving: Vec<Option<ActorId>>,
+}
+
+impl State {
+    /// Serves a port.
+    async fn serve(
+        &mut self,
+        myself: &ActorRef<GatewayMessage>,
+        index: usize,
+    ) -> Result<(), ActorProcessingErr> {
+        let ports = self.opened.get().map(|opened| &opened.listeners);
+        let Some((listener, via)) = ports.and_then(|ports| ports.get(index)) else {
+            return Ok(());
+        };
+        let listener = listener.try_clone()?;
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let work = server::serve(listener, *via, self.front.clone());
+        let task = task::spawn(myself.get_cell(), work).await?;
+        if let Some(serving) = self.serving.get_mut(index) {
+            *serving = Some(task.get_id());
+        }
+        Ok(())
+    }
+
+    /// A task has ended; the index of its port, if it served one.
+    fn ended(&mut self, task: ActorId) -> Option<usize> {
+        let index = self.serving.iter().position(|serving| *serving == Some(task))?;
+        self.serving[index] = None;
+        Some(index)
+    }
 }
 
 impl Actor for Gateway {
@@ -82,23 +116,21 @@ impl Actor for Gateway {
         myself: ActorRef<GatewayMessage>,
         (spec, engine): Self::Arguments,
     ) -> Result<State, ActorProcessingErr> {
+        let opened = spec.opened.get().ok_or("the gateway's ports are not open")?;
         let hub = spec.host.hub.clone();
-        let tick = spec.settings.policy.tick;
-        let served = Served { settings: spec.settings, engine, host: spec.host };
-        let listener = spec.listener.try_clone()?;
-        listener.set_nonblocking(true)?;
-        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let settings = opened.settings.clone();
+        let served = Served { settings: settings.clone(), engine, host: spec.host.clone() };
         let routes = Routes { served: served.clone(), opener: Opener(myself.clone()) };
-        let app = router(routes).into_make_service_with_connect_info::<SocketAddr>();
-        let work = async move {
-            if let Err(error) = axum::serve(listener, app).await {
-                tracing::error!(%error, "the gateway's port failed");
-            }
-        };
-        task::spawn(myself.get_cell(), work).await?;
-        myself.send_interval(tick, || GatewayMessage::Tick);
-        // The HTTP task is none of the connections.
-        Ok(State { served, hub, connections: 0 })
+        let door = Door::new(settings.policy.room);
+        let front = Front { app: router(routes), settings: settings.clone(), door };
+        let serving = vec![None; opened.listeners.len()];
+        let opened = spec.opened.clone();
+        let mut state = State { served, hub, front, opened, serving };
+        for index in 0..state.serving.len() {
+            state.serve(&myself, index).await?;
+        }
+        myself.send_interval(settings.policy.tick, || GatewayMessage::Tick);
+        Ok(state)
     }
 
     async fn handle(
@@ -108,14 +140,12 @@ impl Actor for Gateway {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            GatewayMessage::Open(upgrade, peer) if state.connections < CONNECTIONS_MAX => {
-                tracing::debug!(%peer, "a client connects");
-                state.connections += 1;
-                task::spawn(myself.get_cell(), serve(upgrade, state.served.clone())).await?;
+            GatewayMessage::Open(upgrade, arrival) => {
+                tracing::debug!(address = %arrival.visitor.address, "a client connects");
+                let work = serve(upgrade, arrival, state.served.clone());
+                task::spawn(myself.get_cell(), work).await?;
             }
-            GatewayMessage::Open(_, peer) => {
-                tracing::warn!(%peer, limit = CONNECTIONS_MAX, "too many connections");
-            }
+            GatewayMessage::Serve(index) => state.serve(&myself, index).await?,
             GatewayMessage::Tick => {
                 if let Some(engine) = state.served.engine.get() {
                     let now = engine.clock().now().0;
@@ -128,12 +158,21 @@ impl Actor for Gateway {
 
     async fn handle_supervisor_evt(
         &self,
-        _: ActorRef<GatewayMessage>,
+        myself: ActorRef<GatewayMessage>,
         event: SupervisionEvent,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        if !matches!(event, SupervisionEvent::ActorStarted(_)) {
-            state.connections = state.connections.saturating_sub(1);
+        let task = match event {
+            SupervisionEvent::ActorTerminated(task, ..) => task.get_id(),
+            SupervisionEvent::ActorFailed(task, error) => {
+                tracing::error!(%error, "a task of the gateway failed");
+                task.get_id()
+            }
+            _ => return Ok(()),
+        };
+        if let Some(index) = state.ended(task) {
+            tracing::error!("the gateway's port is served no more; serving it again");
+            myself.send_after(HTTP_REST, move || GatewayMessage::Serve(index));
         }
         Ok(())
     }
@@ -143,7 +182,7 @@ impl Actor for Gateway {
         _: ActorRef<GatewayMessage>,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        if state.connections > 0 {
+        if state.front.door.total() > 0 {
             state.hub.tell("shutdown", None, json!({"reason": "gateway stopping"}));
             tokio::time::sleep(FAREWELL).await;
         }

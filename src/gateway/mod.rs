@@ -4,21 +4,46 @@
 //! [`handshake`] decide, [`connection`] is the shell of one client, [`listener`] the actor that owns
 //! them all. What happens is told through the [`Hub`].
 
+mod admission;
 mod connection;
+mod crowd;
+mod device;
+pub mod device_proof;
+mod devices;
+mod door;
 mod gate;
 pub mod handshake;
 mod hello;
 mod http;
 mod hub;
+mod identity;
+mod limiter;
 mod link;
 mod listener;
+mod network;
 mod open;
 mod outgoing;
+pub(crate) mod pairing;
+mod refusal;
+mod server;
 mod settings;
+mod strength;
+mod visitor;
 pub mod wire;
 
+pub use device::{DeviceRecord, DeviceRequest, Portrait, TokenRecord};
+pub use devices::{Cut, Devices};
+pub(crate) use devices::{new_secret, shown_request};
+pub(crate) use handshake::{SetupGrant, Wish};
 pub use hub::{Hub, HubEvent};
+pub use identity::Whois;
 pub(crate) use listener::GATEWAY;
 pub use listener::GatewaySpec;
-pub use open::{PORT, TOKEN_FILE, open};
+pub(crate) use network::Cidr;
+pub use open::{PORT, TOKEN_FILE, Wanted, plan};
+pub(crate) use pairing::{may_change, may_give};
+pub use refusal::Refusal;
 pub use settings::{Policy, Settings};
+pub(crate) use strength::weakness;
+pub(crate) use visitor::is_origin;
+pub use visitor::{Page, Visitor};

@@ -1,15 +1,25 @@
-//! The port and the secret a service starts its gateway with.
+//! The ports and the secret a service starts its gateway with.
+//!
+//! What can be known from the config is checked at once. The rest happens when the engine starts
+//! and holds the lock of its state directory: two services never fight for a port or a token file.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use super::devices::Place;
+use super::identity::{ProxyRules, TailscaleCommand, Whois};
+use super::limiter::{Limiter, Patience};
 use super::listener::GatewaySpec;
+use super::network::Cidr;
 use super::settings::{Policy, Settings};
+use super::strength::weakness;
+use super::visitor::{House, Via};
+use crate::config::{Gateway, GatewayAuthMode, GatewayBind, Secret, TailscaleMode};
 use crate::host::Host;
 
 /// The port where nobody says otherwise.
@@ -18,35 +28,233 @@ pub const PORT: u16 = 18789;
 pub const TOKEN_FILE: &str = "gateway-token";
 /// Tries to get a port that a service which just ended may still hold, and the pause between them.
 const TRIES: (u32, Duration) = (20, Duration::from_millis(500));
+/// What Tailscale itself answers on in every one of its networks; nothing is sent to it.
+const TAILSCALE_SERVICE: (Ipv4Addr, u16) = (Ipv4Addr::new(100, 100, 100, 100), 53);
+/// The network of the addresses that Tailscale gives.
+const TAILSCALE_NETWORK: &str = "100.64.0.0/10";
 
-/// Binds `port` (any free one for 0) on this machine alone. `token` is made and kept in the state
-/// directory if it is `None`.
+/// What a gateway is to be.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The section of the config.
+    pub config: Gateway,
+    /// The port, where somebody has said more than the config.
+    pub port: Option<u16>,
+    /// The token and the password of the environment, for a config without.
+    pub from_env: [Option<String>; 2],
+    /// Where a token is kept that is made here.
+    pub state_dir: PathBuf,
+}
+
+/// A gateway that is open.
+pub(crate) struct Opened {
+    pub(super) listeners: Vec<(TcpListener, Via)>,
+    pub(super) settings: Arc<Settings>,
+}
+
+/// Checks what can be known before the engine starts.
 ///
 /// # Errors
 /// A sentence that says what to do.
-pub fn open(
-    state_dir: &Path,
-    port: u16,
-    token: Option<String>,
-    host: Host,
-) -> Result<GatewaySpec, String> {
-    let token = match token {
-        Some(token) => token,
-        None => kept_token(state_dir)?,
-    };
-    let settings = Settings { token, policy: Policy::default() };
-    let listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
-    Ok(GatewaySpec { listener: Arc::new(listener), settings: Arc::new(settings), host })
+pub fn plan(wanted: Wanted, host: Host) -> Result<GatewaySpec, String> {
+    let mode = wanted.config.auth_mode();
+    let is_open = !wanted.config.is_loopback();
+    if is_open && mode == GatewayAuthMode::None {
+        return Err("gateway.auth.mode none is for gateway.bind loopback only".into());
+    }
+    if mode == GatewayAuthMode::Password && secret(&wanted, mode).is_none() {
+        return Err("gateway.auth.mode password needs gateway.auth.password, or \
+                    TELSON_GATEWAY_PASSWORD in the environment"
+            .into());
+    }
+    if let Some(why) = secret(&wanted, mode).as_deref().and_then(weakness) {
+        let text = format!("the gateway's secret is easily guessed: {why}");
+        if is_open {
+            return Err(format!("{text}; `openssl rand -hex 32` makes a good one"));
+        }
+        tracing::warn!("{text}");
+    }
+    if is_open {
+        tracing::warn!(
+            "the gateway listens beyond this machine and does not encrypt: put a proxy with TLS or \
+             a private network in front of it"
+        );
+    }
+    Ok(GatewaySpec { wanted: Arc::new(wanted), host, opened: Arc::new(OnceLock::new()) })
 }
 
-fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+/// The secret of the config, else that of the environment.
+fn secret(wanted: &Wanted, mode: GatewayAuthMode) -> Option<String> {
+    let [token, password] = &wanted.from_env;
+    let auth = &wanted.config.auth;
+    let (own, env) = match mode {
+        GatewayAuthMode::Token => (&auth.token, token),
+        GatewayAuthMode::Password => (&auth.password, password),
+        GatewayAuthMode::TrustedProxy | GatewayAuthMode::None => return None,
+    };
+    let own = own.as_ref().and_then(Secret::expose).map(str::to_owned);
+    own.or_else(|| env.clone()).filter(|secret| !secret.is_empty())
+}
+
+impl GatewaySpec {
+    /// Makes the token if there is none, and binds the ports, once. The caller holds the lock of the
+    /// state directory.
+    pub(crate) async fn open(&self) -> Result<(), String> {
+        if self.opened.get().is_some() {
+            return Ok(());
+        }
+        let wanted = self.wanted.clone();
+        let mode = wanted.config.auth_mode();
+        let secret = match secret(&wanted, mode) {
+            None if mode == GatewayAuthMode::Token => {
+                let made = tokio::task::spawn_blocking(move || kept_token(&wanted.state_dir));
+                Some(made.await.map_err(|error| error.to_string())??)
+            }
+            secret => secret,
+        };
+        let listeners = listen(&self.wanted).await?;
+        let settings = Arc::new(settings(&self.wanted.config, mode, secret)?);
+        if let Some((listener, _)) = listeners.first()
+            && let Ok(address) = listener.local_addr()
+        {
+            let auth = if mode == GatewayAuthMode::Password { "password" } else { "token" };
+            self.host.devices.set_place(Place { url: format!("ws://{address}"), auth });
+        }
+        // Opened once: an engine that is started anew goes on with the same ports.
+        drop(self.opened.set(Opened { listeners, settings }));
+        Ok(())
+    }
+
+    /// The addresses it listens on; none until an engine with it has started.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let listeners = self.opened.get().map(|opened| &opened.listeners);
+        let own = listeners.into_iter().flatten().filter(|(_, via)| *via == Via::Port);
+        own.filter_map(|(listener, _)| listener.local_addr().ok()).collect()
+    }
+
+    /// The port on this machine that is for Tailscale alone.
+    pub fn tailscale_port(&self) -> Option<u16> {
+        let listeners = &self.opened.get()?.listeners;
+        let (listener, _) = listeners.iter().find(|(_, via)| *via == Via::Tailscale)?;
+        listener.local_addr().ok().map(|address| address.port())
+    }
+}
+
+fn settings(
+    config: &Gateway,
+    mode: GatewayAuthMode,
+    secret: Option<String>,
+) -> Result<Settings, String> {
+    let limits = &config.auth.rate_limit;
+    let millis = |millis: u64| i64::try_from(millis).unwrap_or(i64::MAX);
+    let patience = Patience {
+        attempts_max: limits.max_attempts,
+        window_ms: millis(limits.window_ms),
+        lockout_ms: millis(limits.lockout_ms),
+    };
+    let proxies = config.trusted_proxies.iter().map(|proxy| Cidr::parse(proxy));
+    let own_name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let house = House {
+        proxies: proxies.collect::<Result<_, _>>()?,
+        origins: config.control_ui.allowed_origins.clone(),
+        names: if config.is_loopback() { Vec::new() } else { vec![format!("{own_name}.local"), own_name] },
+    };
+    let lower = |text: &String| text.trim().to_ascii_lowercase();
+    let proxy = config.auth.trusted_proxy.as_ref().map(|proxy| ProxyRules {
+        user_header: lower(&proxy.user_header),
+        required_headers: proxy.required_headers.iter().map(lower).collect(),
+        allow_users: proxy.allow_users.clone(),
+        allow_loopback: proxy.allow_loopback,
+    });
+    let is_serve = config.tailscale.mode == TailscaleMode::Serve;
+    let whois: Option<Arc<dyn Whois>> = (is_serve && config.auth.allow_tailscale.unwrap_or(true))
+        .then(|| Arc::new(TailscaleCommand) as _);
+    Ok(Settings {
+        mode,
+        secret,
+        house,
+        proxy: proxy.filter(|_| mode == GatewayAuthMode::TrustedProxy),
+        whois,
+        limiter: Arc::new(Mutex::new(Limiter::new(patience))),
+        exempt_loopback: limits.exempt_loopback,
+        policy: Policy { room: room(), ..Policy::default() },
+    })
+}
+
+/// As many connections as this process may have files for, with half of them left for everything
+/// else: a crowd at the door must not keep the store from its files.
+fn room() -> super::crowd::Room {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let mut room = Policy::default().room;
+    let wanted = 2 * room.total_max as u64;
+    let now = getrlimit(Resource::Nofile);
+    let most = now.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    if now.current.is_some_and(|current| current < most) {
+        let raised = Rlimit { current: Some(most), maximum: now.maximum };
+        if let Err(error) = setrlimit(Resource::Nofile, raised) {
+            tracing::warn!(%error, "the limit of open files was not raised");
+        }
+    }
+    if let Some(files) = getrlimit(Resource::Nofile).current {
+        let half = usize::try_from(files / 2).unwrap_or(usize::MAX);
+        room.total_max = room.total_max.min(half);
+        room.silent_max = room.silent_max.min(half / 2);
+    }
+    room
+}
+
+async fn listen(wanted: &Wanted) -> Result<Vec<(TcpListener, Via)>, String> {
+    let port = wanted.port.or(wanted.config.port).unwrap_or(PORT);
+    let near: IpAddr = Ipv4Addr::LOCALHOST.into();
+    let everywhere: IpAddr = Ipv4Addr::UNSPECIFIED.into();
+    let custom = wanted.config.custom_bind_host.as_deref().map(|host| host.trim().parse());
+    let mut places = match wanted.config.bind {
+        GatewayBind::Loopback => vec![near],
+        GatewayBind::Lan => vec![everywhere],
+        GatewayBind::Tailnet => vec![tailnet_address()?, near],
+        GatewayBind::Custom => match custom {
+            Some(Ok(address)) => vec![address, near],
+            _ => return Err("gateway.customBindHost: an address such as 192.168.1.5".into()),
+        },
+        GatewayBind::Auto if TcpListener::bind((near, 0)).is_ok() => vec![near],
+        GatewayBind::Auto => vec![everywhere],
+    };
+    if places.first().is_some_and(|first| first.is_unspecified() || *first == near) {
+        places.truncate(1);
+    }
+    let mut listeners: Vec<(TcpListener, Via)> = Vec::new();
+    for address in places {
+        // Where any port will do, it is the same one on each address.
+        let taken = listeners.first().and_then(|(first, _)| first.local_addr().ok());
+        let port = taken.map_or(port, |first| first.port());
+        listeners.push((bind(SocketAddr::new(address, port)).await?, Via::Port));
+    }
+    if wanted.config.tailscale.mode != TailscaleMode::Off {
+        listeners.push((bind(SocketAddr::new(near, 0)).await?, Via::Tailscale));
+    }
+    Ok(listeners)
+}
+
+/// This machine's address in its Tailscale network: the one that a packet for it would leave from.
+fn tailnet_address() -> Result<IpAddr, String> {
+    let way = || {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+        socket.connect(TAILSCALE_SERVICE).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    };
+    let network = Cidr::parse(TAILSCALE_NETWORK)?;
+    let missing = "gateway.bind tailnet: this machine has no Tailscale address; is it connected?";
+    way().filter(|address| network.contains(*address)).ok_or_else(|| missing.into())
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
     let mut tries = 1;
     loop {
         match TcpListener::bind(address) {
             Ok(listener) => return Ok(listener),
             Err(error) if error.kind() == ErrorKind::AddrInUse && tries < TRIES.0 => {
                 tries += 1;
-                std::thread::sleep(TRIES.1);
+                tokio::time::sleep(TRIES.1).await;
             }
             Err(error) => {
                 let help = "is another gateway running? choose a port with --port or gateway.port";
@@ -56,22 +264,33 @@ fn bind(address: SocketAddr) -> Result<TcpListener, String> {
     }
 }
 
-/// The token of an earlier start, or a new one of 256 random bits.
+/// The token of an earlier start, or a new one of 256 random bits. The state directory is there.
 fn kept_token(state_dir: &Path) -> Result<String, String> {
     let path = state_dir.join(TOKEN_FILE);
     let broken = |error: std::io::Error| format!("{}: {error}", path.display());
     match std::fs::read_to_string(&path) {
-        Ok(token) if !token.trim().is_empty() => return Ok(token.trim().to_owned()),
+        Ok(token) if !token.trim().is_empty() => {
+            let token = token.trim().to_owned();
+            return match weakness(&token) {
+                None => Ok(token),
+                Some(why) => Err(format!(
+                    "{}: is easily guessed: {why}; remove it, and another one is made",
+                    path.display()
+                )),
+            };
+        }
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(broken(error)),
         _ => {}
     }
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| format!("no randomness: {error}"))?;
     let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    std::fs::create_dir_all(state_dir).map_err(broken)?;
+    // Whole or not at all: half a token would be taken for one by the next start.
+    let fresh = state_dir.join(format!("{TOKEN_FILE}.new"));
     let mut options = OpenOptions::new();
     let mut file =
-        options.create(true).write(true).truncate(true).mode(0o600).open(&path).map_err(broken)?;
+        options.create(true).write(true).truncate(true).mode(0o600).open(&fresh).map_err(broken)?;
     file.write_all(token.as_bytes()).and_then(|()| file.sync_all()).map_err(broken)?;
+    std::fs::rename(&fresh, &path).map_err(broken)?;
     Ok(token)
 }

@@ -40,13 +40,18 @@ pub fn read(text: &str) -> Result<ClientRequest, Option<BadFrame>> {
         return Err(None);
     };
     let mut faults = Vec::new();
-    if frame.get("type").and_then(Value::as_str) != Some("req") {
-        faults.push("/type must be \"req\"".to_owned());
+    if let Some(missing) = ["type", "id", "method"].iter().find(|key| !frame.contains_key(**key)) {
+        faults.push(format!("must have required property '{missing}'"));
     }
-    let id = text_of(&mut frame, "id", &mut faults);
-    let method = text_of(&mut frame, "method", &mut faults);
+    if frame.get("type").is_some_and(|kind| kind != "req") {
+        faults.push("at /type: must be equal to constant".to_owned());
+    }
+    let id = text_of(&frame, "id", &mut faults);
+    let method = text_of(&frame, "method", &mut faults);
     if frame.get("traceparent").is_some_and(|trace| !is_trace(trace)) {
-        faults.push(format!("/traceparent must be at most {TRACE_CHARS_MAX} characters"));
+        faults.push(format!(
+            "at /traceparent: must NOT have more than {TRACE_CHARS_MAX} characters"
+        ));
     }
     let known = ["type", "id", "method", "params", "traceparent"];
     faults.extend(
@@ -68,19 +73,74 @@ fn is_trace(value: &Value) -> bool {
     value.as_str().is_some_and(|trace| trace.chars().count() <= TRACE_CHARS_MAX)
 }
 
-/// A text that must be there and not be empty. A bad one stays where it is, for the answer.
-fn text_of(frame: &mut Map<String, Value>, key: &str, faults: &mut Vec<String>) -> Option<String> {
-    match frame.get(key) {
-        Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
-        Some(_) => {
-            faults.push(format!("/{key} must be a text that is not empty"));
-            None
+/// A text that must not be empty, if it is there.
+fn text_of(frame: &Map<String, Value>, key: &str, faults: &mut Vec<String>) -> Option<String> {
+    match frame.get(key)? {
+        Value::String(text) if !text.is_empty() => return Some(text.clone()),
+        Value::String(_) => {
+            faults.push(format!("at /{key}: must NOT have fewer than 1 characters"));
         }
-        None => {
-            faults.push(format!("must have required property '{key}'"));
-            None
+        _ => faults.push(format!("at /{key}: must be string")),
+    }
+    None
+}
+
+/// The programs that may connect, as the protocol names them.
+const CLIENT_IDS: &[&str] = &[
+    "webchat-ui",
+    "openclaw-control-ui",
+    "openclaw-browser-copilot",
+    "openclaw-tui",
+    "webchat",
+    "cli",
+    "gateway-client",
+    "openclaw-macos",
+    "openclaw-linux",
+    "openclaw-ios",
+    "openclaw-watchos",
+    "openclaw-android",
+    "node-host",
+    "openclaw-worker",
+    "test",
+    "fingerprint",
+    "openclaw-probe",
+];
+
+/// How they may be used.
+const CLIENT_MODES: &[&str] =
+    &["webchat", "cli", "ui", "backend", "node", "worker", "probe", "test"];
+
+/// Longest text in the parameters of `connect` that is kept with a device, in characters.
+const PORTRAIT_CHARS_MAX: usize = 256;
+
+/// Reads the parameters of `connect`.
+///
+/// # Errors
+/// What is wrong with them, for their sender.
+pub fn read_connect(params: &Value) -> Result<Connect, String> {
+    let connect =
+        Connect::deserialize(params).map_err(|error| format!("invalid connect params: {error}"))?;
+    let client = &connect.client;
+    for (key, text, known) in
+        [("id", &client.id, CLIENT_IDS), ("mode", &client.mode, CLIENT_MODES)]
+    {
+        if !known.contains(&text.as_str()) {
+            let wrong = format!("at /client/{key}: must be equal to one of the allowed values");
+            return Err(format!("invalid connect params: {wrong}"));
         }
     }
+    let kept = [
+        ("displayName", client.display_name.as_deref()),
+        ("platform", Some(client.platform.as_str())),
+        ("deviceFamily", client.device_family.as_deref()),
+    ];
+    for (key, text) in kept {
+        if text.is_some_and(|text| text.chars().count() > PORTRAIT_CHARS_MAX) {
+            let wrong = format!("at /client/{key}: must NOT have more than {PORTRAIT_CHARS_MAX}");
+            return Err(format!("invalid connect params: {wrong} characters"));
+        }
+    }
+    Ok(connect)
 }
 
 /// The parameters of `connect`.
@@ -146,7 +206,7 @@ pub struct ClientInfo {
 }
 
 /// What a client may show to be let in.
-#[derive(Clone, Default, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Credentials {
     /// The shared token.
@@ -205,13 +265,19 @@ mod tests {
         }
     }
 
+    // As recorded from the incumbent.
     #[test]
     fn a_bad_frame_is_answered_under_its_own_id() {
         let bad = read(r#"{"type":"req","id":5}"#).unwrap_err().unwrap();
         assert_eq!(bad.id, 5);
-        assert!(bad.error.message.contains("'method'"), "{}", bad.error.message);
+        let text = "invalid request frame: must have required property 'method'; \
+                    at /id: must be string";
+        assert_eq!(bad.error.message, text);
         let bad = read(r#"{"type":"nope"}"#).unwrap_err().unwrap();
         assert_eq!(bad.id, "invalid");
+        let text = "invalid request frame: must have required property 'id'; \
+                    at /type: must be equal to constant";
+        assert_eq!(bad.error.message, text);
         assert_eq!(read("xx"), Err(None));
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::Scope;
+use super::{Role, Scope};
 use crate::engine::Engine;
 use crate::host::Host;
 
@@ -28,8 +28,12 @@ pub struct Call {
 pub struct Caller {
     /// For logs and records: a connection's id, or `control`.
     pub name: String,
+    /// What it is.
+    pub role: Role,
     /// What it may do, by the server's own record.
     pub scopes: Vec<Scope>,
+    /// The device it is, proven by its key.
+    pub device: Option<String>,
 }
 
 /// A connection that can be told more than one answer.
@@ -46,7 +50,12 @@ pub trait Link: Send + Sync {
 impl Caller {
     /// The owner of this machine's account, over the local socket.
     pub fn local() -> Self {
-        Self { name: "control".into(), scopes: vec![Scope::Admin] }
+        Self::operator("control", vec![Scope::Admin])
+    }
+
+    /// A person or program without a device of its own.
+    pub fn operator(name: impl Into<String>, scopes: Vec<Scope>) -> Self {
+        Self { name: name.into(), role: Role::Operator, scopes, device: None }
     }
 
     /// Whether it may do what needs `scope`.

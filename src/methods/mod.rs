@@ -5,13 +5,17 @@
 
 mod call;
 mod dead_letters;
+mod devices;
 mod health;
 mod journeys;
 mod letter;
+pub mod rights;
+mod role;
 mod scope;
 mod sessions;
 
 pub use call::{Call, Caller, Link};
+pub use role::Role;
 pub use scope::Scope;
 
 use std::future::ready as at_once;
@@ -38,7 +42,7 @@ pub struct Method {
 
 /// The families, in the order in which they are listed.
 const FAMILIES: &[&[Method]] =
-    &[health::METHODS, journeys::METHODS, sessions::METHODS, dead_letters::METHODS];
+    &[health::METHODS, journeys::METHODS, sessions::METHODS, dead_letters::METHODS, devices::METHODS];
 
 /// Every method.
 pub fn methods() -> impl Iterator<Item = &'static Method> {
@@ -50,9 +54,7 @@ pub(crate) async fn call(method: &str, call: Call) -> Result<Value, ErrorBody> {
     let Some(known) = methods().find(|known| known.name == method) else {
         return Err(ErrorBody::invalid(format!("unknown method: {method}")));
     };
-    if !call.caller.may(known.scope) {
-        return Err(ErrorBody::missing_scope(known.scope.name()));
-    }
+    rights::check(known, &call.params, &call.caller)?;
     (known.run)(call).await
 }
 

@@ -50,6 +50,10 @@ pub enum Space {
     Effect = 0x60,
     /// What the models have cost.
     Usage = 0x61,
+    /// Devices that may connect to the gateway.
+    Device = 0x78,
+    /// Devices that have asked to.
+    DeviceRequest = 0x79,
 }
 
 impl Space {
@@ -58,7 +62,7 @@ impl Space {
         [Space::Inbox, Space::Outbox, Space::DeadLetter, Space::Quarantine];
 
     /// Spaces of the other rooms' records.
-    pub(super) const RECORDS: [Space; 20] = [
+    pub(super) const RECORDS: [Space; 22] = [
         Space::Cursor,
         Space::Dedupe,
         Space::Inbox,
@@ -79,6 +83,8 @@ impl Space {
         Space::Summary,
         Space::Usage,
         Space::WebChat,
+        Space::Device,
+        Space::DeviceRequest,
     ];
 }
 

@@ -1,0 +1,176 @@
+//! Letting a client in: [`judge`] decides, this reads what it has to know and performs what it says.
+
+use super::device::DeviceRecord;
+use super::handshake::{Grant, Judged, Known, Outcome, SetupGrant, Wish, judge};
+use super::refusal::{Reason, Refusal};
+use super::settings::Settings;
+use super::visitor::{Claim, Visitor};
+use super::wire::Connect;
+use crate::engine::Engine;
+use crate::host::Host;
+
+/// A client that is let in.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    pub(super) grant: Grant,
+    /// The token its device is given, and when.
+    pub(super) issued: Option<(String, i64)>,
+}
+
+/// What one client is judged by.
+pub(super) struct Hearing<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) host: &'a Host,
+    pub(super) engine: &'a Engine,
+    pub(super) visitor: &'a Visitor,
+    pub(super) nonce: &'a str,
+    pub(super) ts: i64,
+}
+
+impl Hearing<'_> {
+    /// Lets a client in, or does not.
+    pub(super) async fn admit(&self, connect: &Connect) -> Result<Admitted, Refusal> {
+        let (devices, store) = (&self.host.devices, self.engine.store());
+        let identity = self.identity().await;
+        let identity = identity.as_ref().map(|(by, who)| (*by, who.as_str()));
+        let (judged, record) = self.judged(connect, identity)?;
+        let needs_token = |record: &DeviceRecord, grant: &Grant| {
+            grant.method != "device-token" && record.is_token_due(grant.role)
+        };
+        let is_plain = match (&judged.outcome, &record) {
+            (Outcome::LetIn(grant), Some(record)) => !needs_token(record, grant),
+            (Outcome::LetIn(_), None) | (Outcome::Refuse(_), _) => true,
+            (Outcome::Pair(..) | Outcome::Ask(..), _) => false,
+        };
+        if is_plain {
+            return self.settle(judged, record);
+        }
+        // What has been decided is decided again about the record as it is now.
+        let _change = devices.change().await;
+        let (judged, record) = self.judged(connect, identity)?;
+        let now = self.engine.clock().now().0;
+        match (judged.outcome.clone(), record) {
+            (Outcome::LetIn(grant), Some(record)) if needs_token(&record, &grant) => {
+                self.note(&judged);
+                let token = devices.issue(store, record, grant.role, now).await;
+                Ok(Admitted { grant, issued: Some((token.map_err(Refusal::later)?, now)) })
+            }
+            (Outcome::Pair(grant, wish, via), record) => {
+                self.note(&judged);
+                let by = self.give_way(connect, via, record.is_none())?;
+                let token = devices.pair(store, &wish, via, by, now).await;
+                let token = token.map_err(Refusal::later)?;
+                tracing::info!(device = %wish.portrait.device_id, via, "a device was let in");
+                Ok(Admitted { grant, issued: Some((token, now)) })
+            }
+            (Outcome::Ask(wish, reason), _) => {
+                self.note(&judged);
+                Err(self.ask(&wish, reason, now).await)
+            }
+            (_, record) => self.settle(judged, record),
+        }
+    }
+
+    /// What is known of it, and what follows.
+    fn judged(
+        &self,
+        connect: &Connect,
+        identity: Option<(&'static str, &str)>,
+    ) -> Result<(Judged, Option<DeviceRecord>), Refusal> {
+        let (devices, clock) = (&self.host.devices, self.engine.clock());
+        let record = match &connect.device {
+            Some(proof) => {
+                devices.get(self.engine.store(), &proof.id).map_err(Refusal::later)?
+            }
+            None => None,
+        };
+        let setup = self.setup(connect);
+        let judged = judge(
+            connect,
+            &Known {
+                mode: self.settings.mode,
+                secret: self.settings.secret.as_deref(),
+                nonce: self.nonce,
+                ts: self.ts,
+                visitor: self.visitor,
+                identity,
+                record: record.as_ref(),
+                setup: setup.as_ref(),
+                waits: self.settings.waits(self.visitor, clock.steady().0),
+            },
+        );
+        Ok((judged, record))
+    }
+
+    fn setup(&self, connect: &Connect) -> Option<SetupGrant> {
+        let shown = connect.auth.as_ref()?.bootstrap_token.as_deref()?;
+        self.host.devices.setup(shown, self.engine.clock().now().0)
+    }
+
+    /// Uses up a setup code, and looks for a place for a new device.
+    fn give_way(
+        &self,
+        connect: &Connect,
+        via: &str,
+        is_new: bool,
+    ) -> Result<Option<String>, Refusal> {
+        let devices = &self.host.devices;
+        if is_new && !devices.has_room(self.engine.store()).map_err(Refusal::later)? {
+            return Err(Refusal::later("too many devices are paired; remove one first"));
+        }
+        if via != "setup-code" {
+            return Ok(None);
+        }
+        let by = self.setup(connect).map(|setup| setup.by);
+        let shown = connect.auth.as_ref().and_then(|auth| auth.bootstrap_token.as_deref());
+        if devices.use_setup(shown.unwrap_or_default()) {
+            Ok(by)
+        } else {
+            Err(Refusal::later("somebody else has just used this setup code"))
+        }
+    }
+
+    async fn ask(&self, wish: &Wish, reason: Reason, now: i64) -> Refusal {
+        let (devices, hub, store) = (&self.host.devices, &self.host.hub, self.engine.store());
+        let is_more = reason != Reason::NotPaired;
+        match devices.ask(store, hub, wish, self.visitor, is_more, now).await {
+            Ok(request) => Refusal::pairing_required(reason, &request),
+            Err(error) => Refusal::later(error),
+        }
+    }
+
+    /// An outcome that changes no record.
+    fn settle(&self, judged: Judged, record: Option<DeviceRecord>) -> Result<Admitted, Refusal> {
+        self.note(&judged);
+        match judged.outcome {
+            Outcome::LetIn(grant) => {
+                if let Some(record) = record {
+                    let now = self.engine.clock().now().0;
+                    self.host.devices.seen(self.engine.store(), record, now);
+                }
+                Ok(Admitted { grant, issued: None })
+            }
+            Outcome::Refuse(refusal) => Err(refusal),
+            Outcome::Pair(..) | Outcome::Ask(..) => {
+                Err(Refusal::later("the record of this device has just changed"))
+            }
+        }
+    }
+
+    fn note(&self, judged: &Judged) {
+        let now = self.engine.clock().steady().0;
+        self.settings.note(self.visitor, &judged.failed, judged.proven, now);
+    }
+
+    /// Whom somebody before us knows, verified.
+    async fn identity(&self) -> Option<(&'static str, String)> {
+        match self.visitor.claim.as_ref()? {
+            Claim::Proxy(user) => Some(("trusted-proxy", user.clone())),
+            Claim::Tailscale(login) => {
+                let whois = self.settings.whois.as_ref()?;
+                let known = whois.login(self.visitor.address).await?;
+                (known == *login).then_some(("tailscale", known))
+            }
+        }
+    }
+}

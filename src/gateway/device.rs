@@ -1,0 +1,176 @@
+//! What is known of devices: who they are, what they may do, and who asks to be let in.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use telson_actors::store::{Key, Record, Space};
+
+use crate::methods::{Role, Scope};
+
+/// How long a request to be let in stands, in milliseconds.
+pub(super) const REQUEST_MS: i64 = 5 * 60 * 1000;
+
+/// What a device says of itself with every connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Portrait {
+    /// The fingerprint of its key.
+    pub device_id: String,
+    /// Its key, as clients write it.
+    pub public_key: String,
+    /// For people.
+    pub display_name: Option<String>,
+    /// Its system.
+    pub platform: String,
+    /// Its kind.
+    pub device_family: Option<String>,
+    /// The program on it.
+    pub client_id: String,
+    /// How that is used.
+    pub client_mode: String,
+}
+
+/// A device that may connect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceRecord {
+    /// As it was when it was let in.
+    pub portrait: Portrait,
+    /// What its owner calls it.
+    pub label: Option<String>,
+    /// The roles it may have.
+    pub roles: Vec<String>,
+    /// The rights it may have.
+    pub scopes: Vec<String>,
+    /// How it was let in: `silent`, `owner` or `setup-code`.
+    pub approved_via: String,
+    /// By whom, if by a person: a connection's name, and a device's id behind a slash.
+    pub approved_by: Option<String>,
+    /// When it was first let in.
+    pub created_at: i64,
+    /// When last something was added to its rights.
+    pub approved_at: i64,
+    /// When it last connected.
+    pub seen_at: i64,
+    /// Its tokens, one for each role.
+    pub tokens: Vec<TokenRecord>,
+}
+
+/// A token of a device. The token itself is known to the device alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenRecord {
+    /// The role it is for.
+    pub role: String,
+    /// The rights it carries.
+    pub scopes: Vec<String>,
+    /// Its fingerprint; `None` where a new one is due with the next connection.
+    pub fingerprint: Option<[u8; 32]>,
+    /// When the first one was issued.
+    pub created_at: i64,
+    /// When it was last replaced.
+    pub rotated_at: Option<i64>,
+    /// When it was taken back: it is not replaced then.
+    pub revoked_at: Option<i64>,
+}
+
+/// A device that asks to be let in, or for more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceRequest {
+    /// Names it.
+    pub id: String,
+    /// Who asks.
+    pub portrait: Portrait,
+    /// The role it asks for.
+    pub role: String,
+    /// The rights it asks for.
+    pub scopes: Vec<String>,
+    /// From where.
+    pub address: Option<String>,
+    /// The page it is, if it is one.
+    pub page: Option<String>,
+    /// Whether it is known already and asks for more.
+    pub is_more: bool,
+    /// When.
+    pub at: i64,
+}
+
+impl Record for DeviceRecord {
+    const VERSION: u8 = 1;
+}
+
+impl Record for DeviceRequest {
+    const VERSION: u8 = 1;
+}
+
+/// Where a device lives.
+pub(super) fn device_key(id: &str) -> Key {
+    Key::of(Space::Device).text(id)
+}
+
+/// Where a request lives.
+pub(super) fn request_key(id: &str) -> Key {
+    Key::of(Space::DeviceRequest).text(id)
+}
+
+/// The fingerprint of a secret. Comparing those tells nothing of the secret, not even its length.
+pub(super) fn fingerprint(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+impl TokenRecord {
+    /// Whether this is the token.
+    pub fn is(&self, shown: &str) -> bool {
+        let known = self.fingerprint.filter(|_| self.revoked_at.is_none());
+        known.is_some_and(|known| known.ct_eq(&fingerprint(shown)).into())
+    }
+}
+
+impl DeviceRecord {
+    /// Whether it may have a role.
+    pub fn has_role(&self, role: Role) -> bool {
+        self.roles.iter().any(|known| known == role.name())
+    }
+
+    /// The token of a role.
+    pub fn token(&self, role: Role) -> Option<&TokenRecord> {
+        self.tokens.iter().find(|token| token.role == role.name())
+    }
+
+    /// Whether a new token is due for a role: it has none, or one with other rights than it may have.
+    pub fn is_token_due(&self, role: Role) -> bool {
+        self.token(role).is_none_or(|token| token.revoked_at.is_none() && token.fingerprint.is_none())
+    }
+
+    /// Gives it a token: the old one of that role is good no more.
+    pub fn issue(&mut self, role: Role, scopes: Vec<String>, secret: Option<&str>, now: i64) {
+        let before = self.tokens.iter().position(|token| token.role == role.name());
+        let before = before.map(|index| self.tokens.swap_remove(index));
+        self.tokens.push(TokenRecord {
+            role: role.name().into(),
+            scopes,
+            fingerprint: secret.map(fingerprint),
+            created_at: before.as_ref().map_or(now, |token| token.created_at),
+            rotated_at: before.map(|_| now),
+            revoked_at: None,
+        });
+        self.tokens.sort_by(|a, b| a.role.cmp(&b.role));
+    }
+}
+
+/// Whether rights that are held are enough for others.
+pub(super) fn covers(held: &[String], wanted: &[String]) -> bool {
+    let held_scopes: Vec<Scope> = held.iter().filter_map(|name| Scope::named(name)).collect();
+    wanted.iter().all(|name| match Scope::named(name) {
+        Some(wanted) => held_scopes.iter().any(|held| held.includes(wanted)),
+        None => false,
+    })
+}
+
+/// The rights of a list that we know of, each once.
+pub(super) fn known_scopes(names: &[String]) -> Vec<String> {
+    let mut known: Vec<String> = Vec::new();
+    for name in names {
+        if Scope::named(name).is_some() && !known.contains(name) {
+            known.push(name.clone());
+        }
+    }
+    known
+}

@@ -1,0 +1,420 @@
+//! The devices that may connect, as the store has them: every change is durable before it is told.
+//!
+//! One change at a time, so that what is decided about a record is decided about the one that is
+//! there. Setup codes and who is connected live in memory only: a restart ends both.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+use telson_actors::store::{Batch, Key, Space, Store, StoreError};
+use tokio::sync::{MutexGuard, broadcast};
+
+use super::device::{
+    DeviceRecord, DeviceRequest, REQUEST_MS, device_key, fingerprint, request_key,
+};
+use super::device_proof::BASE64;
+use super::handshake::{SetupGrant, Wish};
+use super::hub::Hub;
+use super::pairing;
+use super::visitor::{Page, Visitor};
+use crate::frame::ErrorBody;
+use crate::methods::{Role, Scope};
+
+/// Devices that are remembered. Beyond it somebody has to remove one.
+const DEVICES_MAX: usize = 1000;
+/// Requests that wait; the oldest is forgotten first.
+const REQUESTS_MAX: usize = 64;
+/// Setup codes that are good; the oldest is forgotten first.
+const SETUPS_MAX: usize = 16;
+/// How long a setup code is good, in milliseconds.
+const SETUP_MS: i64 = 10 * 60 * 1000;
+/// How often it is noted that a device is still in use, in milliseconds.
+const SEEN_EVERY_MS: i64 = 60 * 1000;
+/// Devices told to leave that a slow connection may have missed; it leaves then, too.
+const CUTS_KEPT_MAX: usize = 256;
+
+/// See the module. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Devices(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    change: tokio::sync::Mutex<()>,
+    cuts: broadcast::Sender<Cut>,
+    connected: Mutex<BTreeMap<String, usize>>,
+    setups: Mutex<Vec<Setup>>,
+    place: OnceLock<Place>,
+}
+
+#[derive(Debug)]
+struct Setup {
+    fingerprint: [u8; 32],
+    grant: SetupGrant,
+    expires_at: i64,
+}
+
+/// How the gateway is reached, for those who are told to come.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Its address, such as `ws://127.0.0.1:18789`.
+    pub url: String,
+    /// What it asks for: `token` or `password`.
+    pub auth: &'static str,
+}
+
+/// Connections that have to end: those of this device in this role, or in all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// The device.
+    pub device: String,
+    /// The role; `None` for all.
+    pub role: Option<Role>,
+    /// Why.
+    pub why: &'static str,
+}
+
+impl Default for Devices {
+    fn default() -> Self {
+        Self(Arc::new(Inner {
+            change: tokio::sync::Mutex::default(),
+            cuts: broadcast::channel(CUTS_KEPT_MAX).0,
+            connected: Mutex::default(),
+            setups: Mutex::default(),
+            place: OnceLock::new(),
+        }))
+    }
+}
+
+/// A secret of 256 random bits.
+///
+/// # Errors
+/// The system has no randomness.
+pub(crate) fn new_secret() -> Result<String, StoreError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| StoreError::Database(error.to_string()))?;
+    Ok(BASE64.encode(bytes))
+}
+
+impl Devices {
+    /// Says how the gateway is reached.
+    pub fn set_place(&self, place: Place) {
+        // An engine that is started anew has the same port.
+        drop(self.0.place.set(place));
+    }
+
+    /// How the gateway is reached.
+    pub fn place(&self) -> Option<&Place> {
+        self.0.place.get()
+    }
+
+    /// Nobody else changes anything meanwhile.
+    pub async fn change(&self) -> MutexGuard<'_, ()> {
+        self.0.change.lock().await
+    }
+
+    /// What is known of a device.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn get(&self, store: &Store, id: &str) -> Result<Option<DeviceRecord>, StoreError> {
+        store.get(&device_key(id))
+    }
+
+    /// Every device, newest first.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn all(&self, store: &Store) -> Result<Vec<DeviceRecord>, StoreError> {
+        let mut devices: Vec<DeviceRecord> = records(store, Space::Device)?;
+        devices.sort_by_key(|device| std::cmp::Reverse(device.approved_at));
+        Ok(devices)
+    }
+
+    /// Every request that still stands, newest first.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn requests(&self, store: &Store, now: i64) -> Result<Vec<DeviceRequest>, StoreError> {
+        let mut requests: Vec<DeviceRequest> = records(store, Space::DeviceRequest)?;
+        requests.retain(|request| now.saturating_sub(request.at) < REQUEST_MS);
+        requests.sort_by_key(|request| std::cmp::Reverse(request.at));
+        Ok(requests)
+    }
+
+    /// Writes a record, under [`Devices::change`].
+    ///
+    /// # Errors
+    /// Nothing was written.
+    pub async fn put(&self, store: &Store, record: &DeviceRecord) -> Result<(), StoreError> {
+        let mut batch = Batch::new();
+        batch.put(device_key(&record.portrait.device_id), record);
+        store.commit(batch).await
+    }
+
+    /// Whether there is a place for one more.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn has_room(&self, store: &Store) -> Result<bool, StoreError> {
+        let devices: Vec<DeviceRecord> = records(store, Space::Device)?;
+        Ok(devices.len() < DEVICES_MAX)
+    }
+
+    /// Lets a device in, or gives it more; answers its token. Under [`Devices::change`].
+    ///
+    /// # Errors
+    /// Nothing was written.
+    pub async fn pair(
+        &self,
+        store: &Store,
+        wish: &Wish,
+        via: &str,
+        by: Option<String>,
+        now: i64,
+    ) -> Result<String, StoreError> {
+        let before = self.get(store, &wish.portrait.device_id)?;
+        let record = pairing::let_in(before, wish, via, by, now);
+        self.issue(store, record, wish.role, now).await
+    }
+
+    /// Gives a device a new token of a role. Under [`Devices::change`].
+    ///
+    /// # Errors
+    /// Nothing was written.
+    pub async fn issue(
+        &self,
+        store: &Store,
+        mut record: DeviceRecord,
+        role: Role,
+        now: i64,
+    ) -> Result<String, StoreError> {
+        let secret = new_secret()?;
+        let known = record.token(role).map(|token| token.scopes.clone());
+        let scopes = known.unwrap_or_else(|| pairing::token_scopes(&record, role));
+        record.issue(role, scopes, Some(&secret), now);
+        record.seen_at = now;
+        self.put(store, &record).await?;
+        Ok(secret)
+    }
+
+    /// Notes that a device is in use, now and then, without waiting for the disk.
+    pub fn seen(&self, store: &Store, mut record: DeviceRecord, now: i64) {
+        if now.saturating_sub(record.seen_at) >= SEEN_EVERY_MS {
+            record.seen_at = now;
+            let mut batch = Batch::new();
+            batch.put(device_key(&record.portrait.device_id), &record);
+            if let Err(error) = store.submit_unsynced(batch, |_| ()) {
+                tracing::debug!(%error, "a device's visit was not noted");
+            }
+        }
+    }
+
+    /// Writes down that a device asks, and tells those who may approve it. A request that says the
+    /// same as before is the same; any other replaces what that device has asked before. Under
+    /// [`Devices::change`].
+    ///
+    /// # Errors
+    /// Nothing was written.
+    pub async fn ask(
+        &self,
+        store: &Store,
+        hub: &Hub,
+        wish: &Wish,
+        visitor: &Visitor,
+        is_more: bool,
+        now: i64,
+    ) -> Result<String, StoreError> {
+        let all: Vec<DeviceRequest> = records(store, Space::DeviceRequest)?;
+        let is_alive = |it: &DeviceRequest| now.saturating_sub(it.at) < REQUEST_MS;
+        let is_same = |it: &&DeviceRequest| is_alive(it) && pairing::is_same_request(it, wish);
+        let same = all.iter().find(is_same).map(|it| it.id.clone());
+        let id = match &same {
+            Some(id) => id.clone(),
+            None => new_secret()?.chars().filter(char::is_ascii_alphanumeric).take(22).collect(),
+        };
+        let request = DeviceRequest {
+            id: id.clone(),
+            portrait: wish.portrait.clone(),
+            role: wish.role.name().into(),
+            scopes: wish.scopes.clone(),
+            address: (!visitor.is_local).then(|| visitor.address.to_string()),
+            page: match &visitor.page {
+                Page::Welcome(page) => Some(page.clone()),
+                Page::None | Page::Foreign(_) => None,
+            },
+            is_more,
+            at: now,
+        };
+        let mut batch = Batch::new();
+        let of_device =
+            |it: &&DeviceRequest| it.portrait.device_id == wish.portrait.device_id && it.id != id;
+        let gone = |it: &&DeviceRequest| of_device(it) || !is_alive(it);
+        for old in all.iter().filter(gone) {
+            batch.delete(request_key(&old.id));
+        }
+        let mut left: Vec<_> = all.iter().filter(|it| !gone(it) && it.id != id).collect();
+        left.sort_by_key(|it| it.at);
+        for old in left.iter().take((left.len() + 1).saturating_sub(REQUESTS_MAX)) {
+            batch.delete(request_key(&old.id));
+        }
+        batch.put(request_key(&id), &request);
+        store.commit(batch).await?;
+        if same.is_none() {
+            let who = &wish.portrait.device_id;
+            tracing::warn!(device = %who, request = %id, "a device asks to be let in");
+            hub.tell("device.pair.requested", Some(Scope::Pairing), shown_request(&request));
+        }
+        Ok(id)
+    }
+
+    /// Removes a request, with what else is to be written. Under [`Devices::change`].
+    ///
+    /// # Errors
+    /// Nothing was written.
+    pub async fn resolve(
+        &self,
+        store: &Store,
+        request: &DeviceRequest,
+        record: Option<&DeviceRecord>,
+    ) -> Result<(), StoreError> {
+        let mut batch = Batch::new();
+        batch.delete(request_key(&request.id));
+        if let Some(record) = record {
+            batch.put(device_key(&record.portrait.device_id), record);
+        }
+        store.commit(batch).await
+    }
+
+    /// Forgets a device, and ends its connections. Under [`Devices::change`].
+    ///
+    /// # Errors
+    /// Nothing was written.
+    pub async fn remove(&self, store: &Store, id: &str) -> Result<(), StoreError> {
+        let mut batch = Batch::new();
+        batch.delete(device_key(id));
+        let requests: Vec<DeviceRequest> = records(store, Space::DeviceRequest)?;
+        for request in requests.iter().filter(|it| it.portrait.device_id == id) {
+            batch.delete(request_key(&request.id));
+        }
+        store.commit(batch).await?;
+        self.cut(Cut { device: id.into(), role: None, why: "device removed" });
+        Ok(())
+    }
+
+    /// Ends connections.
+    pub fn cut(&self, cut: Cut) {
+        // Nobody may be connected.
+        drop(self.0.cuts.send(cut));
+    }
+
+    /// Which connections have to end from now on.
+    pub fn cuts(&self) -> broadcast::Receiver<Cut> {
+        self.0.cuts.subscribe()
+    }
+
+    /// Notes that a device is connected, until the answer is dropped.
+    pub fn connected(&self, id: &str) -> Connected {
+        *lock(&self.0.connected).entry(id.to_owned()).or_default() += 1;
+        Connected { devices: self.clone(), id: id.to_owned() }
+    }
+
+    /// Whether it is.
+    pub fn is_connected(&self, id: &str) -> bool {
+        lock(&self.0.connected).contains_key(id)
+    }
+
+    /// Makes a setup code's token; answers it and when it ends.
+    ///
+    /// # Errors
+    /// The system has no randomness.
+    pub fn set_up(&self, grant: SetupGrant, now: i64) -> Result<(String, i64), ErrorBody> {
+        let secret = new_secret().map_err(ErrorBody::internal)?;
+        let expires_at = now.saturating_add(SETUP_MS);
+        let mut setups = lock(&self.0.setups);
+        setups.retain(|setup| setup.expires_at > now);
+        if setups.len() >= SETUPS_MAX {
+            setups.remove(0);
+        }
+        setups.push(Setup { fingerprint: fingerprint(&secret), grant, expires_at });
+        Ok((secret, expires_at))
+    }
+
+    /// What a setup code's token allows.
+    pub fn setup(&self, shown: &str, now: i64) -> Option<SetupGrant> {
+        let shown = fingerprint(shown);
+        let setups = lock(&self.0.setups);
+        let found = setups.iter().find(|it| it.fingerprint == shown && it.expires_at > now);
+        found.map(|setup| setup.grant.clone())
+    }
+
+    /// Uses it up; `false` if somebody else has.
+    pub fn use_setup(&self, shown: &str) -> bool {
+        let shown = fingerprint(shown);
+        let mut setups = lock(&self.0.setups);
+        let before = setups.len();
+        setups.retain(|setup| setup.fingerprint != shown);
+        setups.len() < before
+    }
+}
+
+/// A connection of a device.
+#[derive(Debug)]
+pub struct Connected {
+    devices: Devices,
+    id: String,
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        let mut connected = lock(&self.devices.0.connected);
+        if let Some(count) = connected.get_mut(&self.id) {
+            *count -= 1;
+            if *count == 0 {
+                connected.remove(&self.id);
+            }
+        }
+    }
+}
+
+/// A request as clients are told of it.
+pub(crate) fn shown_request(request: &DeviceRequest) -> Value {
+    let portrait = &request.portrait;
+    let mut shown = json!({
+        "requestId": request.id,
+        "deviceId": portrait.device_id,
+        "publicKey": portrait.public_key,
+        "platform": portrait.platform,
+        "clientId": portrait.client_id,
+        "clientMode": portrait.client_mode,
+        "role": request.role,
+        "roles": [request.role],
+        "scopes": request.scopes,
+        "isRepair": request.is_more,
+        "ts": request.at,
+    });
+    let rest = [
+        ("displayName", &portrait.display_name),
+        ("deviceFamily", &portrait.device_family),
+        ("remoteIp", &request.address),
+        ("browserOrigin", &request.page),
+    ];
+    for (key, value) in rest {
+        if let Some(value) = value.as_deref().filter(|value| !value.is_empty()) {
+            shown[key] = json!(value);
+        }
+    }
+    shown
+}
+
+fn records<R: telson_actors::store::Record>(
+    store: &Store,
+    space: Space,
+) -> Result<Vec<R>, StoreError> {
+    Ok(store.scan(&Key::of(space))?.into_iter().map(|(_, record)| record).collect())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,144 @@
+//! People whom somebody before us knows: a proxy, or Tailscale.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use super::visitor::{Approach, Claim, Via, Visitor};
+
+/// Longest time Tailscale may take to say who has an address.
+const WHOIS_MAX: Duration = Duration::from_secs(5);
+/// The header in which Tailscale names a person.
+const TAILSCALE_HEADER: &str = "tailscale-user-login";
+
+/// What the config says about a proxy in front.
+#[derive(Debug, Clone, Default)]
+pub struct ProxyRules {
+    /// The header with the person's name, in lower case.
+    pub user_header: String,
+    /// Headers that must be there as well, in lower case.
+    pub required_headers: Vec<String>,
+    /// The people who may in; empty for all.
+    pub allow_users: Vec<String>,
+    /// Whether the proxy may run on this machine.
+    pub allow_loopback: bool,
+}
+
+/// Whom a believed proxy names. `is_ours` tells whether the other end's address is one of this
+/// machine's.
+pub(super) fn named_by_proxy(
+    rules: &ProxyRules,
+    approach: &Approach<'_>,
+    visitor: &Visitor,
+    is_ours: bool,
+) -> Option<Claim> {
+    let proxy = visitor.proxy?;
+    if (proxy.is_loopback() || is_ours) && !rules.allow_loopback {
+        return None;
+    }
+    // A client it names as this machine, or does not name, is nobody the proxy has asked.
+    if visitor.address.is_loopback() || visitor.address == proxy {
+        return None;
+    }
+    let is_there = |name: &String| approach.header(name).is_some_and(|value| !value.is_empty());
+    if !rules.required_headers.iter().all(is_there) {
+        return None;
+    }
+    let user = approach.header(&rules.user_header).map(str::trim).filter(|user| !user.is_empty())?;
+    let is_listed = rules.allow_users.is_empty() || rules.allow_users.iter().any(|it| it == user);
+    is_listed.then(|| Claim::Proxy(user.to_owned()))
+}
+
+/// Whom Tailscale names, on the port that only it is told of.
+pub(super) fn named_by_tailscale(approach: &Approach<'_>, visitor: &Visitor) -> Option<Claim> {
+    let is_carried = visitor.via == Via::Tailscale && !visitor.address.is_loopback();
+    let login = approach.header(TAILSCALE_HEADER).map(str::trim).filter(|login| !login.is_empty());
+    login.filter(|_| is_carried).map(|login| Claim::Tailscale(login.to_owned()))
+}
+
+/// Who says which person has an address of a Tailscale network.
+pub trait Whois: Send + Sync {
+    /// The login name; nothing if it does not know.
+    fn login(&self, address: IpAddr) -> BoxFuture<'_, Option<String>>;
+}
+
+/// Tailscale's own command, which asks the daemon of this machine.
+#[derive(Debug)]
+pub(super) struct TailscaleCommand;
+
+impl Whois for TailscaleCommand {
+    fn login(&self, address: IpAddr) -> BoxFuture<'_, Option<String>> {
+        Box::pin(async move {
+            let mut command = tokio::process::Command::new("tailscale");
+            command.args(["whois", "--json", &address.to_string()]).kill_on_drop(true);
+            let output = tokio::time::timeout(WHOIS_MAX, command.output()).await.ok()?;
+            let output = output.inspect_err(|error| tracing::warn!(%error, "tailscale whois")).ok()?;
+            login_in(&output.stdout).filter(|_| output.status.success())
+        })
+    }
+}
+
+/// The login name in what `tailscale whois --json` prints.
+fn login_in(output: &[u8]) -> Option<String> {
+    let answer: serde_json::Value = serde_json::from_slice(output).ok()?;
+    let login = answer.get("UserProfile")?.get("LoginName")?.as_str()?;
+    (!login.is_empty()).then(|| login.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::network::Cidr;
+    use super::super::visitor::{House, visitor};
+    use super::*;
+
+    fn rules() -> ProxyRules {
+        ProxyRules {
+            user_header: "x-user".into(),
+            required_headers: vec!["x-checked".into()],
+            ..ProxyRules::default()
+        }
+    }
+
+    fn claim(rules: &ProxyRules, peer: &str, headers: &[(&str, &str)], is_ours: bool) -> Option<Claim> {
+        let proxies =
+            ["10.0.0.2", "127.0.0.1"].map(|proxy| Cidr::parse(proxy).unwrap()).to_vec();
+        let house = House { proxies, ..House::default() };
+        let headers: Vec<_> =
+            headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        let peer = peer.parse().unwrap();
+        let approach = Approach { peer, via: Via::Port, headers: &headers };
+        let visitor = visitor(&house, &approach).ok()?;
+        named_by_proxy(rules, &approach, &visitor, is_ours)
+    }
+
+    #[test]
+    fn only_a_believed_proxy_names_people() {
+        let good = [("x-forwarded-for", "203.0.113.7"), ("x-user", "ann"), ("x-checked", "1")];
+        let ann = Some(Claim::Proxy("ann".into()));
+        assert_eq!(claim(&rules(), "10.0.0.2", &good, false), ann);
+        assert_eq!(claim(&rules(), "10.0.0.9", &good, false), None, "another machine");
+        assert_eq!(claim(&rules(), "10.0.0.2", &good, true), None, "this machine itself");
+        assert_eq!(claim(&rules(), "127.0.0.1", &good, false), None, "this machine's loopback");
+        let near = ProxyRules { allow_loopback: true, ..rules() };
+        assert_eq!(claim(&near, "127.0.0.1", &good, false), ann);
+        for missing in 0..3 {
+            let mut some = good.to_vec();
+            some.remove(missing);
+            assert_eq!(claim(&rules(), "10.0.0.2", &some, false), None, "without {missing}");
+        }
+        let local = [("x-forwarded-for", "127.0.0.1"), ("x-user", "ann"), ("x-checked", "1")];
+        assert_eq!(claim(&rules(), "10.0.0.2", &local, false), None, "a client of the proxy itself");
+        let few = ProxyRules { allow_users: vec!["bob".into()], ..rules() };
+        assert_eq!(claim(&few, "10.0.0.2", &good, false), None);
+    }
+
+    #[test]
+    fn tailscales_answer_is_read() {
+        let text = br#"{"Node":{"Name":"a"},"UserProfile":{"LoginName":"ann@example.com"}}"#;
+        assert_eq!(login_in(text).as_deref(), Some("ann@example.com"));
+        for bad in [&b""[..], b"{}", br#"{"UserProfile":{"LoginName":""}}"#, b"not found"] {
+            assert_eq!(login_in(bad), None);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The HTTP side of the port: takes connections, judges who knocks, hands requests to the router.
+//!
+//! Nobody is waited for without end: a request's headers have a deadline, and who has said nothing
+//! may be pushed out by others (see `crowd.rs`).
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::header::{
+    CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderValue, Request, StatusCode};
+use axum::response::{IntoResponse, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use super::door::{Door, Place};
+use super::identity::{named_by_proxy, named_by_tailscale};
+use super::settings::Settings;
+use super::visitor::{Approach, Page, TurnedAway, Via, Visitor, visitor};
+
+/// Pause after a connection could not be taken, as when no file is left to open.
+const REST: Duration = Duration::from_millis(100);
+/// Bytes of a request's head.
+const HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// What is said with every answer unless its page says otherwise.
+const HEADERS: [(HeaderName, &str); 4] = [
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (X_FRAME_OPTIONS, "DENY"),
+    (REFERRER_POLICY, "no-referrer"),
+    (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+];
+
+/// What all ports share.
+#[derive(Clone)]
+pub(super) struct Front {
+    pub(super) app: Router,
+    pub(super) settings: Arc<Settings>,
+    pub(super) door: Door,
+}
+
+/// Takes connections until it is dropped, and with it they end.
+pub(super) async fn serve(listener: TcpListener, via: Via, front: Front) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => match front.door.enter(peer.ip()) {
+                    Some(place) => {
+                        connections.spawn(connection(stream, peer, via, Arc::new(place), front.clone()));
+                    }
+                    None => tracing::warn!(%peer, "too many connections"),
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be taken");
+                    tokio::time::sleep(REST).await;
+                }
+            },
+            Some(ended) = connections.join_next(), if !connections.is_empty() => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a connection failed");
+                }
+            }
+        }
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    via: Via,
+    place: Arc<Place>,
+    front: Front,
+) {
+    // Frames are small and answers are waited for.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "no delay");
+    }
+    let deadline = front.settings.policy.handshake_max;
+    let kept = place.clone();
+    let app = TowerToHyperService::new(front.app);
+    let settings = front.settings;
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let judged = judge(&settings, peer, via, &request);
+        if let Ok(visitor) = &judged {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(visitor.clone());
+            request.extensions_mut().insert(kept.clone());
+            if !is_upgrade(&request) {
+                kept.spoke();
+            }
+        }
+        let answer = judged.is_ok().then(|| app.call(request));
+        async move {
+            let response = match (judged, answer) {
+                (Ok(_), Some(answer)) => answer.await?,
+                (Ok(_), None) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+                (Err(refused), _) => refused,
+            };
+            Ok::<_, Infallible>(with_headers(response))
+        }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(deadline)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::select! {
+        served = served => {
+            if let Err(error) = served {
+                tracing::debug!(%peer, %error, "a connection ended");
+            }
+        }
+        () = place.pushed_out() => tracing::debug!(%peer, "pushed out by others"),
+    }
+}
+
+fn is_upgrade<B>(request: &Request<B>) -> bool {
+    request.headers().contains_key(axum::http::header::UPGRADE)
+}
+
+/// Who asks; or the answer to somebody who may not even.
+fn judge<B>(
+    settings: &Settings,
+    peer: SocketAddr,
+    via: Via,
+    request: &Request<B>,
+) -> Result<Visitor, Response> {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers: Vec<(String, String)> = request
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), text(value)))
+        .collect();
+    let approach = Approach { peer: peer.ip(), via, headers: &headers };
+    let mut visitor = visitor(&settings.house, &approach).map_err(|away| {
+        tracing::warn!(%peer, why = away.code(), "turned away");
+        turned_away(&away)
+    })?;
+    // A WebSocket is told so in its own protocol.
+    if matches!(visitor.page, Page::Foreign(_)) && !is_upgrade(request) {
+        return Err(denied("origin_not_allowed", "this page may not speak to the gateway"));
+    }
+    visitor.claim = match &settings.proxy {
+        Some(rules) => {
+            // An address that can be bound is one of this machine's.
+            let is_ours = visitor
+                .proxy
+                .is_some_and(|proxy| std::net::UdpSocket::bind((proxy, 0)).is_ok());
+            named_by_proxy(rules, &approach, &visitor, is_ours)
+        }
+        None if settings.whois.is_some() => named_by_tailscale(&approach, &visitor),
+        None => None,
+    };
+    Ok(visitor)
+}
+
+fn turned_away(away: &TurnedAway) -> Response {
+    denied(away.code(), &away.text())
+}
+
+fn denied(code: &str, text: &str) -> Response {
+    let body = json!({"error": {"type": code, "message": text}});
+    (StatusCode::FORBIDDEN, axum::Json(body)).into_response()
+}
+
+fn with_headers(mut response: Response<Body>) -> Response<Body> {
+    for (name, value) in HEADERS {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,21 @@
+//! The gateway as its clients and its enemies meet it: the real program, real sockets.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "test helpers fail their test and say why"
+)]
+
+mod doors;
+mod guesses;
+mod handshake;
+mod hostile;
+mod kit;
+mod pairing;
+#[path = "../service/kit.rs"]
+mod service;
+mod table;
+#[path = "../service/wire.rs"]
+mod wire;

@@ -1,0 +1,272 @@
+//! Devices ask, people decide, and nobody gives more than he has.
+
+use serde_json::{Value, json};
+
+use crate::kit::{ALL, Client, Device, Gateway, TOKEN, connect, refused, scopes};
+use crate::service::until;
+
+/// Somewhere else.
+const FAR: [(&str, &str); 1] = [("x-forwarded-for", "203.0.113.7")];
+
+async fn from_afar(gateway: &Gateway, device: &Device, params: Value) -> (Client, Value) {
+    let mut client = gateway.knock_with(&FAR).await.unwrap();
+    let answer = client.connect_as(device, params).await;
+    (client, answer)
+}
+
+fn request_of(answer: &Value) -> String {
+    assert_eq!(refused(answer), "PAIRING_REQUIRED", "{answer}");
+    assert_eq!(answer["error"]["code"], "NOT_PAIRED");
+    answer["error"]["details"]["requestId"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_device_from_elsewhere_is_let_in_by_a_person() {
+    let gateway = Gateway::behind_a_proxy();
+    let mut owner = gateway.owner().await;
+    let device = Device::new(1);
+    let params = connect("openclaw-ios", "ui", &["operator.read", "operator.write"]);
+    let (mut client, answer) = from_afar(&gateway, &device, params.clone()).await;
+    let request = request_of(&answer);
+    let message = "pairing required: device is not approved yet";
+    assert_eq!(client.end().await, (1008, message.to_owned()));
+    let told = owner.event("device.pair.requested").await;
+    assert_eq!((&told["requestId"], &told["deviceId"]), (&json!(request), &json!(device.id())));
+    assert_eq!((&told["remoteIp"], &told["role"]), (&json!("203.0.113.7"), &json!("operator")));
+
+    // Asking the same again is the same request; asking for something else replaces it.
+    let (_, again) = from_afar(&gateway, &device, params.clone()).await;
+    assert_eq!(request_of(&again), request);
+    let less = connect("openclaw-ios", "ui", &["operator.read"]);
+    let (_, other) = from_afar(&gateway, &device, less).await;
+    assert_ne!(request_of(&other), request);
+    let late = owner.call("device.pair.approve", json!({"requestId": request})).await;
+    assert!(late.unwrap_err()["message"].as_str().unwrap().contains("unknown requestId"));
+    let (_, answer) = from_afar(&gateway, &device, params.clone()).await;
+    let request = request_of(&answer);
+    let list = owner.call("device.pair.list", json!({})).await.unwrap();
+    assert_eq!(list["pending"].as_array().unwrap().len(), 1, "{list}");
+    assert_eq!(list["pending"][0]["requestId"], request);
+
+    // It outlives a kill, is approved, and gives the device a token of its own.
+    let gateway = gateway.kill_and_start();
+    let mut owner = gateway.owner().await;
+    let approved = owner.call("device.pair.approve", json!({"requestId": request})).await.unwrap();
+    assert_eq!(approved["device"]["approvedVia"], "owner");
+    let told = owner.event("device.pair.resolved").await;
+    assert_eq!((&told["requestId"], &told["decision"]), (&json!(request), &json!("approved")));
+    let (_paired, answer) = from_afar(&gateway, &device, params).await;
+    assert_eq!(scopes(&answer), ["operator.read", "operator.write"]);
+    assert!(answer["payload"]["auth"]["deviceToken"].is_string(), "{answer}");
+    let list = owner.call("device.pair.list", json!({})).await.unwrap();
+    assert_eq!(list["pending"], json!([]));
+    assert_eq!(list["paired"][0]["deviceId"], device.id());
+    assert_eq!(list["paired"][0]["connected"], true, "{list}");
+    assert!(list["paired"][0]["approvedBy"].is_string(), "who it was is on record: {list}");
+    assert!(!list.to_string().contains("fingerprint"), "{list}");
+}
+
+#[tokio::test]
+async fn a_request_can_be_rejected_and_more_rights_are_asked_for_anew() {
+    let gateway = Gateway::behind_a_proxy();
+    let mut owner = gateway.owner().await;
+    let device = Device::new(2);
+    let reader = connect("openclaw-ios", "ui", &["operator.read"]);
+    let (_, answer) = from_afar(&gateway, &device, reader.clone()).await;
+    let request = request_of(&answer);
+    let rejected = owner.call("device.pair.reject", json!({"requestId": request})).await.unwrap();
+    assert_eq!(rejected["deviceId"], device.id());
+    assert_eq!(owner.event("device.pair.resolved").await["decision"], "rejected");
+    let (_, answer) = from_afar(&gateway, &device, reader.clone()).await;
+    let request = request_of(&answer);
+    owner.call("device.pair.approve", json!({"requestId": request})).await.unwrap();
+    let (_, answer) = from_afar(&gateway, &device, reader.clone()).await;
+    let first = answer["payload"]["auth"]["deviceToken"].as_str().unwrap().to_owned();
+
+    let writer = connect("openclaw-ios", "ui", &["operator.write"]);
+    let (_, answer) = from_afar(&gateway, &device, writer.clone()).await;
+    assert_eq!(answer["error"]["details"]["reason"], "scope-upgrade");
+    let request = request_of(&answer);
+    owner.call("device.pair.approve", json!({"requestId": request})).await.unwrap();
+    // The token of before is good no more; the next connection brings another one.
+    let mut by_token = reader.clone();
+    by_token["auth"] = json!({"deviceToken": first});
+    let (_, answer) = from_afar(&gateway, &device, by_token).await;
+    assert_eq!(refused(&answer), "AUTH_DEVICE_TOKEN_MISMATCH");
+    let (_, answer) = from_afar(&gateway, &device, writer).await;
+    assert!(answer["payload"]["auth"]["deviceToken"].is_string(), "{answer}");
+}
+
+// X1
+#[tokio::test]
+async fn nobody_gives_more_than_he_has() {
+    let gateway = Gateway::behind_a_proxy();
+    let mut owner = gateway.owner().await;
+    let mut helper = gateway.operator(&["operator.pairing", "operator.read"]).await;
+    let missing = |result: Result<Value, Value>| {
+        let error = result.unwrap_err();
+        assert_eq!(error["code"], "FORBIDDEN", "{error}");
+        error["details"]["missingScope"].as_str().unwrap_or_default().to_owned()
+    };
+    let device = Device::new(3);
+    let admin = connect("openclaw-ios", "ui", &["operator.admin"]);
+    let (_, answer) = from_afar(&gateway, &device, admin.clone()).await;
+    let request = json!({"requestId": request_of(&answer)});
+    assert_eq!(missing(helper.call("device.pair.approve", request.clone()).await), "operator.admin");
+    let (_, answer) = from_afar(&gateway, &device, admin).await;
+    assert_eq!(refused(&answer), "PAIRING_REQUIRED", "it is still outside");
+    // Another role needs an administrator.
+    let mut node = connect("node-host", "node", &[]);
+    node["role"] = json!("node");
+    let (_, answer) = from_afar(&gateway, &Device::new(4), node).await;
+    let of_node = json!({"requestId": request_of(&answer)});
+    assert_eq!(missing(helper.call("device.pair.approve", of_node.clone()).await), "operator.admin");
+    owner.call("device.pair.approve", of_node).await.unwrap();
+    owner.call("device.pair.approve", request).await.unwrap();
+    let codes = helper.call("device.pair.setupCode", json!({})).await;
+    assert_eq!(missing(codes), "operator.read", "of all rights it lacks, the first");
+}
+
+// X1
+#[tokio::test]
+async fn a_token_is_replaced_only_within_what_was_approved() {
+    let gateway = Gateway::start();
+    let device = Device::new(5);
+    let mut client = gateway.knock().await;
+    let asked = ["operator.read", "operator.write", "operator.pairing"];
+    let answer = client.connect_as(&device, connect("cli", "cli", &asked)).await;
+    let first = answer["payload"]["auth"]["deviceToken"].as_str().unwrap().to_owned();
+    let rotate = |scopes: Value| {
+        let mut params = json!({"deviceId": device.id(), "role": "operator"});
+        if scopes.is_array() {
+            params["scopes"] = scopes;
+        }
+        params
+    };
+    for wide in [json!(["operator.admin"]), json!(["operator.read", "operator.approvals"])] {
+        for who in [&mut client, &mut gateway.owner().await] {
+            let error = who.call("device.token.rotate", rotate(wide.clone())).await.unwrap_err();
+            assert_eq!(error["code"], "FORBIDDEN", "{wide}: {error}");
+        }
+    }
+    let mut node = rotate(Value::Null);
+    node["role"] = json!("node");
+    let error = gateway.owner().await.call("device.token.rotate", node).await.unwrap_err();
+    assert!(error["message"].as_str().unwrap().contains("not approved as node"), "{error}");
+    // Its own, narrower: it is told the new one.
+    let narrow = rotate(json!(["operator.read"]));
+    let own = client.call("device.token.rotate", narrow).await.unwrap();
+    assert_eq!((&own["tokenDelivery"], &own["scopes"]), (&json!("in-band"), &json!(["operator.read"])));
+    let second = own["token"].as_str().unwrap().to_owned();
+    let by = async |token: &str, asked: &[&str]| {
+        let mut client = gateway.knock().await;
+        let mut params = connect("cli", "cli", asked);
+        params["auth"] = json!({"deviceToken": token});
+        client.connect_as(&device, params).await
+    };
+    assert_eq!(refused(&by(&first, &["operator.read"]).await), "AUTH_DEVICE_TOKEN_MISMATCH");
+    assert_eq!(scopes(&by(&second, &["operator.read"]).await), ["operator.read"]);
+    assert_eq!(refused(&by(&second, &["operator.write"]).await), "AUTH_SCOPE_MISMATCH");
+    assert_eq!(refused(&by(&second, &ALL).await), "PAIRING_REQUIRED");
+    // Somebody else's: it is not told, and the device has to come back for it.
+    let mut owner = gateway.owner().await;
+    let other = owner.call("device.token.rotate", rotate(Value::Null)).await.unwrap();
+    assert_eq!(other["tokenDelivery"], "withheld-cross-device");
+    assert_eq!(other["token"], Value::Null);
+    assert_eq!(client.end().await, (4001, "device token rotated".to_owned()));
+    assert_eq!(refused(&by(&second, &["operator.read"]).await), "AUTH_DEVICE_TOKEN_MISMATCH");
+    let mut client = gateway.knock().await;
+    let back = client.connect_as(&device, connect("cli", "cli", &["operator.read"])).await;
+    let third = back["payload"]["auth"]["deviceToken"].as_str().unwrap().to_owned();
+    assert_eq!(scopes(&by(&third, &["operator.read"]).await), ["operator.read"]);
+}
+
+#[tokio::test]
+async fn what_is_taken_back_ends_at_once() {
+    let gateway = Gateway::start();
+    let mut owner = gateway.owner().await;
+    let device = Device::new(6);
+    let params = connect("cli", "cli", &["operator.read", "operator.pairing"]);
+    let mut client = gateway.knock().await;
+    let answer = client.connect_as(&device, params.clone()).await;
+    let token = answer["payload"]["auth"]["deviceToken"].as_str().unwrap().to_owned();
+    let mut other = gateway.knock().await;
+    other.connect_as(&Device::new(7), connect("cli", "cli", &["operator.pairing"])).await;
+    // A device without an administrator's rights keeps to itself.
+    let named = json!({"deviceId": device.id(), "role": "operator", "label": "mine"});
+    for method in ["device.pair.remove", "device.pair.rename", "device.token.revoke", "device.token.rotate"] {
+        let error = other.call(method, named.clone()).await.unwrap_err();
+        assert_eq!(error["code"], "FORBIDDEN", "{method}: {error}");
+    }
+    client.call("device.pair.rename", named.clone()).await.unwrap();
+    owner.call("device.token.revoke", named.clone()).await.unwrap();
+    assert_eq!(client.end().await, (4001, "device token revoked".to_owned()));
+    let by_token = async || {
+        let mut client = gateway.knock().await;
+        let mut params = params.clone();
+        params["auth"] = json!({"deviceToken": token});
+        client.connect_as(&device, params).await
+    };
+    assert_eq!(refused(&by_token().await), "AUTH_DEVICE_TOKEN_MISMATCH");
+    let mut client = gateway.knock().await;
+    let answer = client.connect_as(&device, params.clone()).await;
+    assert_eq!(scopes(&answer).len(), 2, "the shared token is still good");
+    assert_eq!(answer["payload"]["auth"]["deviceToken"], Value::Null, "and brings no new one");
+    let list = owner.call("device.pair.list", json!({})).await.unwrap();
+    assert!(list["paired"].as_array().unwrap().iter().any(|it| it["label"] == "mine"), "{list}");
+    owner.call("device.pair.remove", named).await.unwrap();
+    assert_eq!(client.end().await, (4001, "device removed".to_owned()));
+    let list = owner.call("device.pair.list", json!({})).await.unwrap();
+    assert_eq!(list["paired"].as_array().unwrap().len(), 1, "{list}");
+}
+
+#[tokio::test]
+async fn a_setup_code_lets_one_device_in_once() {
+    use base64::Engine as _;
+    let gateway = Gateway::behind_a_proxy();
+    let mut owner = gateway.owner().await;
+    let asked = json!({"bootstrapProfile": "limited"});
+    let made = owner.call("device.pair.setupCode", asked).await.unwrap();
+    assert_eq!((&made["access"], &made["auth"]), (&json!("limited"), &json!("token")));
+    let code = made["setupCode"].as_str().unwrap();
+    let code = base64::engine::general_purpose::STANDARD.decode(code).unwrap();
+    let code: Value = serde_json::from_slice(&code).unwrap();
+    assert_eq!(code["url"], gateway.url());
+    let mut params = connect("openclaw-ios", "ui", &ALL);
+    params["auth"] = json!({"bootstrapToken": code["bootstrapToken"]});
+    let (_, answer) = from_afar(&gateway, &Device::new(8), params.clone()).await;
+    assert_eq!(scopes(&answer), ["operator.read", "operator.write"], "no more than the code says");
+    let token = answer["payload"]["auth"]["deviceToken"].clone();
+    let (_, again) = from_afar(&gateway, &Device::new(9), params.clone()).await;
+    assert_eq!(refused(&again), "AUTH_BOOTSTRAP_TOKEN_INVALID");
+    params["auth"] = json!({"deviceToken": token});
+    params["scopes"] = json!(["operator.read"]);
+    let (_, back) = from_afar(&gateway, &Device::new(8), params).await;
+    assert_eq!(scopes(&back), ["operator.read"]);
+    assert!(!gateway.service.log().contains(TOKEN));
+}
+
+#[tokio::test]
+async fn only_those_who_may_decide_are_told() {
+    let gateway = Gateway::behind_a_proxy();
+    let mut reader = gateway.operator(&["operator.read", "operator.write"]).await;
+    let mut keeper = gateway.operator(&["operator.pairing"]).await;
+    let params = connect("openclaw-ios", "ui", &["operator.read"]);
+    from_afar(&gateway, &Device::new(10), params).await;
+    keeper.event("device.pair.requested").await;
+    // What the reader hears until its next answer is all there was.
+    let frames = async {
+        reader.say(r#"{"type":"req","id":"last","method":"health","params":{}}"#).await;
+        let mut heard = Vec::new();
+        loop {
+            let frame = reader.hear().await.unwrap();
+            if frame["id"] == "last" {
+                return heard;
+            }
+            heard.push(frame["event"].to_string());
+        }
+    };
+    let heard = frames.await;
+    assert!(!heard.iter().any(|name| name.contains("device.pair")), "{heard:?}");
+    until("the request is logged", || gateway.service.log().contains("a device asks").then_some(()));
+}
