@@ -6,7 +6,11 @@
 mod builder;
 mod choice;
 mod drain;
+mod keys;
+mod events;
+mod invoke;
 mod late;
+mod relay;
 mod tools;
 
 use std::sync::atomic::AtomicBool;
@@ -15,28 +19,35 @@ use std::time::Duration;
 
 use telson_actors::channel::webchat::WebChat;
 use telson_actors::clock::Clock;
+use telson_actors::cron::{Cron, CronEvents};
 use telson_actors::dead_letter::DeadLetters;
 use telson_actors::disk::{DiskReport, DiskSpace};
 use telson_actors::event::{Journal, JourneyEvent};
+use telson_actors::heartbeat::Heartbeats;
 use telson_actors::hook::Hooks;
 use telson_actors::journey::{self, Journey};
 use telson_actors::load::LoadSnapshot;
 use telson_actors::message::{Inbound, SessionKey};
 use telson_actors::model::Catalog;
 use telson_actors::outbox::Outbox;
-use telson_actors::router::{Admission, Admissions, AdmitError, Admitted};
+use telson_actors::router::{Admission, Admissions, AdmitError, Admitted, Pairings};
 use telson_actors::session::machine::Event as SessionEvent;
-use telson_actors::session::{Asker, SessionMessage, Sessions, Stopped};
+use telson_actors::session::{self, Asker, SessionMessage, Sessions, Stopped};
 use telson_actors::store::{Store, StoreError, StoreStats};
 use telson_actors::stream::{Streams, Subscription};
+use telson_actors::system_event::SystemEvents;
+use telson_actors::tool::ToolMessage;
 use telson_actors::usage::{self, Day, UsageReport};
 use telson_supervision::dynamic::DynamicMessage;
-use telson_supervision::{Event, Node, Tree};
+use telson_supervision::{Event, Node, Tree, Via};
 use tokio::sync::broadcast;
 
 pub use builder::{AccountSpec, Builder, ProviderSpec, StartError, StoreSpec};
 pub use choice::ChooseError;
+pub use keys::WakeError;
+pub(crate) use invoke::Invoked;
 pub(crate) use late::LateEngine;
+pub use relay::{Outcome, Relay};
 pub(crate) use tools::toolbox;
 
 /// Why an engine can't go on.
@@ -73,14 +84,21 @@ struct Inner {
     journal: Journal,
     admissions: Admissions,
     dead_letters: DeadLetters,
+    pairings: Pairings,
     outbox: Outbox,
     sessions: Sessions,
+    tools: Via<ToolMessage>,
     catalog: Catalog,
+    desk: keys::Desk,
     admitting: Arc<AtomicBool>,
     disk: DiskSpace,
     hooks: Hooks,
     streams: Streams,
     web_chat: WebChat,
+    cron: Option<Cron>,
+    cron_events: CronEvents,
+    events: SystemEvents,
+    beats: Heartbeats,
     started: tokio::time::Instant,
 }
 
@@ -104,6 +122,16 @@ impl Engine {
     /// The way in, for receivers that admit several messages and a cursor together.
     pub fn admissions(&self) -> Admissions {
         self.0.admissions.clone()
+    }
+
+    /// The jobs, if the engine [runs any](Builder::cron).
+    pub fn cron(&self) -> Option<Cron> {
+        self.0.cron.clone()
+    }
+
+    /// What happens to jobs.
+    pub fn cron_events(&self) -> CronEvents {
+        self.0.cron_events.clone()
     }
 
     /// What happens to messages from now on.
@@ -175,6 +203,14 @@ impl Engine {
             .map_err(|error| StoreError::Database(error.to_string()))?
     }
 
+    /// Whether a session has ever been written to.
+    ///
+    /// # Errors
+    /// A damaged record.
+    pub fn knows_session(&self, session: &SessionKey) -> Result<bool, StoreError> {
+        session::is_known(&self.0.store, session)
+    }
+
     /// What models have used in the last `days` days of UTC, today included, at most a year.
     ///
     /// # Errors
@@ -184,6 +220,11 @@ impl Engine {
         tokio::task::spawn_blocking(move || usage::report(&store, today, days.min(366)))
             .await
             .map_err(|error| StoreError::Database(error.to_string()))?
+    }
+
+    /// People who wait for approval, and those who have it.
+    pub fn pairings(&self) -> Pairings {
+        self.0.pairings.clone()
     }
 
     /// What could not be finished.

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::gateway::{Devices, Hub};
+use crate::gateway::{Devices, Hub, Metrics};
 
 /// See the module. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +23,8 @@ pub struct Facts {
     pub hub: Hub,
     /// The devices that may connect.
     pub devices: Devices,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 impl Host {

@@ -17,6 +17,7 @@ pub mod frame;
 pub mod gateway;
 mod host;
 mod limits;
+mod media;
 pub mod methods;
 pub mod selftest;
 mod state_dir;
@@ -25,8 +26,8 @@ mod workspace;
 
 pub use assembly::{Assembly, assemble};
 pub use engine::{
-    AbortError, AccountSpec, Builder, ChooseError, Engine, EngineFailure, ProviderSpec, StartError,
-    StoreSpec,
+    AbortError, AccountSpec, Builder, ChooseError, Engine, EngineFailure, Outcome, ProviderSpec,
+    Relay, StartError, StoreSpec, WakeError,
 };
 pub use host::{Facts, Host};
 pub use limits::Limits;

@@ -10,9 +10,13 @@
 //! |  +- mcp             one_for_one    half-open: one actor per MCP server, named after it
 //! |  +- tools                          calls tools for sessions
 //! |  +- conversation    rest_for_one   the router finds sessions to hand messages to
-//! |     +- sessions     dynamic        one actor per key
-//! |     +- router
-//! |     +- dead_letters
+//! |  |  +- sessions     dynamic        one actor per key
+//! |  |  +- router
+//! |  |  +- dead_letters
+//! |  +- heartbeat                      wakes agents, through the router
+//! |  +- cron            rest_for_one   jobs, where there are any
+//! |     +- runs         dynamic        one actor per job that runs
+//! |     +- scheduler                   holds every job, with one timer
 //! +- edge               one_for_one
 //!    +- <account>       one_for_one    half-open: an account burns only its own budget
 //!    |  +- delivery
@@ -23,6 +27,8 @@
 //!    +- gateway                        the port of clients, apps and pages
 //! ```
 
+mod cron;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -32,9 +38,11 @@ use telson_actors::channel::typing::{Leaser, TypingActor, TypingDeps};
 use telson_actors::channel::webchat::{self, WebChat};
 use telson_actors::channel::{Channel, Receiver, imessage, preview};
 use telson_actors::context::{Context, Prompts};
+use telson_actors::cron::{Cron, CronEvents};
 use telson_actors::dead_letter::{DeadLetterActor, DeadLetterDeps};
 use telson_actors::disk::{DiskActor, DiskDeps, DiskSpace, Watermark};
 use telson_actors::event::Journal;
+use telson_actors::heartbeat::{HeartbeatActor, HeartbeatDeps, Heartbeats};
 use telson_actors::hook::{HookActor, HookDeps, Hooks};
 use telson_actors::inbox::InboxRecord;
 use telson_actors::janitor::{JanitorActor, JanitorDeps};
@@ -42,13 +50,14 @@ use telson_actors::mcp::{Catalog, McpActor, McpDeps};
 use telson_actors::message::AccountKey;
 use telson_actors::outbox::{DeliveryActor, DeliveryDeps, Outbox, Style, UnsettledSends};
 use telson_actors::provider::{ProviderActor, ProviderDeps};
-use telson_actors::router::{Admissions, CodeSource, RouterActor, RouterDeps};
+use telson_actors::router::{Admissions, CodeSource, Pairings, RouterActor, RouterDeps};
 use telson_actors::session::machine::Event as SessionEvent;
 use telson_actors::session::{
     Lives, SESSIONS, SessionDeps, SessionMessage, Sessions, sessions_child,
 };
 use telson_actors::store::Store;
 use telson_actors::stream::Streams;
+use telson_actors::system_event::SystemEvents;
 use telson_actors::tool::core::CoreDeps;
 use telson_actors::tool::{ToolActor, ToolDeps, Toolbox};
 use telson_actors::usage::DayMeter;
@@ -75,6 +84,9 @@ pub(crate) struct Wiring {
     /// The tools of each MCP server.
     pub(crate) catalogs: Vec<Catalog>,
     pub(crate) web_chat: WebChat,
+    pub(crate) cron_events: CronEvents,
+    pub(crate) events: SystemEvents,
+    pub(crate) beats: Heartbeats,
 }
 
 /// An account, taken apart: what sends, and which actors receive.
@@ -130,7 +142,14 @@ pub(crate) fn tree(wiring: &Wiring) -> (SupervisorSpec, Outbox) {
         .into_iter()
         .fold(core, SupervisorSpec::child)
         .child(wiring.tools(&toolbox))
-        .child(conversation.into_child("conversation", wiring.stop()));
+        .child(conversation.into_child("conversation", wiring.stop()))
+        .child(wiring.heartbeat());
+    // It wakes sessions, through the router.
+    let cron = wiring.spec.cron.as_ref().map(|settings| {
+        let branch = branch("engine/core/cron", Strategy::RestForOne, 10);
+        wiring.cron(settings, branch, &outbox, &events)
+    });
+    let core = cron.into_iter().fold(core, SupervisorSpec::child);
     // One branch per account: a bad one trips alone, rests and tries again (V3).
     let edge = accounts.into_iter().fold(
         branch("engine/edge", Strategy::OneForOne, 10),
@@ -286,6 +305,7 @@ impl Wiring {
             attempt_max: self.spec.limits.provider_attempt_max,
             dice: self.spec.dice.clone(),
             streams: self.streams.clone(),
+            watch: self.spec.gateway.as_ref().map(|gateway| gateway.host.metrics.call_watch()),
             registry: self.registry.clone(),
             health: health.clone(),
         };
@@ -313,8 +333,15 @@ impl Wiring {
             outbox: outbox.clone(),
             admissions: Admissions::new(&self.registry),
             clock: self.spec.clock,
+            cron: self.cron_handle(),
         };
         Arc::new(toolbox(&self.spec, &deps))
+    }
+
+    /// The jobs, where there are any.
+    pub(crate) fn cron_handle(&self) -> Option<Cron> {
+        let zone = self.spec.cron.as_ref()?.zone.clone();
+        Some(Cron::new(&self.registry, self.store.clone(), &self.default_agent(), zone))
     }
 
     fn tools(&self, toolbox: &Arc<Toolbox>) -> ChildSpec {
@@ -346,6 +373,8 @@ impl Wiring {
             idle_max: self.spec.limits.session_idle_max,
             lives: Lives::default(),
             typing: Leaser::new(self.registry.clone()),
+            events: self.events.clone(),
+            beats: self.beats.clone(),
         };
         let live_max = self.spec.limits.sessions_live_max;
         sessions_child(deps, live_max, events.clone(), self.spec.dice.clone())
@@ -374,6 +403,12 @@ impl Wiring {
             health: health.clone(),
         };
         ChildSpec::actor("router", move || (RouterActor, deps.clone())).health(health)
+    }
+
+    /// The handle of the pairing books, which the router owns.
+    pub(crate) fn pairings(&self) -> Pairings {
+        let rules = Arc::new(self.spec.rules.clone());
+        Pairings::new(self.store.clone(), self.spec.clock, rules, &self.registry)
     }
 
     fn codes(&self) -> CodeSource {
@@ -410,6 +445,20 @@ impl Wiring {
             health: health.clone(),
         };
         ChildSpec::actor("dead_letters", move || (DeadLetterActor, deps.clone())).health(health)
+    }
+
+    fn heartbeat(&self) -> ChildSpec {
+        let health = Health::new();
+        let deps = HeartbeatDeps {
+            beats: self.beats.clone(),
+            events: self.events.clone(),
+            admissions: Admissions::new(&self.registry),
+            store: self.store.clone(),
+            clock: self.spec.clock,
+            registry: self.registry.clone(),
+            health: health.clone(),
+        };
+        ChildSpec::actor("heartbeat", move || (HeartbeatActor, deps.clone())).health(health)
     }
 
     fn hooks(&self) -> ChildSpec {

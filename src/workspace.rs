@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telson_actors::context::{PromptFile, PromptLimits, PromptSource, system_prompt};
+use telson_actors::heartbeat::BeatFile;
 
 use crate::config::{Config, Lookup};
 
@@ -23,6 +24,8 @@ const FILES: [(&str, bool); 7] = [
     ("BOOTSTRAP.md", false),
     ("MEMORY.md", false),
 ];
+/// What an agent looks after at its heartbeats.
+const HEARTBEAT_FILE: &str = "HEARTBEAT.md";
 /// Largest file that is read, in bytes: beyond it something else than a prompt stands there.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Longest wait for a disk: a turn goes on without its files after it.
@@ -86,6 +89,26 @@ pub(crate) fn source(workspaces: BTreeMap<String, Workspace>) -> PromptSource {
             tracing::warn!(workspace = %dir.display(), "not read within {READ_MAX:?}; this turn \
                 goes without it");
             format!("[The files of your workspace could not be read within {READ_MAX:?}.]")
+        })
+    })
+}
+
+/// Reads the `HEARTBEAT.md` of workspaces, anew for every heartbeat.
+pub(crate) fn heartbeat_file(workspaces: &BTreeMap<String, Workspace>) -> BeatFile {
+    let files: HashMap<String, PathBuf> = workspaces
+        .iter()
+        .map(|(id, workspace)| (id.clone(), workspace.dir.join(HEARTBEAT_FILE)))
+        .collect();
+    Arc::new(move |agent| {
+        let path = files.get(agent).cloned();
+        Box::pin(async move {
+            let Some(path) = path else { return Ok(None) };
+            let reading = tokio::task::spawn_blocking(move || read(&path));
+            match tokio::time::timeout(READ_MAX, reading).await {
+                Ok(Ok(text)) => text,
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(_) => Err(format!("not read within {READ_MAX:?}")),
+            }
         })
     })
 }

@@ -10,8 +10,12 @@
 
 #[path = "context/books.rs"]
 mod books;
+#[path = "context/commands.rs"]
+mod commands;
 #[path = "service/kit.rs"]
 mod kit;
+#[path = "context/media.rs"]
+mod media;
 #[path = "context/mock.rs"]
 mod mock;
 #[path = "context/overflow.rs"]

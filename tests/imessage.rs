@@ -18,6 +18,8 @@ mod doubt;
 mod kills;
 #[path = "service/kit.rs"]
 mod kit;
+#[path = "imessage/pairing.rs"]
+mod pairing;
 #[path = "imessage/scene.rs"]
 mod scene;
 #[path = "imessage/sends.rs"]

@@ -24,5 +24,7 @@ mod lifetime;
 mod protocol;
 #[path = "imessage/scene.rs"]
 mod scene;
+#[path = "service/troubles.rs"]
+mod troubles;
 #[path = "service/wire.rs"]
 mod wire;

@@ -116,3 +116,67 @@ fn killed_while_a_tool_runs_it_is_not_run_again() {
         assert!(text.contains("whether it took effect is unknown"), "{text}");
     }
 }
+
+/// The numbers of processes that run in the home folder of this rig because of a command.
+#[cfg(target_os = "linux")]
+fn commands_of(rig: &Rig) -> usize {
+    let home = rig.scene.home.path("");
+    let home = home.to_str().unwrap().trim_end_matches('/');
+    let of = |pid: std::path::PathBuf| {
+        let environment = std::fs::read(pid.join("environ")).unwrap_or_default();
+        let environment = String::from_utf8_lossy(&environment).into_owned();
+        environment.contains("TELSON_EXEC=") && environment.contains(home)
+    };
+    let processes = std::fs::read_dir("/proc").unwrap().map_while(Result::ok);
+    processes.filter(|process| of(process.path())).count()
+}
+
+// A gateway that is killed can't end what it runs. The next one does, before it does anything else.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_killed_gateway_left_running_is_ended_by_the_next() {
+    let rig = Rig::new();
+    std::fs::write(rig.hold(), "1").unwrap();
+    let service = rig.scene.start();
+    rig.scene.say(&rig.friend, "[#1] please");
+    until("the command runs", || rig.deeds().contains(&"begin 1".into()).then_some(()));
+    service.kill();
+    assert!(commands_of(&rig) > 0, "it outlives its gateway");
+    let service = rig.scene.start();
+    // What this life runs has the same home: only the command of the life before waits for the file.
+    rig.is_answered_once();
+    assert_eq!(commands_of(&rig), 0, "nothing is left running");
+    assert!(service.log().contains("ended commands that a killed gateway had left running"));
+    std::fs::remove_file(rig.hold()).unwrap();
+    service.stop();
+    assert!(!rig.deeds().contains(&"end 1".into()), "it came to no end: {:?}", rig.deeds());
+}
+
+// A replay runs everything anew: whoever asks for it is told, and has to say so.
+#[test]
+fn a_replay_that_would_run_tools_again_wants_a_yes() {
+    let rig = Rig::new();
+    rig.model.refuse_in(Some(2));
+    let service = rig.scene.start();
+    rig.scene.say(&rig.friend, "[#1] please");
+    let letter = service.dead_letters(1).remove(0);
+    let id = letter["id"].as_str().unwrap();
+    let home = &rig.scene.home;
+    let show = home.ask(&["dead-letters", "show", id]);
+    for part in ["has run: exec: done (2 times)", "a replay runs again: exec"] {
+        assert!(show.out.contains(part), "{part} is in {}", show.out);
+    }
+    rig.model.refuse_in(None);
+    let refused = home.ask(&["dead-letters", "replay", id]);
+    assert_eq!((refused.code, refused.out.as_str()), (2, ""), "{refused:?}");
+    let said = format!("the turn of {id} has already run exec, and a replay would run that again");
+    assert!(refused.err.contains(&said) && refused.err.contains("--yes"), "{}", refused.err);
+    assert_eq!(rig.deeds().len(), 4, "nothing was run by asking: {:?}", rig.deeds());
+    let replayed = home.ask(&["dead-letters", "replay", id, "--yes"]);
+    assert_eq!(replayed.code, 0, "{replayed:?}");
+    until("it is answered", || {
+        rig.scene.texts().iter().any(|text| text.starts_with("All done")).then_some(())
+    });
+    assert_eq!(rig.deeds().iter().filter(|deed| *deed == "begin 0").count(), 2);
+    service.stop();
+}

@@ -15,6 +15,7 @@
 
 mod churn;
 mod compaction;
+mod cron;
 mod floor;
 mod hung;
 mod measure;
@@ -58,6 +59,8 @@ enum Section {
     Compaction,
     /// The size of the files under turns without end.
     Churn,
+    /// Jobs that wait.
+    Cron,
 }
 
 #[derive(Debug, Parser)]
@@ -191,6 +194,9 @@ async fn measure_all(options: &Options, scale: &Scale) -> Report {
     }
     if wanted(Section::Churn) {
         report.add(Section::Churn, churn::measure(scale).await);
+    }
+    if wanted(Section::Cron) {
+        report.add(Section::Cron, cron::measure(scale).await);
     }
     report
 }

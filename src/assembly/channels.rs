@@ -93,7 +93,7 @@ fn imessage(
 }
 
 /// `~/` stands for the user's home.
-pub(super) fn expand(path: &str, home: Option<&str>) -> PathBuf {
+pub(crate) fn expand(path: &str, home: Option<&str>) -> PathBuf {
     match (path.strip_prefix("~/"), home) {
         (Some(below), Some(home)) => PathBuf::from(home).join(below),
         _ => PathBuf::from(path),

@@ -24,6 +24,7 @@ pub(super) fn add(assembly: &mut Assembly, config: &Config, env: &Lookup<'_>) {
         );
     }
     let windows = windows(config);
+    let (inputs, hidden) = (super::media::inputs(config), super::media::hidden(config));
     let agents = config.agents_map();
     let rules: Vec<_> = agents
         .iter()
@@ -33,6 +34,8 @@ pub(super) fn add(assembly: &mut Assembly, config: &Config, env: &Lookup<'_>) {
         builder.context(|context| {
             context.prices.extend(prices);
             context.windows.extend(windows);
+            context.inputs = inputs;
+            context.hidden_files = hidden;
             context.budgets = budgets;
             context.agents.extend(rules);
         })
@@ -42,7 +45,9 @@ pub(super) fn add(assembly: &mut Assembly, config: &Config, env: &Lookup<'_>) {
 /// The provider of the model that writes an agent's summaries, if it is not its own.
 pub(super) fn summary_models(config: &Config) -> impl Iterator<Item = String> {
     let agents = config.agents_map();
-    agents.into_values().filter_map(|agent| compaction(&config.agents.defaults, &agent).model)
+    let named =
+        agents.into_values().filter_map(|agent| compaction(&config.agents.defaults, &agent).model);
+    named.map(|name| config.model_named(&name).to_owned())
 }
 
 fn rules(config: &Config, agent: &AgentEntry, model: &str) -> ContextRules {
@@ -59,7 +64,8 @@ fn rules(config: &Config, agent: &AgentEntry, model: &str) -> ContextRules {
         .unwrap_or_default();
     let more = compaction.custom_instructions.unwrap_or_default();
     let turns = compaction.recent_turns_preserve.and_then(|turns| usize::try_from(turns).ok());
-    let summary_model = compaction.model.as_deref().map(split_model);
+    let summary_model = compaction.model.as_deref();
+    let summary_model = summary_model.map(|name| split_model(config.model_named(name)));
     ContextRules {
         // Who sets a bound for an unknown model knows that much of it.
         window: known.into_iter().chain(wanted).min(),

@@ -7,13 +7,17 @@ mod access;
 mod agents;
 mod channels;
 mod context;
+mod cron;
+mod heartbeat;
 mod hooks;
 mod mcp;
+mod media;
 mod profiles;
 mod providers;
 mod tools;
 mod unused;
 
+pub(crate) use channels::expand;
 use telson_actors::message::session_key::DmScope;
 use telson_actors::router::{GroupScope, SessionScope};
 use telson_actors::session::lane::{DropPolicy, LaneSettings, Mode};
@@ -48,6 +52,8 @@ pub fn assemble(config: &Config, env: &Lookup<'_>) -> Result<Assembly, String> {
     access::add_groups_and_bindings(&mut assembly, config);
     channels::add(&mut assembly, config, env)?;
     hooks::add(&mut assembly, config, env);
+    cron::add(&mut assembly, config, env)?;
+    heartbeat::add(&mut assembly, config);
     Ok(assembly)
 }
 

@@ -98,7 +98,7 @@ fn asked_for(config: &Config, env: &Lookup<'_>) -> BTreeSet<String> {
     let named = config.agents.defaults.models.iter();
     let named = named.filter(|(_, named)| named.alias.is_some());
     let named = named.map(|(model, _)| split_model(model).0.to_owned());
-    let summaries = super::context::summary_models(config);
+    let summaries = super::context::summary_models(config).chain(super::heartbeat::models(config));
     let summaries = summaries.map(|model| split_model(&model).0.to_owned());
     own.chain(steps_in.map(|model| model.provider)).chain(named).chain(summaries).collect()
 }

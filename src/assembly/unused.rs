@@ -11,10 +11,6 @@ pub(super) fn list(config: &Config) -> Vec<String> {
         ),
         ("broadcast", config.broadcast.is_some()),
         (
-            "channels.imessage.includeAttachments",
-            accounts.values().any(|account| account.include_attachments),
-        ),
-        (
             "channels.imessage.groups.*.systemPrompt",
             accounts
                 .values()

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand};
 
+use crate::config;
+
 /// Routes messages between people and agents. Never loses one, never silently doubles one.
 #[derive(Debug, Parser)]
 #[command(name = "telson", version, propagate_version = true, max_term_width = 100)]
@@ -68,10 +70,35 @@ pub(super) enum Command {
         /// The session's key, as `telson why` shows it.
         session: String,
     },
+    /// People who want to write: list them, let them in, or turn them away.
+    Pairing {
+        #[command(subcommand)]
+        command: PairingCommand,
+    },
+    /// The keys of models' providers: which of them rest, and ending a rest.
+    Models {
+        #[command(subcommand)]
+        command: ModelsCommand,
+    },
+    /// Jobs that wake an agent at their time.
+    Cron {
+        #[command(subcommand)]
+        command: super::cron::CronCommand,
+    },
     /// What could not be finished: look at it, put it back to work, or drop it.
     DeadLetters {
         #[command(subcommand)]
         command: DeadLetterCommand,
+    },
+    /// Agents that look by themselves whether something needs attention.
+    Heartbeat {
+        #[command(subcommand)]
+        command: HeartbeatCommand,
+    },
+    /// Tell agents what happened.
+    System {
+        #[command(subcommand)]
+        command: SystemCommand,
     },
     /// Check the config file, or print its schema.
     Config {
@@ -161,12 +188,89 @@ pub(super) enum DeadLetterCommand {
     Replay {
         /// Its number, such as d7.
         id: String,
+        /// Also if its turn has already run tools, which then run again.
+        #[arg(long)]
+        yes: bool,
     },
     /// Forget one.
     Drop {
         /// Its number, such as d7.
         id: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ModelsCommand {
+    /// List the keys, and which of them rest after a failure.
+    Keys,
+    /// End a rest: what was wrong is mended.
+    Wake {
+        /// A provider, such as openai, or one of its keys, such as openai:default.
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum HeartbeatCommand {
+    /// Show what became of the last heartbeat.
+    Last,
+    /// Switch heartbeats on.
+    Enable,
+    /// Switch heartbeats off, over restarts too.
+    Disable,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SystemCommand {
+    /// Tell an agent what happened: a line above its next turn's message.
+    Event {
+        /// What happened.
+        #[arg(long)]
+        text: String,
+        /// Whether the agent is woken for it.
+        #[arg(long, value_name = "MODE", default_value = "now", value_parser = ["now", "next-heartbeat"])]
+        mode: String,
+        /// The session's key [default: the default agent's main session].
+        #[arg(long, value_name = "KEY")]
+        session: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PairingCommand {
+    /// Show who waits for approval, and who has it.
+    List {
+        /// Only this channel, such as imessage.
+        channel: Option<String>,
+        /// Only this account of it.
+        #[arg(long, value_name = "NAME", requires = "channel")]
+        account: Option<String>,
+    },
+    /// Let somebody write direct messages. They are told.
+    Approve(PairingCode),
+    /// Turn a request away. They are not told, and may ask again.
+    Reject(PairingCode),
+    /// Take an approval back.
+    Revoke {
+        /// The channel, such as imessage.
+        channel: String,
+        /// Their address, as `telson pairing list` shows it.
+        person: String,
+        /// The account of the channel [default: its default account].
+        #[arg(long, value_name = "NAME")]
+        account: Option<String>,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct PairingCode {
+    /// The channel, such as imessage.
+    pub(super) channel: String,
+    /// The code they were sent.
+    pub(super) code: String,
+    /// The account of the channel [default: its default account].
+    #[arg(long, value_name = "NAME")]
+    pub(super) account: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -195,5 +299,20 @@ impl Place {
             Some(path) => Ok(path.clone()),
             None => Ok(self.state_dir()?.join("telson.json")),
         }
+    }
+
+    /// Reads the config file. One that nobody has named may be missing: then defaults apply.
+    pub(super) fn load(&self, env: &config::Lookup<'_>) -> Result<config::Loaded, super::Failure> {
+        let path = self.config_path()?;
+        let loaded =
+            config::load(&path, env).map_err(|error| super::Failure::config(error.to_string()))?;
+        if self.config.is_some() && loaded.from_file.is_none() {
+            let path = path.display();
+            return Err(super::Failure::config(format!(
+                "there is no config file at {path}, which --config or TELSON_CONFIG_PATH names; \
+                 correct it, or leave it out to run on defaults"
+            )));
+        }
+        Ok(loaded)
     }
 }

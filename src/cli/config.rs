@@ -7,6 +7,7 @@ use serde_json::json;
 use super::args::{ConfigCommand, Place};
 use super::exit::Failure;
 use super::output::Output;
+use super::programs;
 use crate::assembly::assemble;
 use crate::config;
 
@@ -30,12 +31,13 @@ pub(super) fn run(
 fn validate(place: &Place, output: &Output) -> Result<ExitCode, Failure> {
     let path = place.config_path()?;
     let env = |name: &str| std::env::var(name).ok();
-    let loaded = config::load(&path, &env).map_err(|error| Failure::config(error.to_string()))?;
+    let loaded = place.load(&env)?;
     let mut warnings = loaded.warnings.clone();
     // Building clients checks addresses and headers as well.
     drop(rustls::crypto::ring::default_provider().install_default());
     let assembly = assemble(&loaded.config, &env).map_err(Failure::config)?;
     warnings.extend(assembly.warnings);
+    warnings.extend(programs::missing(&loaded.config, &env));
     let exists = loaded.from_file.is_some();
     let document = json!({"ok": true, "path": path, "exists": exists, "warnings": warnings, "notes": assembly.notes});
     output.show(&document, || {

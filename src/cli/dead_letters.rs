@@ -25,18 +25,24 @@ pub(super) async fn run(
             let answer = client.call("telson.deadLetters.show", json!({"id": id})).await?;
             output.show(&answer, || show(&answer));
         }
-        DeadLetterCommand::Replay { id } => {
-            act(&mut client, "telson.deadLetters.replay", &id, output).await?;
+        DeadLetterCommand::Replay { id, yes } => {
+            let params = json!({"id": id, "yes": yes});
+            act(&mut client, "telson.deadLetters.replay", params, output).await?;
         }
         DeadLetterCommand::Drop { id } => {
-            act(&mut client, "telson.deadLetters.drop", &id, output).await?;
+            act(&mut client, "telson.deadLetters.drop", json!({"id": id}), output).await?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn act(client: &mut Client, method: &str, id: &str, output: &Output) -> Result<(), Failure> {
-    let answer = client.call(method, json!({"id": id})).await?;
+async fn act(
+    client: &mut Client,
+    method: &str,
+    params: Value,
+    output: &Output,
+) -> Result<(), Failure> {
+    let answer = client.call(method, params).await?;
     output.show(&answer, || answer["result"].as_str().unwrap_or("done").to_owned());
     Ok(())
 }
@@ -78,6 +84,10 @@ fn show(letter: &Value) -> String {
         match value {
             Value::Array(notes) => {
                 for note in notes {
+                    if let Some(note) = note.as_str() {
+                        text.push_str(&format!("{}: {note}\n", label(key)));
+                        continue;
+                    }
                     let outcome = note["outcome"].as_str().unwrap_or("?");
                     text.push_str(&format!("{key}: {} {outcome}\n", moment(&note["at"])));
                 }
@@ -90,4 +100,13 @@ fn show(letter: &Value) -> String {
         }
     }
     text
+}
+
+/// The names of lists, as people read them.
+fn label(key: &str) -> &str {
+    match key {
+        "ranTools" => "has run",
+        "runAgainByReplay" => "a replay runs again",
+        key => key,
+    }
 }

@@ -5,12 +5,17 @@ mod args;
 mod completions;
 mod config;
 mod crash;
+mod cron;
 mod dead_letters;
 mod demo;
 mod exit;
+mod heartbeat;
 mod logging;
+mod models;
 mod output;
+mod pairing;
 mod patience;
+mod programs;
 mod run;
 mod selftest;
 mod status;
@@ -70,7 +75,12 @@ async fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Failure> {
         Command::Usage { days } => usage::run(&place, days, output).await,
         Command::Why { query } => why::run(&place, &query.join(" "), output).await,
         Command::Abort { session } => abort::run(&place, &session, output).await,
+        Command::Pairing { command } => pairing::run(&place, command, output).await,
+        Command::Models { command } => models::run(&place, command, output).await,
+        Command::Cron { command } => cron::run(&place, command, output).await,
         Command::DeadLetters { command } => dead_letters::run(&place, command, output).await,
+        Command::Heartbeat { command } => heartbeat::run(&place, command, output).await,
+        Command::System { command } => heartbeat::system(&place, command, output).await,
         Command::Config { command } => config::run(&place, &command, output),
         Command::Completions { shell } => completions::completions(shell),
         Command::Man => completions::man(),

@@ -37,8 +37,7 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     let config_path = place.config_path()?;
     let env = |name: &str| std::env::var(name).ok();
-    let loaded =
-        config::load(&config_path, &env).map_err(|error| Failure::config(error.to_string()))?;
+    let loaded = place.load(&env)?;
     let logs = &loaded.config.logging;
     let json = args.log_json || logs.json;
     logging::start(args.log_level.as_deref(), logs.level, json, output.refuses_color())?;
@@ -174,8 +173,10 @@ fn prepare(
     let mut notes = vec![format!("state directory {}", state_dir.display())];
     notes.extend(assembly.notes);
     let workspaces = crate::workspace::workspaces(&loaded.config, state_dir, env);
+    let beat_file = crate::workspace::heartbeat_file(&workspaces);
     let prompt = crate::workspace::source(workspaces);
     let builder = assembly.builder.context(|context| context.prompt = Some(prompt));
+    let builder = builder.heartbeats(|rules| rules.file = Some(beat_file));
     let builder = builder.web_chat().state_dir(state_dir).accept_loss(args.accept_loss);
     let builder = super::crash::arm(builder, env)?.control(control).gateway(gateway.clone());
     Ok((builder, notes, gateway))

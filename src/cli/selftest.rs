@@ -161,6 +161,10 @@ fn text(output: Output, report: &Report) -> String {
     );
     let tone = if report.ok { Tone::Good } else { Tone::Bad };
     let mut lines = vec![counts, times, points(report)];
+    lines.push(format!(
+        "{} tool calls took effect, {} of them more than once",
+        report.tool_calls, report.tool_calls_doubled
+    ));
     if report.parked > 0 {
         lines.push(format!(
             "{} answers were held back as dead letters, as configured, and replayed",

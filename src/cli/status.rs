@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::args::Place;
 use super::exit::Failure;
 use super::output::{Output, Tone, table};
-use super::time::duration;
+use super::time::{duration, moment};
 use crate::control::Client;
 
 pub(super) async fn run(place: &Place, output: &Output) -> Result<ExitCode, Failure> {
@@ -42,12 +42,27 @@ fn text(output: Output, status: &Value) -> String {
     text.push_str(&damage(output, status));
     text.push('\n');
     let mut rows = vec![vec!["WHAT".to_owned(), "STATE".to_owned(), "NOTES".to_owned()]];
-    for list in ["channels", "providers"] {
+    for list in ["channels", "providers", "mcp"] {
         for item in status[list].as_array().into_iter().flatten() {
             rows.push(row(output, item));
         }
     }
-    text + &table(output, &rows)
+    text + &table(output, &rows) + &troubles(output, status)
+}
+
+/// What rests, fails or is used up; nothing where all is well.
+fn troubles(output: Output, status: &Value) -> String {
+    let lines = status["troubles"].as_array().into_iter().flatten().map(|trouble| {
+        let cell = |key: &str| trouble[key].as_str().unwrap_or("?");
+        let what = format!("{} {}:", cell("kind"), cell("id"));
+        let until = match moment(&trouble["until"]) {
+            until if until.is_empty() => until,
+            until => format!(", until {until}"),
+        };
+        format!("{} {}{until}\n", output.paint(Tone::Warn, &what), cell("text"))
+    });
+    let lines: String = lines.collect();
+    if lines.is_empty() { lines } else { format!("\n{lines}") }
 }
 
 /// What was found damaged; nothing where all is well.

@@ -10,6 +10,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::context::Compaction;
+use super::heartbeat::Heartbeat;
 use super::tools::AgentTools;
 
 /// The agent there is when none is configured.
@@ -50,6 +51,10 @@ pub struct AgentDefaults {
     pub context_tokens: Option<u64>,
     /// How conversations that have grown too long become shorter.
     pub compaction: Compaction,
+    /// When agents wake by themselves, and whom they tell.
+    pub heartbeat: Heartbeat,
+    /// The time zone of people, such as `Europe/Berlin`. Default: the machine's.
+    pub user_timezone: Option<String>,
 }
 
 /// A model with a short name.
@@ -101,6 +106,9 @@ pub struct AgentEntry {
     pub group_chat: AgentGroupChat,
     /// What it may do besides talking.
     pub tools: AgentTools,
+    /// When it wakes by itself. If any agent says something here, only those that do wake.
+    /// Default, for each setting: `agents.defaults.heartbeat`.
+    pub heartbeat: Option<Heartbeat>,
 }
 
 impl AgentEntry {

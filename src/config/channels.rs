@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::heartbeat::HeartbeatVisibility;
 use super::imessage::Imessage;
 
 /// The channels; each one with a block here is served.
@@ -21,6 +22,10 @@ pub struct Channels {
 pub struct ChannelDefaults {
     /// Who may speak to the agent in groups. Default: allowlist.
     pub group_policy: Option<GroupPolicy>,
+    /// What is shown of heartbeats. Default, for each setting: the older key `heartbeat`.
+    pub heartbeat_visibility: Option<HeartbeatVisibility>,
+    /// The older name of `heartbeatVisibility`.
+    pub heartbeat: Option<HeartbeatVisibility>,
 }
 
 /// Who may speak to the agent directly.

@@ -1,16 +1,42 @@
-//! `hooks`: programs that are told and asked about what happens.
+//! `hooks`: programs that are told and asked about what happens, and webhooks of other services.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Programs that are told and asked about what happens.
+use super::secret::Secret;
+use super::webhooks::{HookMapping, HookPreset};
+
+/// Programs that are told and asked about what happens, and webhooks of other services.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Hooks {
     /// The programs by name. Default: none.
     pub commands: BTreeMap<String, HookCommand>,
+    /// Whether other services may speak to webhooks on the gateway's port. Default: false.
+    pub enabled: bool,
+    /// What they show in `Authorization: Bearer` or `x-openclaw-token`; not the gateway's token.
+    /// Required where they are enabled.
+    pub token: Option<Secret>,
+    /// Where they are. Default: `/hooks`.
+    pub path: Option<String>,
+    /// What becomes of requests to `<path>/<name>`, first match first. Default: none.
+    pub mappings: Vec<HookMapping>,
+    /// Senders that need no mapping. Default: none.
+    pub presets: Vec<HookPreset>,
+    /// The key GitHub signs with. Default: `token`.
+    pub github_secret: Option<Secret>,
+    /// The session of requests that name none. Default: one of its own for each request.
+    pub default_session_key: Option<String>,
+    /// Whether a request may choose its session. Default: false.
+    pub allow_request_session_key: bool,
+    /// How the sessions requests choose must begin. Default: anyhow.
+    pub allowed_session_key_prefixes: Vec<String>,
+    /// The agents requests may choose; `*` stands for all. Default: all.
+    pub allowed_agent_ids: Option<Vec<String>>,
+    /// Longest body, in bytes, from 1 to 26214400. Default: 262144.
+    pub max_body_bytes: Option<u64>,
 }
 
 /// One program. It is started for each event, reads it as JSON on its standard input, and may write

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::channels::{DmPolicy, GroupPolicy};
+use super::heartbeat::HeartbeatVisibility;
 use super::platform_id::PlatformId;
 
 /// The account there is when none is configured.
@@ -36,7 +37,7 @@ pub struct Imessage {
     /// The groups by chat id, `*` for all others; if any is listed, unlisted ones are ignored.
     /// An account's groups replace these. Default: none.
     pub groups: Option<BTreeMap<String, ImessageGroup>>,
-    /// Whether attachments are read. Default: false.
+    /// Whether models that see pictures or documents are shown those people send. Default: false.
     pub include_attachments: Option<bool>,
     /// Longest single message sent, in characters, at least 1. Default: 4000.
     pub text_chunk_limit: Option<u32>,
@@ -56,6 +57,10 @@ pub struct Imessage {
     /// How long evidence of a send in doubt is looked for, in seconds. Default: 300, because
     /// stalled sends have completed minutes later.
     pub unsettled_after_seconds: Option<u64>,
+    /// What is shown of heartbeats. Default, for each setting: `channels.defaults`.
+    pub heartbeat_visibility: Option<HeartbeatVisibility>,
+    /// The older name of `heartbeatVisibility`.
+    pub heartbeat: Option<HeartbeatVisibility>,
     /// The accounts by id, each overriding the settings beside this one.
     /// Default: one account called `default`. An account cannot have accounts.
     pub accounts: BTreeMap<String, Imessage>,

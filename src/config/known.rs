@@ -24,7 +24,7 @@ const CHANNEL_SETTINGS: [&str; 1] = ["defaults"];
 const GROUPS: &[Group] = &[
     Group {
         objects: &[&[]],
-        keys: "acp approvals audio browser canvasHost cli cloudWorkers commands cron desktop \
+        keys: "acp approvals audio browser canvasHost cli cloudWorkers desktop \
                diagnostics discovery media memory nodeHost plugins \
                security skills talk tts ui update vault web wizard",
     },
@@ -54,6 +54,16 @@ const GROUPS: &[Group] = &[
         keys: "files images maxBodyBytes maxImageParts maxTotalImageBytes maxUrlParts",
     },
     Group { objects: &[&["env"]], keys: "shellEnv" },
+    Group {
+        objects: &[&["commands"]],
+        keys: "allowFrom bash bashForegroundMs config debug mcp native nativeSkills ownerDisplay \
+               ownerDisplaySecret plugins restart text useAccessGroups",
+    },
+    Group {
+        objects: &[&["cron"]],
+        keys: "failureDestination retry runLog store triggers webhook webhookSsrfPolicy webhookToken",
+    },
+    Group { objects: &[&["cron", "failureAlert"]], keys: "mode" },
     Group { objects: &[&["secrets"]], keys: "defaults resolution" },
     Group {
         objects: &[&["secrets", "providers", "*"]],
@@ -67,11 +77,11 @@ const GROUPS: &[Group] = &[
                bootstrapPromptTruncationWarning cliBackends \
                contextInjection contextLimits contextPruning elevatedDefault \
                embeddedPi envelopeElapsed envelopeTimestamp envelopeTimezone fastModeDefault \
-               heartbeat humanDelay imageGenerationModel imageMaxDimensionPx imageModel \
+               humanDelay imageGenerationModel imageMaxDimensionPx imageModel \
                mediaMaxMb memorySearch params pdfMaxBytesMb pdfMaxPages \
                pdfModel reasoningDefault repoRoot runRetries runtime sandbox silentReply \
                silentReplyRewrite skills skipBootstrap skipOptionalBootstrapFiles startupContext subagents thinkingDefault timeFormat timeoutSeconds \
-               tools typingIntervalSeconds typingMode userTimezone utilityModel verboseDefault",
+               tools typingIntervalSeconds typingMode utilityModel verboseDefault",
     },
     Group { objects: &[&["agents", "defaults", "models", "*"]], keys: "params streaming" },
     Group { objects: &[&["auth", "profiles", "*"]], keys: "displayName email" },
@@ -84,7 +94,7 @@ const GROUPS: &[Group] = &[
         keys: "agentDir contextInjection elevatedDefault \
                silentReply utilityModel blockStreamingBreak blockStreamingChunk blockStreamingCoalesce \
                blockStreamingDefault contextLimits description \
-               fastModeDefault heartbeat humanDelay memorySearch modelPolicy models params \
+               fastModeDefault humanDelay memorySearch modelPolicy models params \
                reasoningDefault runtime sandbox skills skillsLimits subagents thinkingDefault \
                tts typingMode verboseDefault",
     },
@@ -101,6 +111,15 @@ const GROUPS: &[Group] = &[
     Group {
         objects: &[&["models", "providers", "*", "models", "*", "cost"]],
         keys: "cacheRead cacheWrite tieredPricing",
+    },
+    Group {
+        objects: &[
+            &["agents", "defaults", "heartbeat"],
+            &["agents", "entries", "*", "heartbeat"],
+            &["agents", "list", "*", "heartbeat"],
+        ],
+        keys: "includeReasoning includeSystemPromptSection skipWhenBusy suppressToolErrorWarnings \
+               timeoutSeconds",
     },
     Group {
         objects: &[&["agents", "entries", "*", "identity"], &["agents", "list", "*", "identity"]],
@@ -156,14 +175,14 @@ const GROUPS: &[Group] = &[
     Group { objects: &[&["channels"]], keys: "modelByChannel" },
     Group {
         objects: &[&["channels", "defaults"]],
-        keys: "botLoopProtection contextVisibility heartbeat heartbeatVisibility implicitMentions",
+        keys: "botLoopProtection contextVisibility implicitMentions",
     },
     Group {
         objects: &[&["channels", "imessage"], &["channels", "imessage", "accounts", "*"]],
         keys: "actions attachmentRoots blockStreamingCoalesce botLoopProtection \
                capabilities catchup coalesceSameSenderDms configWrites \
-               contextVisibility defaultTo dmHistoryLimit dms healthMonitor heartbeat \
-               heartbeatVisibility historyLimit implicitMentions markdown mediaMaxMb \
+               contextVisibility defaultTo dmHistoryLimit dms healthMonitor \
+               historyLimit implicitMentions markdown mediaMaxMb \
                mentionPatterns probeTimeoutMs reactionNotifications remoteAttachmentRoots \
                remoteHost sendReadReceipts sendTransport streaming typingMode",
     },
@@ -183,12 +202,26 @@ const GROUPS: &[Group] = &[
     },
     Group {
         objects: &[&["models", "providers", "*", "models", "*"]],
-        keys: "api baseUrl compat contextTokens headers input params reasoning",
+        keys: "api baseUrl compat contextTokens headers params reasoning",
     },
     Group {
         objects: &[&["hooks"]],
-        keys: "allowRequestSessionKey allowedAgentIds allowedSessionKeyPrefixes defaultSessionKey \
-               enabled gmail internal mappings maxBodyBytes path presets token transformsDir",
+        keys: "gmail internal transformsDir",
+    },
+    Group { objects: &[&["hooks", "mappings", "*"]], keys: "thinking timeoutSeconds transform" },
+    Group {
+        objects: &[&["gateway"]],
+        keys: "allowRealIpFallback auth bind channelHealthCheckMinutes channelMaxRestartsPerHour \
+               channelStaleEventThresholdMinutes controlUi customBindHost handshakeTimeoutMs mode \
+               nodes port push reload remote tailscale tls tools trustedProxies",
+    },
+    Group { objects: &[&["gateway", "http"]], keys: "securityHeaders" },
+    Group {
+        objects: &[
+            &["gateway", "http", "endpoints", "chatCompletions"],
+            &["gateway", "http", "endpoints", "responses"],
+        ],
+        keys: "files images maxBodyBytes maxImageParts maxTotalImageBytes maxUrlParts",
     },
     Group { objects: &[&["accessGroups", "*"]], keys: "channelId guildId membership" },
     Group {
@@ -286,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_known_key_in_the_wrong_place_stays() {
-        let (paths, _) = stripped("{session: {cron: {}}, channels: {imessage: {hooks: {}}}}");
+        let (paths, _) = stripped("{session: {plugins: {}}, channels: {imessage: {hooks: {}}}}");
         assert!(paths.is_empty(), "{paths:?}");
     }
 

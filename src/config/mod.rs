@@ -14,13 +14,16 @@ mod agents;
 mod auth;
 mod bindings;
 mod channels;
+mod commands;
 mod context;
+mod cron;
 mod depth;
 mod env;
 mod error;
 mod fault;
 mod finding;
 mod gateway;
+mod heartbeat;
 mod hooks;
 mod imessage;
 mod include;
@@ -47,6 +50,7 @@ mod typing;
 mod usage;
 mod variables;
 mod warning;
+mod webhooks;
 
 pub use access_groups::{AccessGroup, AccessGroupKind};
 pub use agents::{
@@ -59,13 +63,17 @@ pub use bindings::{
     PeerMatch,
 };
 pub use channels::{ChannelDefaults, Channels, DmPolicy, GroupPolicy};
+pub use commands::Commands;
 pub use context::{Compaction, IdentifierPolicy};
+pub use cron::{Cron, FailureAlert, Retention};
 pub use env::Lookup;
 pub use error::{ConfigError, Problem};
 pub use gateway::{
     ControlUi, Endpoint, Endpoints, Gateway, GatewayAuth, GatewayAuthMode, GatewayBind,
     GatewayHttp, GatewayMode, GatewayTailscale, RateLimit, TailscaleMode, TrustedProxy,
 };
+pub(crate) use heartbeat::pause;
+pub use heartbeat::{ActiveHours, DirectPolicy, Heartbeat, HeartbeatVisibility};
 pub use hooks::{HookCommand, Hooks};
 pub use imessage::{
     ChunkMode, Imessage, ImessageAccount, ImessageGroup, ImessageService, UnsettledSends,
@@ -73,7 +81,7 @@ pub use imessage::{
 pub use logging::{LogLevel, Logging};
 pub use mcp::{Mcp, McpEntry, McpToolFilter, McpTransport};
 pub use messages::{GroupChat, Messages, Queue, QueueDrop, QueueMode};
-pub use models::{Model, Models, Provider, ProviderApi};
+pub use models::{Model, ModelInput, Models, Provider, ProviderApi};
 pub use platform_id::PlatformId;
 pub use root::Config;
 pub use schema::schema;
@@ -85,6 +93,7 @@ pub use tools::{
     FileTools, MessageTool, SessionTools, SessionVisibility, SsrfRules, ToolProfile, Tools,
     WebFetch, WebTools,
 };
+pub use webhooks::{HookAction, HookMapping, HookMatch, HookPreset, WakeMode};
 pub use usage::{Budget, Budgets, Dollars, ModelCost, Usage};
 pub use variables::Variables;
 

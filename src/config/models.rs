@@ -85,7 +85,26 @@ pub struct Model {
     /// The longest answer to ask for, in tokens. Default: the provider's own.
     #[serde(default)]
     pub max_tokens: Option<u64>,
+    /// What it sees. Default: text, and with the built-in providers but ollama pictures and documents.
+    #[serde(default)]
+    pub input: Option<Vec<ModelInput>>,
     /// What its tokens cost. Default: unknown.
     #[serde(default)]
     pub cost: Option<ModelCost>,
+}
+
+/// What a model sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModelInput {
+    /// Words.
+    Text,
+    /// Pictures.
+    Image,
+    /// PDF files.
+    Document,
+    /// Sounds: understood, and no model is sent any yet.
+    Audio,
+    /// Films: understood, and no model is sent any yet.
+    Video,
 }

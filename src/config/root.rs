@@ -10,6 +10,8 @@ use super::agents::{AgentEntry, Agents, MAIN_AGENT};
 use super::auth::Auth;
 use super::bindings::{Binding, BindingKind, Broadcast};
 use super::channels::Channels;
+use super::commands::Commands;
+use super::cron::Cron;
 use super::env::{Lookup, Missing};
 use super::finding::Finding;
 use super::gateway::Gateway;
@@ -58,8 +60,12 @@ pub struct Config {
     pub auth: Auth,
     /// Files that hold credentials.
     pub secrets: Secrets,
-    /// Programs that are told and asked about what happens.
+    /// Programs that are told and asked about what happens, and webhooks of other services.
     pub hooks: Hooks,
+    /// Who commands the gateway itself.
+    pub commands: Commands,
+    /// Jobs that wake agents at their time.
+    pub cron: Cron,
     /// Named lists of people. Default: none.
     pub access_groups: BTreeMap<String, AccessGroup>,
     /// What agents may do besides talking.
@@ -192,9 +198,17 @@ impl Config {
             }
         }
         let auth = &mut self.gateway.auth;
-        for (name, secret) in [("token", &mut auth.token), ("password", &mut auth.password)] {
+        let gateway = [("token", &mut auth.token), ("password", &mut auth.password)];
+        for (name, secret) in gateway {
             if let Some(secret) = secret {
                 secrets.push((Path::of(&["gateway", "auth", name]), secret));
+            }
+        }
+        let hooks = &mut self.hooks;
+        let hooks = [("token", &mut hooks.token), ("githubSecret", &mut hooks.github_secret)];
+        for (name, secret) in hooks {
+            if let Some(secret) = secret {
+                secrets.push((Path::of(&["hooks", name]), secret));
             }
         }
         for (id, profile) in &mut self.auth.profiles {

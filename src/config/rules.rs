@@ -4,11 +4,14 @@ mod access;
 mod agents;
 mod auth;
 mod gateway;
+mod heartbeat;
 mod hooks;
 mod mcp;
 mod models;
+mod names;
 mod routing;
 mod tools;
+mod webhooks;
 
 use super::finding::Finding;
 use super::path::Path;
@@ -43,8 +46,11 @@ pub(super) fn check(config: &Config) -> Checked {
     auth::check(config, &mut checked);
     mcp::check(config, &mut checked);
     tools::check(config, &mut checked);
+    names::check(config, &mut checked);
     hooks::check(config, &mut checked);
     gateway::check(config, &mut checked);
+    heartbeat::check(config, &mut checked);
+    webhooks::check(config, &mut checked);
     check_limits(config, &mut checked);
     checked
 }
@@ -54,6 +60,9 @@ fn check_limits(config: &Config, checked: &mut Checked) {
     let cap = (Path::of(&["messages", "queue", "cap"]), Some(u64::from(config.messages.queue.cap)));
     let max_concurrent = config.agents.defaults.max_concurrent.map(u64::from);
     let turns = (Path::of(&["agents", "defaults", "maxConcurrent"]), max_concurrent);
+    let runs = (Path::of(&["cron", "maxConcurrentRuns"]), Some(config.cron.max_concurrent_runs));
+    let after = (Path::of(&["cron", "failureAlert", "after"]), Some(config.cron.failure_alert.after));
+    let of_jobs = [runs, after].map(|(path, number)| (path, number.map(u64::from)));
     let timeouts = config.models.providers.iter().map(|(id, provider)| {
         (Path::of(&["models", "providers", id, "timeoutSeconds"]), provider.timeout_seconds)
     });
@@ -74,7 +83,7 @@ fn check_limits(config: &Config, checked: &mut Checked) {
     let chunks = channel.map(|(path, settings)| {
         (path.key("textChunkLimit"), settings.text_chunk_limit.map(u64::from))
     });
-    let numbers = [cap, turns].into_iter().chain(timeouts).chain(chunks);
+    let numbers = [cap, turns].into_iter().chain(of_jobs).chain(timeouts).chain(chunks);
     for (path, number) in numbers.chain(budgets).chain(windows) {
         if number == Some(0) {
             checked.problem(Finding::new(path, "must be at least 1"));

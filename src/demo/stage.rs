@@ -31,6 +31,8 @@ pub struct Options {
     pub unsettled_sends: &'static str,
     /// How long evidence of a send in doubt is looked for, in seconds.
     pub unsettled_after_secs: u64,
+    /// Where a model is asked that may run commands; nothing for one that repeats what it is told.
+    pub model: Option<String>,
     /// The environment of the stand-in for `imsg`.
     pub imsg: Vec<(&'static str, String)>,
 }
@@ -39,7 +41,13 @@ impl Default for Options {
     /// A send that left no trace is sent again after three seconds: this `imsg` does nothing any
     /// more once it is dead, which a real one can't promise.
     fn default() -> Self {
-        Self { people: 3, unsettled_sends: "resend", unsettled_after_secs: 3, imsg: Vec::new() }
+        Self {
+            people: 3,
+            unsettled_sends: "resend",
+            unsettled_after_secs: 3,
+            model: None,
+            imsg: Vec::new(),
+        }
     }
 }
 
@@ -182,6 +190,20 @@ impl Stage {
         self.put_back.extend(needles);
     }
 
+    /// Those marks.
+    pub fn are_put_back(&self) -> &BTreeSet<String> {
+        &self.put_back
+    }
+
+    /// Every text that reached somebody.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn answers(&self) -> Result<Vec<String>, StageError> {
+        let rows = self.db.outgoing_rows()?.into_iter();
+        Ok(rows.filter(|row| row.error == 0).map(|row| row.text).collect())
+    }
+
     /// Whether nothing can go out any more once the service has ended.
     ///
     /// # Errors
@@ -211,7 +233,7 @@ fn imsg_text(program: &Path, ledger: &Path, options: &Options) -> String {
 
 /// Everybody may write, and each chat is a session of its own.
 fn config_text(imsg: &Path, db_path: &Path, options: &Options) -> String {
-    let config = json!({
+    let mut config = json!({
         "agents": {"defaults": {"model": "echo/echo"}},
         "session": {"dmScope": "per-channel-peer"},
         "channels": {"imessage": {
@@ -223,6 +245,12 @@ fn config_text(imsg: &Path, db_path: &Path, options: &Options) -> String {
             "unsettledAfterSeconds": options.unsettled_after_secs,
         }},
     });
+    if let Some(url) = &options.model {
+        config["agents"]["defaults"]["model"] = json!("stage/m");
+        config["models"] =
+            json!({"providers": {"stage": {"baseUrl": url, "models": [{"id": "m"}]}}});
+        config["tools"] = json!({"allow": ["exec"], "exec": {"mode": "full"}});
+    }
     format!("{config:#}\n")
 }
 

@@ -12,9 +12,12 @@ use telson_actors::channel::webchat::WebChat;
 use telson_actors::channel::{Channel, Receiver};
 use telson_actors::clock::Clock;
 use telson_actors::context::Context;
+use telson_actors::cron::wake::SharedWake;
+use telson_actors::cron::{CronEvents, CronSettings};
 use telson_actors::dead_letter::DeadLetters;
 use telson_actors::disk::DiskSpace;
 use telson_actors::event::Journal;
+use telson_actors::heartbeat::{Beat, BeatRules, Heartbeats};
 use telson_actors::hook::{Hook, HookEvent, Hooks, Moment};
 use telson_actors::mcp::{self, McpServer};
 use telson_actors::message::AccountKey;
@@ -22,17 +25,19 @@ use telson_actors::model::{Catalog, ModelRef};
 use telson_actors::outbox::UnsettledSends;
 use telson_actors::provider::profile::Keyring;
 use telson_actors::provider::{Echo, Provider};
-use telson_actors::router::{Access, Admissions, AgentId, CodeSource, Rules};
+use telson_actors::router::{Access, Admissions, AgentId, CodeSource, Rules, SessionScope};
 use telson_actors::session::lane::LaneSettings;
 use telson_actors::session::{AgentProfile, SESSIONS};
 use telson_actors::store::{Backend, CompactionPolicy, Store, StoreError};
 use telson_actors::stream::Streams;
+use telson_actors::system_event::SystemEvents;
 use telson_actors::tool::core::CoreSettings;
 use telson_actors::tool::gate::{ExecMode, Gate};
 use telson_actors::tool::policy::Policy;
-use telson_actors::tool::{Tool, Toolbox};
+use telson_actors::tool::{TOOLS, Tool, Toolbox};
 use telson_supervision::{Dice, Registry, Tree};
 
+use super::keys::Desk;
 use super::{Engine, Inner, LateEngine};
 use crate::control::ControlSpec;
 use crate::gateway::GatewaySpec;
@@ -95,6 +100,10 @@ impl ProviderSpec {
     fn single(name: &str, client: Arc<dyn Provider>) -> Self {
         Self { name: name.to_owned(), keys: Keyring::single(name, client) }
     }
+
+    fn named(&self) -> (String, Keyring) {
+        (self.name.clone(), self.keys.clone())
+    }
 }
 
 /// An account of a channel.
@@ -140,6 +149,9 @@ pub struct Builder {
     pub(crate) previews: HashMap<AccountKey, PreviewLimits>,
     pub(crate) names: HashMap<String, String>,
     pub(crate) hooks: Vec<Arc<dyn Hook>>,
+    pub(crate) cron: Option<CronSettings>,
+    pub(crate) wake: Option<SharedWake>,
+    pub(crate) beats: BeatRules,
     pub(crate) limits: Limits,
     pub(crate) clock: Clock,
     pub(crate) dice: Dice,
@@ -171,6 +183,9 @@ impl Default for Builder {
             previews: HashMap::new(),
             names: HashMap::new(),
             hooks: Vec::new(),
+            cron: None,
+            wake: None,
+            beats: BeatRules::default(),
             limits: Limits::default(),
             clock: Clock::system(),
             dice: Dice::random(),
@@ -371,6 +386,38 @@ impl Builder {
         self
     }
 
+    /// Runs jobs: what wakes agents at their time. Adds [web chat](Builder::web_chat), where what they
+    /// answer is kept.
+    #[must_use]
+    pub fn cron(mut self, settings: CronSettings) -> Self {
+        self.cron = Some(settings);
+        self.web_chat()
+    }
+
+    /// Sets who takes the events that jobs have for main sessions. Without it each is said at once, as
+    /// a message of its own.
+    #[must_use]
+    pub fn wake(mut self, wake: SharedWake) -> Self {
+        self.wake = Some(wake);
+        self
+    }
+
+    /// Lets an agent look by itself, every so often, whether something needs attention.
+    #[must_use]
+    pub fn heartbeat(mut self, agent: &str, beat: Beat) -> Self {
+        self.beats.agents.insert(agent.to_owned(), beat);
+        self
+    }
+
+    /// Sets what else heartbeats go by: who owns what, what is shown, the time zone of people (of
+    /// system events, too), where `HEARTBEAT.md` comes from. Agents and sessions come from the rest
+    /// of this description.
+    #[must_use]
+    pub fn heartbeats(mut self, change: impl FnOnce(&mut BeatRules)) -> Self {
+        change(&mut self.beats);
+        self
+    }
+
     /// Sets the name an agent answers to, for `{identity.name}` in a prefix.
     #[must_use]
     pub fn name(mut self, agent: &str, name: &str) -> Self {
@@ -466,6 +513,7 @@ impl Builder {
     /// is left running.
     pub async fn start(mut self) -> Result<Engine, StartError> {
         self.add_default_agent();
+        self.context.files.get_or_insert_with(crate::media::source);
         self.check_providers()?;
         self.catalog.providers = self.providers.iter().map(|it| it.name.clone()).collect();
         let store = self.open_store().await?;
@@ -473,8 +521,12 @@ impl Builder {
         if let Some(gateway) = &self.gateway {
             gateway.open().await.map_err(StartError::Gateway)?;
         }
+        super::tools::end_orphans(&self).await;
         let registry = Registry::new();
         let catalogs = self.add_catalogs(&registry);
+        let zone = self.beats.zone.clone();
+        let events = SystemEvents::new(store.clone(), self.clock, zone)?;
+        let beats = Heartbeats::new(self.beat_rules(), store.clone(), &registry)?;
         let wiring = Wiring {
             journal: Journal::new(),
             hooks: Hooks::new(self.hooks.clone(), registry.clone()),
@@ -484,6 +536,9 @@ impl Builder {
             admitting: Arc::new(AtomicBool::new(true)),
             disk: DiskSpace::default(),
             web_chat: WebChat::new(store.clone()),
+            cron_events: CronEvents::new(),
+            events,
+            beats,
             store: store.clone(),
             engine: LateEngine::default(),
             spec: self,
@@ -500,14 +555,25 @@ impl Builder {
             journal: wiring.journal.clone(),
             admissions: Admissions::new(&wiring.registry),
             sessions: wiring.registry.via(SESSIONS),
+            tools: wiring.registry.via(TOOLS),
             catalog: wiring.spec.catalog.clone(),
+            desk: Desk {
+                rings: wiring.spec.providers.iter().map(ProviderSpec::named).collect(),
+                budgets: wiring.spec.context.budgets,
+                registry: wiring.registry.clone(),
+            },
             dead_letters: DeadLetters::new(store.clone(), &wiring.registry),
+            pairings: wiring.pairings(),
             outbox,
             admitting: wiring.admitting.clone(),
             disk: wiring.disk.clone(),
             hooks: wiring.hooks.clone(),
             streams: wiring.streams.clone(),
             web_chat: wiring.web_chat.clone(),
+            cron: wiring.cron_handle(),
+            cron_events: wiring.cron_events.clone(),
+            events: wiring.events.clone(),
+            beats: wiring.beats.clone(),
             started: tokio::time::Instant::now(),
             store,
         }));
@@ -533,6 +599,19 @@ impl Builder {
         servers.collect()
     }
 
+    /// What heartbeats have to know of the rest.
+    fn beat_rules(&self) -> BeatRules {
+        let (rules, session) = (self.beats.clone(), &self.rules.session);
+        BeatRules {
+            default_agent: self.rules.agents.default.as_ref().map(|id| id.as_str().to_owned()),
+            main_key: session.main_key.clone(),
+            is_global: session.scope == SessionScope::Global,
+            known: self.agents.keys().cloned().collect(),
+            accounts: self.rules.access.keys().cloned().collect(),
+            ..rules
+        }
+    }
+
     fn check_providers(&self) -> Result<(), StartError> {
         let known = |name: &str| self.providers.iter().any(|provider| provider.name == name);
         let own = self.agents.iter().map(|(id, agent)| (id, &agent.provider));
@@ -542,7 +621,9 @@ impl Builder {
         let summaries = self.context.agents.iter().filter_map(|(id, rules)| {
             rules.summary_model.as_ref().map(|(provider, _)| (id, provider))
         });
-        match own.chain(steps_in).chain(summaries).find(|(_, provider)| !known(provider)) {
+        let beats = self.beats.agents.iter();
+        let beats = beats.filter_map(|(id, beat)| Some((id, &beat.model.as_ref()?.provider)));
+        match own.chain(steps_in).chain(summaries).chain(beats).find(|(_, provider)| !known(provider)) {
             Some((agent, provider)) => {
                 let (agent, provider) = (agent.clone(), provider.clone());
                 Err(StartError::NoProvider { agent, provider })

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use telson_actors::tool::Toolbox;
-use telson_actors::tool::core::{CoreDeps, tools};
+use telson_actors::tool::core::{CoreDeps, exec, tools};
 use telson_actors::tool::gate::PolicyGate;
 
 use super::{Builder, StoreSpec};
@@ -18,6 +18,7 @@ pub(crate) fn toolbox(spec: &Builder, deps: &CoreDeps) -> Toolbox {
     if let Some(StoreSpec::Dir(dir)) = &spec.store {
         add_workspaces(&mut settings.workspaces, spec, dir);
         settings.private.push(dir.clone());
+        settings.exec.place = exec::place(&place_of(dir));
     }
     for tool in tools(&settings, deps) {
         toolbox.add(tool);
@@ -26,6 +27,25 @@ pub(crate) fn toolbox(spec: &Builder, deps: &CoreDeps) -> Toolbox {
         toolbox.set_gate(Arc::new(PolicyGate { exec: spec.exec_modes.clone() }));
     }
     toolbox
+}
+
+/// Ends commands that an earlier life of this engine has left running. Nobody else can have started
+/// them: the store is held by one process at a time.
+pub(super) async fn end_orphans(spec: &Builder) {
+    let Some(StoreSpec::Dir(dir)) = &spec.store else { return };
+    if spec.core_tools.is_none() {
+        return;
+    }
+    let place = exec::place(&place_of(dir));
+    let ended = tokio::task::spawn_blocking(move || exec::end_orphans(&place)).await;
+    if let Ok(ended @ 1..) = ended {
+        tracing::warn!(processes = ended, "ended commands that a killed gateway had left running");
+    }
+}
+
+/// One directory has one place, however it is written.
+fn place_of(dir: &Path) -> PathBuf {
+    dir.canonicalize().unwrap_or_else(|_| dir.to_owned())
 }
 
 /// Who has no folder gets one beside the store: the default agent `workspace`, others one that

@@ -11,10 +11,11 @@ use hyper::upgrade::OnUpgrade;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use serde_json::json;
 use telson_supervision::{ChildSpec, Shutdown, task};
+use tokio::sync::watch;
 
 use super::connection::{Arrival, Served, serve};
 use super::door::Door;
-use super::http::{Routes, router};
+use super::http::{self, Routes, router};
 use super::hub::Hub;
 use super::open::{Opened, Wanted};
 use super::server::{self, Front};
@@ -32,7 +33,7 @@ const FAREWELL: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub struct GatewaySpec {
     pub(super) wanted: Arc<Wanted>,
-    pub(super) host: Host,
+    pub(crate) host: Host,
     pub(super) opened: Arc<OnceLock<Opened>>,
 }
 
@@ -74,6 +75,8 @@ struct State {
     opened: Arc<OnceLock<Opened>>,
     /// The HTTP tasks by the index of their port.
     serving: Vec<Option<ActorId>>,
+    /// Tells every connection that it ends after the request it serves.
+    stopping: watch::Sender<bool>,
 }
 
 impl State {
@@ -120,12 +123,20 @@ impl Actor for Gateway {
         let hub = spec.host.hub.clone();
         let settings = opened.settings.clone();
         let served = Served { settings: settings.clone(), engine, host: spec.host.clone() };
-        let routes = Routes { served: served.clone(), opener: Opener(myself.clone()) };
+        let routes = Routes::new(served.clone(), Opener(myself.clone()));
         let door = Door::new(settings.policy.room);
-        let front = Front { app: router(routes), settings: settings.clone(), door };
+        let stopping = watch::Sender::new(false);
+        let front = Front {
+            app: router(routes),
+            settings: settings.clone(),
+            door,
+            stopping: stopping.subscribe(),
+        };
+        let counting = http::watch(served.engine.clone(), served.host.metrics.clone());
+        task::spawn(myself.get_cell(), counting).await?;
         let serving = vec![None; opened.listeners.len()];
         let opened = spec.opened.clone();
-        let mut state = State { served, hub, front, opened, serving };
+        let mut state = State { served, hub, front, opened, serving, stopping };
         for index in 0..state.serving.len() {
             state.serve(&myself, index).await?;
         }
@@ -182,6 +193,7 @@ impl Actor for Gateway {
         _: ActorRef<GatewayMessage>,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
+        state.stopping.send_replace(true);
         if state.front.door.total() > 0 {
             state.hub.tell("shutdown", None, json!({"reason": "gateway stopping"}));
             tokio::time::sleep(FAREWELL).await;

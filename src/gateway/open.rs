@@ -113,6 +113,7 @@ impl GatewaySpec {
             secret => secret,
         };
         let listeners = listen(&self.wanted).await?;
+        super::http::check(self.host.config.as_ref(), secret.as_deref().unwrap_or_default())?;
         let settings = Arc::new(settings(&self.wanted.config, mode, secret)?);
         if let Some((listener, _)) = listeners.first()
             && let Ok(address) = listener.local_addr()

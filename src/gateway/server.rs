@@ -12,7 +12,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::header::{
-    CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderValue, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -23,24 +24,32 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::door::{Door, Place};
 use super::identity::{named_by_proxy, named_by_tailscale};
 use super::settings::Settings;
+use super::stall::Stall;
 use super::visitor::{Approach, Page, TurnedAway, Via, Visitor, visitor};
 
 /// Pause after a connection could not be taken, as when no file is left to open.
 const REST: Duration = Duration::from_millis(100);
+/// How long a client may leave an answer unread.
+const UNREAD_MAX: Duration = Duration::from_secs(30);
 /// Bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 
 /// What is said with every answer unless its page says otherwise.
-const HEADERS: [(HeaderName, &str); 4] = [
+const HEADERS: [(HeaderName, &str); 5] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (X_FRAME_OPTIONS, "DENY"),
     (REFERRER_POLICY, "no-referrer"),
-    (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (CACHE_CONTROL, "no-store"),
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    ),
 ];
 
 /// What all ports share.
@@ -49,6 +58,8 @@ pub(super) struct Front {
     pub(super) app: Router,
     pub(super) settings: Arc<Settings>,
     pub(super) door: Door,
+    /// Tells every connection that it ends after the request it serves.
+    pub(super) stopping: watch::Receiver<bool>,
 }
 
 /// Takes connections until it is dropped, and with it they end.
@@ -91,7 +102,7 @@ async fn connection(
     let deadline = front.settings.policy.handshake_max;
     let kept = place.clone();
     let app = TowerToHyperService::new(front.app);
-    let settings = front.settings;
+    let (settings, mut stopping) = (front.settings, front.stopping);
     let service = service_fn(move |mut request: Request<Incoming>| {
         let judged = judge(&settings, peer, via, &request);
         if let Ok(visitor) = &judged {
@@ -116,15 +127,21 @@ async fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(deadline)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Stall::new(stream, UNREAD_MAX)), service)
         .with_upgrades();
-    tokio::select! {
-        served = served => {
-            if let Err(error) = served {
-                tracing::debug!(%peer, %error, "a connection ended");
-            }
+    tokio::pin!(served);
+    // A sender that is gone means the same.
+    let stops = async { drop(stopping.wait_for(|stops| *stops).await) };
+    let ended = tokio::select! {
+        served = served.as_mut() => served,
+        () = place.pushed_out() => return tracing::debug!(%peer, "pushed out by others"),
+        () = stops => {
+            served.as_mut().graceful_shutdown();
+            served.await
         }
-        () = place.pushed_out() => tracing::debug!(%peer, "pushed out by others"),
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "a connection ended");
     }
 }
 

@@ -51,9 +51,16 @@ fn show_dead(engine: &Engine, params: &Value) -> Result<Value, ErrorBody> {
     }
     let id = letter_id(params)?;
     let letter = engine.dead_letters().get(id).map_err(ErrorBody::internal)?;
-    letter.map(|letter| letter::whole(&letter)).ok_or_else(|| {
+    let letter = letter.ok_or_else(|| {
         ErrorBody::not_found(format!("there is no dead letter {id}; list them to see which are"))
-    })
+    })?;
+    let done = engine.dead_letters().done_before(id).map_err(ErrorBody::internal)?;
+    let mut shown = letter::whole(&letter);
+    if !done.calls.is_empty() {
+        shown["ranTools"] = done.calls.iter().map(ToString::to_string).collect();
+        shown["runAgainByReplay"] = json!(done.repeated());
+    }
+    Ok(shown)
 }
 
 async fn replay_dead(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
@@ -61,7 +68,18 @@ async fn replay_dead(Call { engine, params, .. }: Call) -> Result<Value, ErrorBo
         let text = format!("{id} is damaged and can't be put back to work; it can only be dropped");
         return Err(ErrorBody::invalid(text));
     }
-    let result = engine.dead_letters().replay(letter_id(&params)?).await;
+    let id = letter_id(&params)?;
+    let done = engine.dead_letters().done_before(id).map_err(ErrorBody::internal)?;
+    let repeated = done.repeated();
+    if !repeated.is_empty() && params.get("yes") != Some(&Value::Bool(true)) {
+        let text = format!(
+            "the turn of {id} has already run {}, and a replay would run that again; confirm it \
+             with --yes, or see `telson dead-letters show {id}`",
+            repeated.join(", ")
+        );
+        return Err(ErrorBody::invalid(text));
+    }
+    let result = engine.dead_letters().replay(id).await;
     result.map(|text| json!({"result": text})).map_err(ErrorBody::not_found)
 }
 
@@ -93,5 +111,5 @@ fn letter_id(params: &Value) -> Result<DeadLetterId, ErrorBody> {
         .unwrap_or(id)
         .parse()
         .map(DeadLetterId)
-        .map_err(|_| ErrorBody::invalid(format!("params.id: {id:?} is no dead letter, such as d7")))
+        .map_err(|_| ErrorBody::invalid(format!("{id:?} is no dead letter, such as d7")))
 }

@@ -1,9 +1,12 @@
 //! How the service is, and what its supervision tree looks like.
 
 use serde_json::{Value, json};
+use telson_actors::hook::Failing;
+use telson_actors::provider::profile::Resting;
+use telson_actors::store::StoreError;
 use telson_supervision::{Node, NodeState};
 
-use super::{Call, Method, Scope, ready, to_value};
+use super::{Call, Method, Scope, models, ready, to_value};
 use crate::control::CONTROL;
 use crate::engine::Engine;
 use crate::gateway::GATEWAY;
@@ -62,8 +65,36 @@ fn status(engine: &Engine) -> Value {
         "store": store,
         "sessionsLive": live_sessions(&tree),
         "providers": children_of(&tree, &["core", "providers"]),
+        "mcp": children_of(&tree, &["core", "mcp"]),
+        "troubles": troubles(engine),
         "channels": channels(&tree),
     })
+}
+
+/// What no actor's note tells: keys that rest, hooks that fail, budgets that are used up.
+fn troubles(engine: &Engine) -> Vec<Value> {
+    let trouble =
+        |kind: &str, id: &str, text: String| json!({"kind": kind, "id": id, "text": text});
+    let unread = |error: StoreError| vec![trouble("store", "store", error.to_string())];
+    let keys = engine.resting_keys().map(|keys| {
+        let told = |rest: &Resting| {
+            let mut trouble = trouble("key", &rest.profile, models::told(rest));
+            trouble["until"] = json!(rest.until);
+            trouble
+        };
+        keys.iter().map(told).collect()
+    });
+    let budgets = engine.spent_budgets().map(|budgets| {
+        budgets.into_iter().map(|(whose, text)| trouble("budget", &whose, text)).collect()
+    });
+    let hooks = engine.failing_hooks().into_iter().map(|failing| {
+        let Failing { hook, moment, error, times } = failing;
+        trouble("hook", &hook, format!("fails on {moment} ({times} in a row): {error}"))
+    });
+    let mut all: Vec<Value> = keys.unwrap_or_else(unread);
+    all.extend(budgets.unwrap_or_else(unread));
+    all.extend(hooks);
+    all
 }
 
 fn millis(duration: std::time::Duration) -> u64 {

@@ -25,7 +25,11 @@ async fn why(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
         .get("query")
         .and_then(Value::as_str)
         .filter(|query| !query.trim().is_empty())
-        .ok_or_else(|| ErrorBody::invalid("params.query: a text, a message id or an entry id"))?;
+        .ok_or_else(|| {
+            ErrorBody::invalid(
+                "say what to look for: a text, a message id, an entry id or a session",
+            )
+        })?;
     let journeys = engine.why(query).await.map_err(ErrorBody::internal)?;
     Ok(json!({"journeys": to_value(journeys)?}))
 }
@@ -36,7 +40,7 @@ async fn cost(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
         Some(days) => days
             .as_u64()
             .filter(|days| (1..=366).contains(days))
-            .ok_or_else(|| ErrorBody::invalid("params.days: a number from 1 to 366"))?,
+            .ok_or_else(|| ErrorBody::invalid("days: a whole number from 1 to 366 is wanted"))?,
     };
     to_value(engine.usage(days).await.map_err(ErrorBody::internal)?)
 }

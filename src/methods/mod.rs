@@ -4,11 +4,15 @@
 //! the control socket of the command line, and the gateway's WebSocket.
 
 mod call;
+mod cron;
 mod dead_letters;
 mod devices;
 mod health;
+mod heartbeat;
 mod journeys;
 mod letter;
+mod models;
+mod pairing;
 pub mod rights;
 mod role;
 mod scope;
@@ -41,8 +45,17 @@ pub struct Method {
 }
 
 /// The families, in the order in which they are listed.
-const FAMILIES: &[&[Method]] =
-    &[health::METHODS, journeys::METHODS, sessions::METHODS, dead_letters::METHODS, devices::METHODS];
+const FAMILIES: &[&[Method]] = &[
+    health::METHODS,
+    journeys::METHODS,
+    sessions::METHODS,
+    dead_letters::METHODS,
+    cron::METHODS,
+    devices::METHODS,
+    pairing::METHODS,
+    models::METHODS,
+    heartbeat::METHODS,
+];
 
 /// Every method.
 pub fn methods() -> impl Iterator<Item = &'static Method> {

@@ -18,8 +18,12 @@ async fn abort(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
     let key = params.get("key").and_then(Value::as_str).unwrap_or_default();
     let session = SessionKey::parse(key).map_err(|error| {
         let help = "`telson why` shows the session of a message";
-        ErrorBody::invalid(format!("params.key: {error}; {help}"))
+        ErrorBody::invalid(format!("{error}; {help}"))
     })?;
+    if !engine.knows_session(&session).map_err(ErrorBody::internal)? {
+        let help = "`telson why` shows the session of a message";
+        return Err(ErrorBody::not_found(format!("there is no session {session}; {help}")));
+    }
     let stopped =
         engine.abort(&session).await.map_err(|error| ErrorBody::unavailable(error.to_string()))?;
     Ok(json!({"session": session.as_str(), "stopped": stopped}))

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::deeds::{Deeds, deeds};
+use super::model::is_noted;
 use super::plan::Course;
 use super::world::{SweepError, Unsettled, World};
 use crate::demo::audit::Audit;
@@ -22,12 +24,15 @@ const DELAY_SECS: &str = "0.004";
 struct Imessage {
     stage: Stage,
     program: PathBuf,
+    /// The marks a tool writes down.
+    noted: Vec<String>,
 }
 
 pub(super) fn build(
     dir: &Path,
     program: &Path,
     unsettled: Unsettled,
+    model: &str,
 ) -> Result<Box<dyn World>, SweepError> {
     let options = Options {
         people: PEOPLE,
@@ -36,10 +41,11 @@ pub(super) fn build(
             Unsettled::Park => "park",
         },
         unsettled_after_secs: SETTLED_AFTER_SECS,
+        model: Some(model.to_owned()),
         imsg: vec![("IMSG_RANDOM", ODDS.into()), ("IMSG_DELAY", DELAY_SECS.into())],
     };
     let stage = Stage::with(dir, program, &options)?;
-    Ok(Box::new(Imessage { stage, program: program.to_owned() }))
+    Ok(Box::new(Imessage { stage, program: program.to_owned(), noted: Vec::new() }))
 }
 
 impl World for Imessage {
@@ -54,6 +60,9 @@ impl World for Imessage {
             Course::Unproven => " [[imsg:ghost,ok]]",
         };
         self.stage.write_with(number, wish)?;
+        if is_noted(number) {
+            self.noted.push(format!("[#{number}]"));
+        }
         Ok(())
     }
 
@@ -71,5 +80,16 @@ impl World for Imessage {
 
     fn audit(&self) -> Result<Audit, SweepError> {
         Ok(self.stage.audit()?)
+    }
+
+    fn deeds(&self) -> Result<Deeds, SweepError> {
+        let path = self.stage.state_dir().join("workspace/notes");
+        let notes = match std::fs::read_to_string(&path) {
+            Ok(notes) => notes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(SweepError::File(format!("{}: {error}", path.display()))),
+        };
+        let (put_back, answers) = (self.stage.are_put_back(), self.stage.answers()?);
+        Ok(deeds(&notes, &self.noted, put_back, &answers))
     }
 }

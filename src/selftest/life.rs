@@ -322,7 +322,7 @@ impl Lives {
                 return Ok(());
             };
             let method = format!("telson.deadLetters.{what}");
-            if client.call(&method, json!({"id": letter.id})).await.is_err() {
+            if client.call(&method, json!({"id": letter.id, "yes": true})).await.is_err() {
                 // It died on the way: what became of the letter shows in its next life.
                 return Ok(());
             }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::deeds::Deeds;
 use super::world::Unsettled;
 use crate::demo::audit::{Audit, Finding};
 
@@ -47,6 +48,8 @@ pub struct WorldReport {
     pub dead_replies: usize,
     /// What went out.
     pub audit: Audit,
+    /// What its tools have done.
+    pub deeds: Deeds,
 }
 
 /// The report. Times are in milliseconds.
@@ -71,6 +74,10 @@ pub struct Report {
     pub doubled: usize,
     /// Answers behind later ones of their chat.
     pub reordered: usize,
+    /// Tool calls that took effect, each counted by what it wrote.
+    pub tool_calls: usize,
+    /// Tool calls that took effect more than once.
+    pub tool_calls_doubled: usize,
     /// What was wrong, by name.
     pub findings: Vec<String>,
     /// From the start of a killed service's successor to its first answer.
@@ -152,6 +159,8 @@ impl Report {
             lost,
             doubled,
             reordered,
+            tool_calls: worlds.iter().map(|world| world.deeds.done).sum(),
+            tool_calls_doubled: worlds.iter().map(|world| world.deeds.doubled.len()).sum(),
             findings,
             recovery_ms: Percentiles::of(
                 worlds.iter().flat_map(|world| world.recoveries.clone()).collect(),
@@ -188,6 +197,9 @@ fn named(world: &WorldReport) -> Vec<String> {
     let mut named: Vec<String> = audit.lost.iter().map(|found| say("lost", found)).collect();
     named.extend(audit.doubled.iter().map(|found| say("doubled", found)));
     named.extend(audit.reordered.iter().map(|found| say("out of order", found)));
+    let deeds = &world.deeds;
+    named.extend(deeds.doubled.iter().map(|mark| format!("a tool call was made twice: {mark}")));
+    named.extend(deeds.undone.iter().map(|mark| format!("a tool call was not made: {mark}")));
     if audit.unasked > world.dead_messages {
         named.push(format!(
             "{} messages went out that answer nothing, and only {} notices were due",
@@ -223,6 +235,7 @@ mod tests {
             dead_messages: 0,
             dead_replies: 0,
             audit,
+            deeds: Deeds { done: 2, ..Deeds::default() },
         }
     }
 
@@ -237,6 +250,7 @@ mod tests {
         let report = report(vec![world(audit.clone()), world(audit)]);
         assert!(report.ok, "{report:?}");
         assert_eq!((report.messages, report.answered, report.lost), (6, 6, 0));
+        assert_eq!((report.tool_calls, report.tool_calls_doubled), (4, 0));
         assert_eq!(report.crash_points.hit, BTreeMap::from([("a.b", 4)]));
         assert_eq!(report.crash_points.not_hit, ["c.d"]);
         let recovery = report.recovery_ms;
@@ -260,6 +274,10 @@ mod tests {
         assert!(doubled == 1 && named.contains("doubled: [#2]"), "{named}");
         let (.., reordered, named) = with(|world| world.audit.reordered.push(finding("[#3]")));
         assert!(reordered == 1 && named.contains("out of order: [#3]"), "{named}");
+        let (.., named) = with(|world| world.deeds.doubled.push("[#4]".into()));
+        assert!(named.contains("made twice: [#4]"), "{named}");
+        let (.., named) = with(|world| world.deeds.undone.push("[#8]".into()));
+        assert!(named.contains("not made: [#8]"), "{named}");
         let (.., named) = with(|world| world.audit.unasked = 1);
         assert!(named.contains("answer nothing"), "{named}");
         let (.., named) = with(|world| world.dead_replies = 1);

@@ -8,6 +8,7 @@ use telson_supervision::Dice;
 use tokio::time::Instant;
 
 use super::life::Lives;
+use super::model::Model;
 use super::plan::{Script, plan};
 use super::report::{Report, Sweep, WorldReport};
 use super::world::{CHANNELS, SweepError};
@@ -58,14 +59,15 @@ async fn world(
     let dir = world_dir(request.dir, number);
     std::fs::create_dir(&dir)
         .map_err(|error| SweepError::File(format!("{}: {error}", dir.display())))?;
-    let mut lives = Lives::new((channel.build)(&dir, request.program, script.unsettled)?);
-    lives.begin().await?;
-    for life in &script.lives {
-        lives.live(life).await?;
-        (request.on_kill)();
+    let unmodelled = |error: std::io::Error| SweepError::File(format!("the model: {error}"));
+    let model = Model::bind().await.map_err(unmodelled)?;
+    let world = (channel.build)(&dir, request.program, script.unsettled, &model.url())?;
+    let mut lives = Lives::new(world);
+    tokio::select! {
+        lived = live_all(&mut lives, script, request.on_kill) => lived?,
+        gone = model.serve() => match gone.map_err(unmodelled)? {},
     }
-    lives.conclude().await?;
-    let audit = lives.world.audit()?;
+    let (audit, deeds) = (lives.world.audit()?, lives.world.deeds()?);
     let Lives { record, .. } = lives;
     Ok(WorldReport {
         channel: channel.name,
@@ -78,7 +80,21 @@ async fn world(
         dead_messages: record.dead_messages.len(),
         dead_replies: record.dead_replies.len(),
         audit,
+        deeds,
     })
+}
+
+async fn live_all(
+    lives: &mut Lives,
+    script: &Script,
+    on_kill: &dyn Fn(),
+) -> Result<(), SweepError> {
+    lives.begin().await?;
+    for life in &script.lives {
+        lives.live(life).await?;
+        on_kill();
+    }
+    lives.conclude().await
 }
 
 fn world_dir(dir: &Path, number: usize) -> PathBuf {

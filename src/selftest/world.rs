@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::deeds::Deeds;
 use super::imessage;
 use super::plan::Course;
 use crate::demo::audit::Audit;
@@ -20,8 +21,8 @@ pub struct Channel {
     pub build: Build,
 }
 
-/// Builds a world in a folder, for a program, with a setting.
-pub type Build = fn(&Path, &Path, Unsettled) -> Result<Box<dyn World>, SweepError>;
+/// Builds a world in a folder, for a program, with a setting and the address of its model.
+pub type Build = fn(&Path, &Path, Unsettled, &str) -> Result<Box<dyn World>, SweepError>;
 
 /// The setting for sends that no evidence settles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +65,12 @@ pub trait World {
     /// # Errors
     /// The record can't be read.
     fn audit(&self) -> Result<Audit, SweepError>;
+
+    /// What the tools have done, by what they wrote themselves.
+    ///
+    /// # Errors
+    /// The record can't be read.
+    fn deeds(&self) -> Result<Deeds, SweepError>;
 }
 
 /// Why a sweep could not go on. That something is lost is no error: it is in the report.

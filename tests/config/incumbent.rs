@@ -20,10 +20,10 @@ fn an_incumbents_file_loads_and_says_what_it_does_not_get() {
         [
             "openclaw.json: known but not used yet: agents.defaults.heartbeat, agents.defaults.sandbox, \
           agents.list[0].identity.theme, bindings[1].acp, \
-          channels.imessage.sendReadReceipts, channels.telegram, cron, hooks.enabled, \
+          channels.imessage.sendReadReceipts, channels.telegram, hooks.enabled, \
           logging.consoleStyle, logging.redactSensitive, messages.ackReaction, messages.inbound, \
           models.mode, \
-          models.providers.local.models[0].input, models.providers.local.models[0].reasoning, \
+          models.providers.local.models[0].reasoning, \
           session.reset",
             "openclaw.json:88:26: tools.exec.mode: nobody can be asked for an approval yet; until then no command is run"
         ]

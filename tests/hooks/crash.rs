@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use telson_actors::hook::{Decision, Moment};
+use telson_actors::session::lane::{LaneSettings, Mode};
 use tokio::sync::Notify;
 
 use crate::kit::{Model, Note, Own, content, engine};
@@ -77,5 +78,44 @@ async fn an_answer_hooks_are_asked_about_is_not_paid_for_again() {
     idle(&engine).await;
     assert_eq!(platform.sent_to("anna"), ["answer to hi, checked"]);
     assert_eq!(model.bill().len(), 1, "the answer is paid for once");
+    engine.shutdown(Duration::from_millis(100)).await;
+}
+
+// D7: messages that have come meanwhile join no turn that has its answer already.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kept_answer_is_sent_though_more_messages_wait() {
+    let (platform, dir) = (Platform::new(), tempfile::tempdir().unwrap());
+    let model = Arc::new(Model::default());
+    let (asked, hanging) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+    let hook = {
+        let (asked, hanging) = (asked.clone(), hanging.clone());
+        Own::later("slow", &[Moment::MessageSending], 0, move |event| {
+            let (first, text) =
+                (asked.fetch_add(1, Ordering::SeqCst) == 0, crate::kit::text(event));
+            let hanging = hanging.clone();
+            Box::pin(async move {
+                if first {
+                    hanging.notify_one();
+                    std::future::pending::<()>().await;
+                }
+                Ok(content(text + ", checked"))
+            })
+        })
+    };
+    let lane = LaneSettings { mode: Mode::Collect, ..LaneSettings::default() };
+    let start = || {
+        engine(&platform, &model).lane("", lane).hook(hook.clone()).state_dir(dir.path()).start()
+    };
+    let engine = start().await.unwrap();
+    engine.inject(direct("1", "anna", "hi")).await.unwrap();
+    hanging.notified().await;
+    engine.inject(direct("2", "anna", "more")).await.unwrap();
+    engine.shutdown(Duration::from_millis(100)).await;
+    drop(engine);
+    let engine = start().await.unwrap();
+    idle(&engine).await;
+    let expected = ["answer to hi, checked", "answer to more, checked"];
+    assert_eq!(platform.sent_to("anna"), expected);
+    assert_eq!(model.bill().len(), 2, "each answer is paid for once");
     engine.shutdown(Duration::from_millis(100)).await;
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use telson::Limits;
+use telson_actors::event::JourneyStep;
 use telson_actors::message::SessionKey;
 use telson_actors::message::session_key::DmScope;
 use telson_actors::session::lane::Mode;
@@ -146,5 +147,28 @@ async fn one_message_may_choose_for_itself() {
     engine.inject(direct("5", "anna", "/queue interrupt now this")).await.unwrap();
     idle(&engine).await;
     assert_eq!(received(&platform, "anna")[2..], ["now this"]);
+    stop(engine).await;
+}
+
+// A turn that is given up leaves no call behind.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_call_of_a_poisoned_turn_is_stopped() {
+    let (platform, desk) = (Platform::new(), Desk::default());
+    let engine = desk.engine(&platform, Mode::Steer).backend(memory()).start().await.unwrap();
+    let mut events = engine.events();
+    engine.inject(direct("1", "anna", "hang")).await.unwrap();
+    until("the model is asked", || desk.asked().len() == 1).await;
+    // Each kill is a crash of the turn; the call outlives the session and is joined.
+    loop {
+        match events.recv().await.unwrap().kind {
+            JourneyStep::TurnStarted { .. } => {
+                assert!(engine.kill_actor("agent:main:fake:direct:anna"));
+            }
+            JourneyStep::DeadLettered { .. } => break,
+            _ => {}
+        }
+    }
+    until("its call is stopped", || desk.cut() == 1).await;
+    assert_eq!(desk.asked(), [["hang"]], "it was asked once");
     stop(engine).await;
 }

@@ -63,6 +63,19 @@ fn a_running_turn_is_stopped_by_its_person_and_by_the_operator() {
     let (code, again) = home.ask_json(&["abort", &session]);
     assert_eq!((code, &again["stopped"]), (0, &json!({"turn": null, "messages": 0})));
     assert_eq!(scene.texts().len(), 2, "nobody is told of nothing");
+    let idle = home.ask(&["abort", &session]);
+    assert_eq!(idle.out, format!("nothing runs or waits in {session}\n"), "{idle:?}");
+    // Two messages and a command; the newest first.
+    let (code, all) = home.ask_json(&["why", &session]);
+    let texts: Vec<_> = all["journeys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["message"]["text"].clone())
+        .collect();
+    assert_eq!(code, 0, "{all}");
+    assert_eq!(texts.len(), 3, "{texts:?}");
+    assert_eq!(texts[0], "[#2] and again");
     service.idle();
     service.stop();
 }
@@ -73,10 +86,14 @@ fn what_is_no_session_is_said() {
     let service = home.start(&[]);
     let wrong = home.ask(&["abort", "nonsense"]);
     assert_eq!(wrong.code, 2, "{wrong:?}");
+    assert!(wrong.err.starts_with("telson: failed to read \"nonsense\""), "{}", wrong.err);
     for part in ["\"nonsense\"", "agent:<agent>:<conversation>", "`telson why`"] {
         assert!(wrong.err.contains(part), "{part} is in {}", wrong.err);
     }
-    let idle = home.ask(&["abort", "agent:main:main"]);
-    assert_eq!(idle.out, "nothing runs or waits in agent:main:main\n", "{idle:?}");
+    let unknown = home.ask(&["abort", "agent:main:main"]);
+    assert_eq!((unknown.code, unknown.out.as_str()), (1, ""), "{unknown:?}");
+    let said = "telson: there is no session agent:main:main; `telson why` shows the session of a \
+                message\n";
+    assert_eq!(unknown.err, said);
     service.stop();
 }

@@ -83,13 +83,13 @@ fn a_config_is_validated_without_a_service() {
     let none = home.ask(&["config", "validate"]);
     assert_eq!(none.code, 0);
     assert!(none.out.contains("there is no config at"), "{}", none.out);
-    home.configure("{agents: {defaults: {model: 'echo/echo'}}, channels: {imessage: {enabled: false, includeAttachments: true}}}");
+    home.configure("{agents: {defaults: {model: 'echo/echo'}}, channels: {imessage: {enabled: false, groups: {'*': {systemPrompt: 'be nice'}}}}}");
     let valid = home.ask(&["config", "validate"]);
     let file = home.state_dir().join("telson.json");
     assert_eq!(valid.code, 0, "{valid:?}");
     assert!(valid.out.ends_with(&format!("{} is valid\n", file.display())), "{}", valid.out);
     assert!(valid.out.contains(
-        "warning: understood, but without effect yet: channels.imessage.includeAttachments"
+        "warning: understood, but without effect yet: channels.imessage.groups.*.systemPrompt"
     ));
     let (code, document) = home.ask_json(&["config", "validate"]);
     assert_eq!((code, &document["ok"], &document["exists"]), (0, &json!(true), &json!(true)));
@@ -137,4 +137,97 @@ fn other_places_can_be_named() {
     assert_eq!(home.ask(&["status"]).code, 1, "nobody runs at the usual place");
     service.stop();
     assert!(!home.state_dir().exists());
+}
+
+#[test]
+fn a_config_that_was_named_has_to_be_there() {
+    let home = Home::new();
+    let gone = home.path("gone.json");
+    let gone = gone.to_str().unwrap();
+    let said = format!(
+        "telson: there is no config file at {gone}, which --config or TELSON_CONFIG_PATH names; \
+         correct it, or leave it out to run on defaults\n"
+    );
+    for args in [&["run", "--config", gone][..], &["config", "validate", "--config", gone]] {
+        let finished = home.ask(args);
+        assert_eq!((finished.code, finished.out.as_str()), (78, ""), "{args:?}");
+        assert_eq!(finished.err, said, "{args:?}");
+    }
+    home.set_env("TELSON_CONFIG_PATH", &home.path("gone.json"));
+    assert_eq!(home.ask(&["config", "validate"]).err, said);
+    assert!(!home.state_dir().exists(), "nothing was started");
+}
+
+#[test]
+fn programs_that_are_not_there_are_named() {
+    let home = Home::new();
+    let (plain, here) = (home.path("plain.txt"), home.path("here"));
+    std::fs::write(&plain, "no program").unwrap();
+    crate::scene::write_program(&here, "#!/bin/sh\n");
+    let config = json!({
+        "channels": {"imessage": {"cliPath": "~/gone/imsg", "accounts": {
+            "bad": {}, "good": {"cliPath": "sh"}, "off": {"enabled": false, "cliPath": "/gone"},
+        }}},
+        "mcp": {"servers": {
+            "lost": {"command": "no-such-server"},
+            "mute": {"command": plain},
+            "own": {"command": "here", "env": {"PATH": home.path("")}},
+        }},
+        "hooks": {"commands": {
+            "late": {"on": ["agent_end"], "command": "/gone/hook.sh"},
+            "fine": {"on": ["agent_end"], "command": here},
+        }},
+    });
+    home.configure(&config.to_string());
+    let (code, document) = home.ask_json(&["config", "validate"]);
+    assert_eq!(code, 0, "{document}");
+    let warnings: Vec<String> = serde_json::from_value(document["warnings"].clone()).unwrap();
+    let expected = [
+        "mcp.servers.lost.command: \"no-such-server\" is in no folder of PATH; write its whole path"
+            .to_owned(),
+        format!("mcp.servers.mute.command: {:?} is not a program this user may run", plain),
+        "hooks.commands.late.command: \"/gone/hook.sh\" is not there".to_owned(),
+    ];
+    for line in expected {
+        assert!(warnings.contains(&line), "{line} is in {warnings:#?}");
+    }
+    let lost = warnings.iter().filter(|line| line.contains("\"~/gone/imsg\" is not there"));
+    assert_eq!(lost.count(), 1, "{warnings:#?}");
+    let fine = ["good", "off", "own", "fine"];
+    let named = warnings.iter().filter(|line| fine.iter().any(|name| line.contains(name)));
+    assert_eq!(named.count(), 0, "{warnings:#?}");
+}
+
+#[test]
+fn names_that_lead_nowhere_are_refused_or_remarked_on_with_their_place() {
+    let home = Home::new();
+    home.configure(
+        "{agents: {defaults: {compaction: {model: 'opnai/gpt-5'}}},\n \
+          mcp: {servers: {disk: {command: '/bin/sh'}}},\n tools: {allow: ['dsik__read']},\n \
+          messages: {queue: {byChannel: {imesage: 'steer'}}}}",
+    );
+    let wrong = home.ask(&["run"]);
+    assert_eq!(wrong.code, 78, "{wrong:?}");
+    for (place, text) in [
+        ("1:42", "agents.defaults.compaction.model: there is no provider \"opnai\""),
+        ("3:18", "tools.allow[0]: there is no MCP server \"dsik\" whose tool this could be"),
+        ("4:33", "messages.queue.byChannel.imesage: there is no channel \"imesage\""),
+    ] {
+        let line = format!("telson.json:{place}: {text}\n  help: did you mean ");
+        assert!(wrong.err.contains(&line), "{line} is in {}", wrong.err);
+    }
+    home.configure(
+        "{mcp: {servers: {disk: {command: '/bin/sh'}}}, tools: {allow: ['web__get', 'disk__x']},\n \
+          messages: {responsePrefix: '[{modle}]', queue: {byChannel: {slack: 'steer'}}}}",
+    );
+    let valid = home.ask(&["config", "validate"]);
+    assert_eq!(valid.code, 0, "{valid:?}");
+    for part in [
+        "tools.allow[0]: there is no MCP server \"web\"",
+        "messages.responsePrefix: {modle} is no variable\n  help: did you mean {model}?",
+        "messages.queue.byChannel.slack: there is no channel \"slack\"",
+    ] {
+        assert!(valid.out.contains(part), "{part} is in {}", valid.out);
+    }
+    assert!(!valid.out.contains("disk__x"), "{}", valid.out);
 }

@@ -26,6 +26,8 @@ struct State {
     /// The answers that were given.
     bill: Vec<usize>,
     hang_in: Option<usize>,
+    /// The answer that is refused for good.
+    refuse_in: Option<usize>,
     is_hanging: bool,
 }
 
@@ -53,6 +55,11 @@ impl Model {
         self.state.lock().unwrap().hang_in = Some(round);
     }
 
+    /// It refuses to give this answer until told otherwise.
+    pub(crate) fn refuse_in(&self, round: Option<usize>) {
+        self.state.lock().unwrap().refuse_in = round;
+    }
+
     pub(crate) fn is_hanging(&self) -> bool {
         self.state.lock().unwrap().is_hanging
     }
@@ -73,6 +80,12 @@ impl Model {
                 drop(state);
                 // Until the caller has gone.
                 drop(reader.read(&mut [0; 1]));
+                return;
+            }
+            if state.refuse_in == Some(round) {
+                drop(state);
+                let refusal = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
+                drop(reader.into_inner().write_all(refusal.as_bytes()));
                 return;
             }
             state.bill.push(round);

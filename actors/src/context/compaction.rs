@@ -100,7 +100,7 @@ fn add_step(message: &TurnMessage, text: &mut String) {
                 let said = cap(&result.text, RESULT_CHARS);
                 text.push_str(&format!("{} answers: {said}\n", result.name));
             }
-            Part::Reasoning(_) => {}
+            Part::Reasoning(_) | Part::Media(_) => {}
         }
     }
 }

@@ -112,7 +112,7 @@ fn trimmed(message: &TurnMessage, max: usize) -> TurnMessage {
         Part::Result(result) => {
             Part::Result(ToolResult { text: cap(&result.text, max), ..result.clone() })
         }
-        Part::Text(_) | Part::Reasoning(_) | Part::Call(_) => part.clone(),
+        Part::Text(_) | Part::Reasoning(_) | Part::Call(_) | Part::Media(_) => part.clone(),
     });
     TurnMessage { role: message.role, parts: parts.collect() }
 }

@@ -10,6 +10,8 @@ use crate::provider::{Part, Request, TurnMessage};
 const PER_MESSAGE: u64 = 4;
 /// Tokens around each tool, call or result, for its names and braces.
 const PER_PIECE: u64 = 8;
+/// Tokens of a picture: providers make it smaller until it has no more.
+const PER_IMAGE: u64 = 1600;
 
 /// Tokens of a text. Never more than its bytes; never more for a part than for the whole.
 pub fn of_text(text: &str) -> u64 {
@@ -42,6 +44,8 @@ fn of_part(part: &Part) -> u64 {
         Part::Reasoning(reasoning) => of_text(&reasoning.block),
         Part::Call(call) => of_text(&call.name) + of_text(&call.arguments) + PER_PIECE,
         Part::Result(result) => of_text(&result.text) + PER_PIECE,
+        Part::Media(media) if media.is_image() => PER_IMAGE,
+        Part::Media(media) => u64::try_from(media.bytes.len()).unwrap_or(u64::MAX) / 40 + PER_IMAGE,
     }
 }
 

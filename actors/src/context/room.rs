@@ -34,6 +34,11 @@ pub enum Next {
 }
 
 impl Room {
+    /// A turn that only has a summary of this many exchanges written.
+    pub fn compacting(exchanges: usize) -> Self {
+        Self { job: Some(Job { exchanges, correction: None }), asked: 1, ..Self::default() }
+    }
+
     /// The conversation did not fit. `exchanges` is what the next summary would stand for;
     /// `by_estimate` says that no provider has seen it.
     pub fn next(&mut self, exchanges: usize, by_estimate: bool) -> Next {

@@ -1,12 +1,15 @@
 //! The limits of an agent's context, and what an engine knows about contexts at large.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
 use super::conversation::Past;
+use super::media::Inputs;
 use super::prompts::Prompts;
+use crate::message::AccountKey;
+use crate::model::ModelRef;
 use crate::usage::{Budgets, DayMeter, Price};
 
 /// What a model of unknown size is taken to read, in tokens. One that reads less says so.
@@ -94,6 +97,20 @@ impl ContextRules {
 /// if nothing does. Takes the agent's id. It must come to an end, and never fails.
 pub type PromptSource = Arc<dyn Fn(&str) -> BoxFuture<'static, String> + Send + Sync>;
 
+/// A file that a model may be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileWish {
+    /// Where it is; nothing if it has not arrived yet.
+    pub path: Option<String>,
+    /// The most that is wanted of it: a larger file is not read.
+    pub bytes_max: u64,
+}
+
+/// Reads files: one answer for each, or why there is none as a part of a sentence. It must come to an
+/// end.
+pub type FileSource =
+    Arc<dyn Fn(Vec<FileWish>) -> BoxFuture<'static, Vec<Result<Arc<[u8]>, String>>> + Send + Sync>;
+
 /// What an engine knows about contexts, models and money.
 #[derive(Clone, Default)]
 pub struct Context {
@@ -107,8 +124,24 @@ pub struct Context {
     pub windows: HashMap<String, u64>,
     /// What tokens cost, by model as `provider/model`.
     pub prices: HashMap<String, Price>,
+    /// What models see besides text, by model as `provider/model`, or by `provider/*`. Others see
+    /// text only.
+    pub inputs: HashMap<String, Inputs>,
+    /// Where the files of messages are read.
+    pub files: Option<FileSource>,
+    /// Accounts whose files no model is shown.
+    pub hidden_files: BTreeSet<AccountKey>,
     /// What may be spent.
     pub budgets: Budgets,
     /// What has been spent today.
     pub day: DayMeter,
+}
+
+impl Context {
+    /// What a model sees besides text.
+    pub fn inputs_of(&self, model: &ModelRef) -> Inputs {
+        let own = self.inputs.get(&model.to_string());
+        let shared = || self.inputs.get(&format!("{}/*", model.provider));
+        own.or_else(shared).cloned().unwrap_or_default()
+    }
 }

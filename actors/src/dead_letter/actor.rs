@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use telson_supervision::{Health, Registry, Via};
 
+use super::done_before::{DoneBefore, done_key};
 use super::record::{DeadLetter, DeadLetterId, Item, key, prefix};
 use crate::clock::Clock;
 use crate::crash_point::crash_point;
@@ -146,6 +147,7 @@ async fn replay_outbound(
 /// The dead letter ends with this batch, and only once.
 fn take(batch: &mut Batch, id: DeadLetterId) {
     batch.expect(Expect::Present(key(id))).delete(key(id)).tally(Space::DeadLetter, -1);
+    batch.delete(done_key(id));
 }
 
 fn missing(id: DeadLetterId, error: &StoreError) -> String {
@@ -184,6 +186,14 @@ impl DeadLetters {
     /// What the store answers.
     pub fn get(&self, id: DeadLetterId) -> Result<Option<DeadLetter>, StoreError> {
         self.store.get(&key(id))
+    }
+
+    /// What the turn of a dead message had done before it ended; nothing for most.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub fn done_before(&self, id: DeadLetterId) -> Result<DoneBefore, StoreError> {
+        Ok(self.store.get(&done_key(id))?.unwrap_or_default())
     }
 
     /// Records that were found damaged: what people and the service said and nobody can read whole

@@ -2,9 +2,12 @@
 //! replay or drop.
 
 mod actor;
+mod done_before;
 mod reason;
 mod record;
 
 pub use actor::{DeadLetterActor, DeadLetterDeps, DeadLetters};
+pub(crate) use done_before::done_key;
+pub use done_before::{DoneBefore, DoneCall};
 pub use reason::Reason;
 pub use record::{DeadLetter, DeadLetterId, Item, add, key, prefix};

@@ -17,7 +17,7 @@ use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, Supervi
 use telson_supervision::{Health, Registry, task};
 use tokio::time::timeout;
 
-use super::handle::{failed, late};
+use super::handle::late;
 use super::{Decision, Hook, HookEvent, Hooks};
 
 /// The name of the hook actor.
@@ -128,7 +128,7 @@ impl Actor for HookActor {
     async fn post_stop(&self, myself: Myself, running: &mut Running) -> Outcome {
         let mut last = Vec::with_capacity(running.waiting.len());
         for (hook, event) in running.waiting.drain(..) {
-            last.push(tell_last(hook, event));
+            last.push(tell_last(running.deps.hooks.clone(), hook, event));
         }
         let last = stream::iter(last).buffer_unordered(TOLD_MAX).collect::<Vec<()>>();
         let begun = async {
@@ -149,7 +149,7 @@ impl Running {
                 self.waiting.push_back((hook.clone(), event.clone()));
             } else {
                 let error = format!("{WAITING_MAX} runs wait already; it was not told");
-                failed(hook.as_ref(), moment, &error);
+                self.deps.hooks.failed(hook.as_ref(), moment, &error);
             }
         }
     }
@@ -184,8 +184,8 @@ impl Running {
         while self.told.len() < TOLD_MAX
             && let Some((hook, event)) = self.waiting.pop_front()
         {
-            let (told, of) = (hook.clone(), event.clone());
-            let work = async move { tell(told.as_ref(), &of).await };
+            let (told, of, hooks) = (hook.clone(), event.clone(), self.deps.hooks.clone());
+            let work = async move { tell(&hooks, told.as_ref(), &of).await };
             let Ok(task) = task::spawn(myself.get_cell(), work).await else {
                 // This actor stops, which is when the rest is told.
                 self.waiting.push_front((hook, event));
@@ -202,18 +202,19 @@ impl Running {
     }
 }
 
-async fn tell(hook: &dyn Hook, event: &HookEvent) {
-    if let Err(error) = run(hook, event).await {
-        failed(hook, event.moment(), &error);
+async fn tell(hooks: &Hooks, hook: &dyn Hook, event: &HookEvent) {
+    match run(hook, event).await {
+        Ok(_) => hooks.worked(hook),
+        Err(error) => hooks.failed(hook, event.moment(), &error),
     }
 }
 
 /// Where there is no task whose panic costs nobody else.
-fn tell_last(hook: Arc<dyn Hook>, event: Arc<HookEvent>) -> BoxFuture<'static, ()> {
+fn tell_last(hooks: Hooks, hook: Arc<dyn Hook>, event: Arc<HookEvent>) -> BoxFuture<'static, ()> {
     Box::pin(async move {
-        let told = AssertUnwindSafe(tell(hook.as_ref(), &event)).catch_unwind();
+        let told = AssertUnwindSafe(tell(&hooks, hook.as_ref(), &event)).catch_unwind();
         if told.await.is_err() {
-            failed(hook.as_ref(), event.moment(), "panicked");
+            hooks.failed(hook.as_ref(), event.moment(), "panicked");
         }
     })
 }

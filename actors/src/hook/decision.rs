@@ -106,6 +106,8 @@ impl Decision {
             | HookEvent::MessageReceived { .. }
             | HookEvent::AgentEnd { .. }
             | HookEvent::AfterToolCall { .. }
+            | HookEvent::BeforeCompaction { .. }
+            | HookEvent::AfterCompaction { .. }
             | HookEvent::MessageSent { .. } => {}
         }
         Ok(None)

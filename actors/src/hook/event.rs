@@ -113,6 +113,28 @@ pub enum HookEvent {
         /// What it said; a hook may replace it.
         content: String,
     },
+    /// A summary of the older part of a conversation is about to be written.
+    BeforeCompaction {
+        /// The session's key.
+        session: String,
+        /// Its agent.
+        agent: String,
+        /// The turn that waits for it.
+        turn: u64,
+        /// How many exchanges it will stand for, besides those of the summary before.
+        exchanges: usize,
+    },
+    /// It was written, or would not do.
+    AfterCompaction {
+        /// The session's key.
+        session: String,
+        /// Its agent.
+        agent: String,
+        /// Whether it stands for the older part from now on.
+        success: bool,
+        /// How many exchanges it stands for, all in all.
+        summed_up: u64,
+    },
     /// An agent's answer is about to go to the outbox.
     MessageSending {
         /// The session's key.
@@ -161,6 +183,8 @@ impl HookEvent {
             HookEvent::BeforeToolCall { .. } => Moment::BeforeToolCall,
             HookEvent::AfterToolCall { .. } => Moment::AfterToolCall,
             HookEvent::ToolResultPersist { .. } => Moment::ToolResultPersist,
+            HookEvent::BeforeCompaction { .. } => Moment::BeforeCompaction,
+            HookEvent::AfterCompaction { .. } => Moment::AfterCompaction,
             HookEvent::MessageSending { .. } => Moment::MessageSending,
             HookEvent::MessageSent { .. } => Moment::MessageSent,
         }

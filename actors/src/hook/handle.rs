@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::actor::{HOOKS, HookMessage};
 use super::decision::Stopped;
+use super::trouble::{Failing, Troubles};
 use super::{Decision, Hook, HookEvent, Moment};
 
 /// How often hooks that are not up are asked, and the pause between: together five seconds.
@@ -23,6 +24,7 @@ pub struct Hooks {
     all: Arc<[Arc<dyn Hook>]>,
     moments: Arc<BTreeSet<Moment>>,
     registry: Registry,
+    troubles: Troubles,
 }
 
 impl std::fmt::Debug for Hooks {
@@ -36,12 +38,28 @@ impl Hooks {
     pub fn new(mut hooks: Vec<Arc<dyn Hook>>, registry: Registry) -> Self {
         hooks.sort_by_key(|hook| std::cmp::Reverse(hook.priority()));
         let moments = hooks.iter().flat_map(|hook| hook.moments()).copied().collect();
-        Self { all: hooks.into(), moments: Arc::new(moments), registry }
+        let troubles = Troubles::default();
+        Self { all: hooks.into(), moments: Arc::new(moments), registry, troubles }
     }
 
     /// Whether any hook wants this moment.
     pub fn want(&self, moment: Moment) -> bool {
         self.moments.contains(&moment)
+    }
+
+    /// Hooks whose last run failed.
+    pub fn failing(&self) -> Vec<Failing> {
+        self.troubles.all()
+    }
+
+    /// Whoever reads this knows which hook, when, and that nothing was changed.
+    pub(super) fn failed(&self, hook: &dyn Hook, moment: Moment, error: &str) {
+        tracing::warn!(hook = hook.name(), %moment, error, "a hook failed; it changes nothing");
+        self.troubles.failed(hook.name(), moment, error);
+    }
+
+    pub(super) fn worked(&self, hook: &dyn Hook) {
+        self.troubles.worked(hook.name());
     }
 
     /// Those that want a moment, the highest priority first.
@@ -78,9 +96,13 @@ impl Hooks {
                 Err(error) => Err(error),
             };
             match decided {
-                Ok(None) => {}
-                Ok(Some(stopped)) => return (event, Some(stopped)),
-                Err(error) => failed(hook.as_ref(), event.moment(), &error),
+                Err(error) => self.failed(hook.as_ref(), event.moment(), &error),
+                Ok(stopped) => {
+                    self.worked(hook.as_ref());
+                    if stopped.is_some() {
+                        return (event, stopped);
+                    }
+                }
             }
         }
         (event, None)
@@ -110,9 +132,4 @@ impl Hooks {
 
 pub(super) fn late(deadline: Duration) -> String {
     format!("had no answer after {deadline:?} and was abandoned")
-}
-
-/// Whoever reads this knows which hook, when, and that nothing was changed.
-pub(super) fn failed(hook: &dyn Hook, moment: Moment, error: &str) {
-    tracing::warn!(hook = hook.name(), %moment, error, "a hook failed; it changes nothing");
 }

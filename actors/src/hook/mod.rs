@@ -12,11 +12,10 @@
 //! | `before_tool_call` | modifying | a tool is about to be called |
 //! | `after_tool_call` | void | a tool has ended |
 //! | `tool_result_persist` | modifying | the result of a tool is about to be recorded |
+//! | `before_compaction` | void | a summary of the older part of a conversation is about to be written |
+//! | `after_compaction` | void | it was written, or would not do |
 //! | `message_sending` | modifying | an agent's answer is about to go to the outbox |
 //! | `message_sent` | void | a part of a reply is out, or will never be |
-//!
-//! `before_compaction` and `after_compaction` come with compaction; a config that names them is
-//! told so.
 //!
 //! Void hooks run side by side and nobody waits for them. Modifying hooks run one after the other,
 //! the highest priority first, each on what those before it made of it; `block` and `cancel` are
@@ -33,13 +32,15 @@ mod decision;
 mod event;
 mod handle;
 mod moment;
+mod trouble;
 
 pub use actor::{HOOKS, HookActor, HookDeps, HookMessage};
 pub use command::CommandHook;
 pub use decision::{Decision, Stopped};
 pub use event::HookEvent;
 pub use handle::Hooks;
-pub use moment::{LATER, Moment};
+pub use moment::Moment;
+pub use trouble::Failing;
 
 use std::time::Duration;
 

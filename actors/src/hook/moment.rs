@@ -26,18 +26,19 @@ pub enum Moment {
     AfterToolCall,
     /// The result of a tool is about to be recorded.
     ToolResultPersist,
+    /// A summary of the older part of a conversation is about to be written.
+    BeforeCompaction,
+    /// It was written, or would not do.
+    AfterCompaction,
     /// An agent's answer is about to go to the outbox.
     MessageSending,
     /// A part of a reply is out, or will never be.
     MessageSent,
 }
 
-/// Moments that come with capabilities this program does not have yet.
-pub const LATER: [&str; 2] = ["before_compaction", "after_compaction"];
-
 impl Moment {
     /// All of them.
-    pub const ALL: [Moment; 12] = [
+    pub const ALL: [Moment; 14] = [
         Moment::GatewayStart,
         Moment::GatewayStop,
         Moment::SessionStart,
@@ -48,6 +49,8 @@ impl Moment {
         Moment::BeforeToolCall,
         Moment::AfterToolCall,
         Moment::ToolResultPersist,
+        Moment::BeforeCompaction,
+        Moment::AfterCompaction,
         Moment::MessageSending,
         Moment::MessageSent,
     ];
@@ -65,6 +68,8 @@ impl Moment {
             Moment::BeforeToolCall => "before_tool_call",
             Moment::AfterToolCall => "after_tool_call",
             Moment::ToolResultPersist => "tool_result_persist",
+            Moment::BeforeCompaction => "before_compaction",
+            Moment::AfterCompaction => "after_compaction",
             Moment::MessageSending => "message_sending",
             Moment::MessageSent => "message_sent",
         }
@@ -84,6 +89,8 @@ impl Moment {
             | Moment::MessageReceived
             | Moment::AgentEnd
             | Moment::AfterToolCall
+            | Moment::BeforeCompaction
+            | Moment::AfterCompaction
             | Moment::MessageSent => &[],
         }
     }

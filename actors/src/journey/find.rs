@@ -1,4 +1,5 @@
-//! Finding journeys by a message's number, an entry's number, a platform id, or a piece of text.
+//! Finding journeys by a message's number, an entry's number, a platform id, a session, or a piece of
+//! text.
 
 use super::view::{EntryView, Journey, MessageView, TurnView};
 use super::way::way;
@@ -7,6 +8,7 @@ use std::collections::HashSet;
 use crate::dead_letter::{self, DeadLetter, Item};
 use crate::event::excerpt;
 use crate::inbox::{DedupeRecord, Fate, InboxRecord};
+use crate::message::SessionKey;
 use crate::outbox::{EntryRecord, ReceiptRecord, receipt_prefix};
 use crate::session::Exchange;
 use crate::store::{Key, Space, Store, StoreError};
@@ -43,6 +45,7 @@ struct Query {
     message: Option<u64>,
     entry: Option<u64>,
     letter: Option<u64>,
+    session: Option<SessionKey>,
     text: String,
 }
 
@@ -54,6 +57,7 @@ impl Query {
             message: number('m'),
             entry: number('e'),
             letter: number('d'),
+            session: SessionKey::parse(query).ok(),
             text: query.to_lowercase(),
         }
     }
@@ -69,6 +73,11 @@ impl Query {
         platform_id.to_lowercase() == self.text || self.matches_text(text)
     }
 
+    /// Whether a whole session is looked for, and this is it.
+    fn names_session(&self, session: &str) -> bool {
+        self.session.as_ref().is_some_and(|named| named.as_str() == session)
+    }
+
     fn matches_text(&self, text: &str) -> bool {
         !self.text.is_empty() && text.to_lowercase().contains(&self.text)
     }
@@ -79,9 +88,10 @@ fn answered(store: &Store, query: &Query) -> Result<Vec<Journey>, StoreError> {
     for (key, exchange) in store.scan::<Exchange>(&Key::of(Space::Transcript))? {
         let by_entry = query.entry.is_some_and(|entry| exchange.entries.contains(&entry));
         let session = session_of(&key);
+        let by_session = query.names_session(&session);
         for said in &exchange.said {
             let by_message = query.matches_message(said.envelope.0, &said.platform_id, &said.text);
-            if !by_entry && !by_message {
+            if !by_entry && !by_message && !by_session {
                 continue;
             }
             let way = way(store, &exchange)?;
@@ -107,6 +117,7 @@ fn waiting(store: &Store, query: &Query) -> Result<Vec<Journey>, StoreError> {
         .filter(|record| {
             let inbound = &record.envelope.inbound;
             query.matches_message(record.envelope.id.0, &inbound.dedupe_key, &inbound.text)
+                || query.names_session(record.session.as_str())
         })
         .map(|record| Journey {
             state: "waiting",
@@ -130,9 +141,11 @@ fn dead(store: &Store, query: &Query) -> Result<Vec<Journey>, StoreError> {
                         let inbound = &record.envelope.inbound;
                         let id = record.envelope.id.0;
                         query.matches_message(id, &inbound.dedupe_key, &inbound.text)
+                            || query.names_session(record.session.as_str())
                     }
                     Item::Outbound(entry) => {
                         query.entry == Some(entry.id.0)
+                            || query.names_session(entry.session.as_str())
                             || (!query.names_number() && query.matches_text(&entry.text))
                     }
                     Item::Row { platform_id, .. } => platform_id.to_lowercase() == query.text,

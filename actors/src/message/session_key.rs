@@ -8,6 +8,8 @@
 //! agent:<agent>:<channel>:<account>:direct:<peer>          direct, per account, channel and peer
 //! agent:<agent>:<channel>[:<account>]:group:<id>           group (account only when it is not the default)
 //! agent:<agent>:<channel>[:<account>]:channel:<id>         channel, likewise
+//! agent:<agent>:cron:<job>:run:<run>                       one run of a job
+//! agent:<agent>:hook:<id>                                  a webhook's own session
 //! ...:thread:<thread>                                      any of them but `global`, at most once
 //! ```
 //!
@@ -88,6 +90,8 @@ pub enum Place {
         /// The person's id.
         peer: String,
     },
+    /// What a webhook began, by the id of its request or the name it chose.
+    Hook(String),
     /// A group or channel.
     Room {
         /// The channel's name.
@@ -98,6 +102,13 @@ pub enum Place {
         kind: RoomKind,
         /// The room's id.
         id: String,
+    },
+    /// One run of a job, which has a session to itself.
+    CronRun {
+        /// The job's id.
+        job: String,
+        /// Which run.
+        run: String,
     },
 }
 
@@ -178,6 +189,16 @@ impl SessionKey {
         let account = account.map(str::to_owned);
         let place = Place::Room { channel: channel.to_owned(), account, kind, id: id.to_owned() };
         Self::of_agent(agent, place)
+    }
+
+    /// The session of one run of a job.
+    pub fn cron_run(agent: &str, job: &str, run: &str) -> Result<Self, KeyError> {
+        Self::of_agent(agent, Place::CronRun { job: job.to_owned(), run: run.to_owned() })
+    }
+
+    /// The session of a webhook.
+    pub fn hook(agent: &str, id: &str) -> Result<Self, KeyError> {
+        Self::of_agent(agent, Place::Hook(id.to_owned()))
     }
 
     /// The one session everybody shares.

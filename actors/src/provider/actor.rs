@@ -11,7 +11,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{
+    Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent,
+};
 use telson_supervision::{Dice, Health, Registry, task};
 
 use super::Provider;
@@ -20,7 +22,7 @@ use super::failover::{Scene, again, rotates};
 use super::profile::{Block, Keyring, Keys, Pick, Wish};
 use super::request::{Completion, Failure, FailureClass, Request};
 use crate::clock::Clock;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::stream::Streams;
 
 /// Calls that may wait for a permit. Sessions wait in their own lanes; this bounds a stampede.
@@ -43,6 +45,10 @@ pub enum Report {
 /// Called with news about a call. Must not block.
 pub type Reply = Arc<dyn Fn(Report) + Send + Sync>;
 
+/// Told of every attempt that ends: the provider, `ok` or the class of the failure, and how long it
+/// took. Must not block.
+pub type CallWatch = Arc<dyn Fn(&str, &str, Duration) + Send + Sync>;
+
 /// What a provider actor needs.
 #[derive(Clone)]
 pub struct ProviderDeps {
@@ -62,6 +68,8 @@ pub struct ProviderDeps {
     pub dice: Dice,
     /// For those who watch answers while they are made.
     pub streams: Streams,
+    /// For those who count.
+    pub watch: Option<CallWatch>,
     /// Where it answers to its name.
     pub registry: Registry,
     /// Completed work.
@@ -99,6 +107,13 @@ pub enum ProviderMessage {
         session: String,
         /// The turn.
         turn: u64,
+    },
+    /// Rests of keys are over: of one by its id, or of all (from an operator).
+    Wake {
+        /// Which key.
+        profile: Option<String>,
+        /// The ids of those that rested go here, once that is durable.
+        reply: RpcReplyPort<Result<Vec<String>, StoreError>>,
     },
     /// A call ended (from itself).
     Ended(Call, Result<Completion, Failure>),
@@ -197,6 +212,12 @@ impl Actor for ProviderActor {
                 if calls.asked.get(&session).is_some_and(|asked| asked.turn == turn) {
                     calls.forget(&session);
                 }
+            }
+            ProviderMessage::Wake { profile, reply } => {
+                let woken = Box::pin(calls.keys.wake(profile.as_deref())).await;
+                calls.deps.health.set_note(None);
+                // Whoever asked may have gone.
+                drop(reply.send(woken));
             }
             ProviderMessage::Ended(call, result) => calls.ended(&call, result),
         }
@@ -386,8 +407,12 @@ impl Work {
                     heard.piece(piece);
                 }
             };
+            let begun = tokio::time::Instant::now();
             let answer = client.stream(&request, &mut sink);
             let answered = tokio::time::timeout(deps.attempt_max, answer).await;
+            if let Some(watch) = &deps.watch {
+                watch(&deps.name, outcome_of(&answered), begun.elapsed());
+            }
             if let Some(heard) = heard {
                 heard.end();
             }
@@ -407,6 +432,15 @@ impl Work {
         };
         // An actor that is gone has a successor, whom the session asks again.
         drop(actor.send_message(ProviderMessage::Ended(call, result)));
+    }
+}
+
+/// How an attempt ended, in one of a dozen words.
+fn outcome_of<E>(answered: &Result<Result<Completion, Failure>, E>) -> &'static str {
+    match answered {
+        Ok(Ok(_)) => "ok",
+        Ok(Err(failure)) => failure.class.name(),
+        Err(_) => FailureClass::Timeout.name(),
     }
 }
 

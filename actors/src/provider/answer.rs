@@ -140,7 +140,7 @@ impl Answer {
     fn complete_calls(&mut self) {
         let calls = self.parts.iter_mut().filter_map(|part| match part {
             Part::Call(call) => Some(call),
-            Part::Text(_) | Part::Reasoning(_) | Part::Result(_) => None,
+            Part::Text(_) | Part::Reasoning(_) | Part::Result(_) | Part::Media(_) => None,
         });
         for (number, call) in calls.enumerate() {
             if call.id.is_empty() {

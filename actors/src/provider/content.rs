@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::media::Media;
+
 /// Who speaks in a transcript.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
@@ -34,6 +36,9 @@ pub enum Part {
     Call(ToolCall),
     /// What a tool has answered.
     Result(ToolResult),
+    /// A file of the person whose message is answered. It is read anew for each turn, never stored.
+    #[serde(skip)]
+    Media(Media),
 }
 
 /// Thinking, as its provider wants to see it again.
@@ -125,7 +130,7 @@ pub(crate) fn plain(parts: &[Part]) -> String {
         .iter()
         .filter_map(|part| match part {
             Part::Text(text) => Some(text.as_str()),
-            Part::Reasoning(_) | Part::Call(_) | Part::Result(_) => None,
+            Part::Reasoning(_) | Part::Call(_) | Part::Result(_) | Part::Media(_) => None,
         })
         .collect()
 }

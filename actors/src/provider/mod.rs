@@ -9,6 +9,7 @@ mod echo;
 pub mod failover;
 pub mod gemini;
 mod http;
+mod media;
 pub mod ollama;
 pub mod openai;
 mod overflow;
@@ -18,13 +19,14 @@ pub mod responses;
 mod secret;
 
 pub use actor::{
-    Call, ProviderActor, ProviderDeps, ProviderMessage, Reply, Report, TurnKey, UNWATCHED,
+    Call, CallWatch, ProviderActor, ProviderDeps, ProviderMessage, Reply, Report, TurnKey, UNWATCHED,
     provider_name,
 };
 pub(crate) use content::plain;
 pub use content::{Part, Reasoning, Role, ToolCall, ToolResult, ToolSpec, ToolStatus, TurnMessage};
 pub use echo::Echo;
 pub use http::{ConfigError, HttpConfig};
+pub use media::Media;
 pub use request::{Completion, Failure, FailureClass, Request, StopReason, Usage};
 pub use secret::Secret;
 pub(crate) use secret::hide;

@@ -89,6 +89,7 @@ impl Completion {
             Part::Reasoning(reasoning) => reasoning.block.len(),
             Part::Call(call) => call.arguments.len(),
             Part::Result(result) => result.text.len(),
+            Part::Media(media) => media.bytes.len(),
         };
         self.parts.iter().map(bytes).sum()
     }
@@ -97,7 +98,7 @@ impl Completion {
     pub fn calls(&self) -> impl Iterator<Item = &ToolCall> {
         self.parts.iter().filter_map(|part| match part {
             Part::Call(call) => Some(call),
-            Part::Text(_) | Part::Reasoning(_) | Part::Result(_) => None,
+            Part::Text(_) | Part::Reasoning(_) | Part::Result(_) | Part::Media(_) => None,
         })
     }
 }
@@ -129,6 +130,26 @@ pub enum FailureClass {
     EmptyResponse,
     /// Anything else.
     Unclassified,
+}
+
+impl FailureClass {
+    /// Its name in metrics; stable.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::AuthPermanent => "auth_permanent",
+            Self::RateLimit => "rate_limit",
+            Self::Overloaded => "overloaded",
+            Self::Billing => "billing",
+            Self::Timeout => "timeout",
+            Self::Server => "server",
+            Self::Format => "format",
+            Self::ModelNotFound => "model_not_found",
+            Self::ContextOverflow => "context_overflow",
+            Self::EmptyResponse => "empty_response",
+            Self::Unclassified => "unclassified",
+        }
+    }
 }
 
 /// A call that failed.

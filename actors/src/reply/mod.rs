@@ -5,5 +5,5 @@
 mod prefix;
 mod silent;
 
-pub use prefix::{Speaker, prefixed};
+pub use prefix::{Speaker, VARIABLES, prefixed};
 pub use silent::{Holdback, SILENT_TOKEN, is_silent};

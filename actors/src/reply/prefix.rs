@@ -10,6 +10,10 @@
 //! Case does not matter in a variable. One that has no value here stays as it is written, so that
 //! it is seen. The prefix `auto` is `[{identity.name}]`, and nothing for an agent without a name.
 
+/// The variables a prefix may hold.
+pub const VARIABLES: [&str; 5] =
+    ["model", "modelFull", "provider", "identity.name", "identityName"];
+
 /// Who says something: what the variables of a prefix are filled from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Speaker {

@@ -5,6 +5,8 @@
 //! Restart: finds what was admitted and not answered, and hands it to its sessions again.
 //! Invariants: D1, D2, D5.
 
+mod judge;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -14,8 +16,11 @@ use telson_supervision::{Health, Registry, Via};
 
 use super::admission::{Admission, AdmitError, Admitted, DeclinedRow, Relayed};
 use super::busy::{self, BusyBook};
+use super::callers::Callers;
+use super::handle::normalise;
 use super::pairing::{PAIRING_CODE_CHARS, PairingBook, Requested};
-use super::record::pairing_key;
+use super::pairings::{Judged, PairingError, Verdict};
+use super::record::{callers_key, pairing_key};
 use super::route::{Route, route};
 use super::rules::Rules;
 use crate::clock::{Clock, Timestamp};
@@ -34,7 +39,7 @@ use crate::session::{SESSIONS, SessionMessage, Sessions};
 use crate::store::{Batch, Expect, Key, Space, Store, StoreError};
 
 /// The name it answers to.
-const NAME: &str = "router";
+pub(super) const NAME: &str = "router";
 
 /// Stops that are taken in beyond the limit of waiting messages. Each ends as soon as its session
 /// reads it.
@@ -76,6 +81,8 @@ pub struct RouterDeps {
 pub enum RouterMessage {
     /// New messages (from a channel).
     Admit(Admission, RpcReplyPort<Result<Admitted, AdmitError>>),
+    /// An operator decides about somebody who wants in on an account.
+    Judge(AccountKey, Verdict, RpcReplyPort<Result<Judged, PairingError>>),
     /// Messages may be durable that nobody handed to a session (from a replayer that starts).
     Reread,
     /// An admission is durable, or failed (from the store).
@@ -90,6 +97,8 @@ pub struct Router {
     deps: RouterDeps,
     sessions: Sessions,
     pairing: BTreeMap<AccountKey, PairingBook>,
+    /// Where those who wait in the books are told.
+    callers: BTreeMap<AccountKey, Callers>,
     /// Dedupe keys on their way to the disk.
     in_flight: HashSet<Key>,
     pending: HashMap<u64, Pending>,
@@ -121,15 +130,18 @@ impl Actor for RouterActor {
         deps.registry.register(NAME, &myself, Some(deps.health.clone()));
         // What a predecessor submitted is on disk behind this.
         deps.store.commit(Batch::new()).await?;
-        let mut pairing = BTreeMap::new();
+        let (mut pairing, mut callers) = (BTreeMap::new(), BTreeMap::new());
         for account in deps.rules.access.keys() {
             let book = deps.store.get(&pairing_key(account))?.unwrap_or_default();
             pairing.insert(account.clone(), book);
+            let waiting = deps.store.get(&callers_key(account))?.unwrap_or_default();
+            callers.insert(account.clone(), waiting);
         }
         Ok(Router {
             sessions: deps.registry.via(SESSIONS),
             deps,
             pairing,
+            callers,
             in_flight: HashSet::new(),
             pending: HashMap::new(),
             tickets: 0,
@@ -146,6 +158,13 @@ impl Actor for RouterActor {
             RouterMessage::Admit(admission, reply) => {
                 router.deps.health.taken();
                 router.admit(&myself, admission, reply);
+            }
+            RouterMessage::Judge(account, verdict, reply) => {
+                router.deps.health.taken();
+                // Boxed: the future of every admission would keep room for it.
+                let judged = Box::pin(router.judge(&account, verdict)).await;
+                // Whoever asked may have gone.
+                drop(reply.send(judged));
             }
             RouterMessage::Reread => {
                 router.deps.health.taken();
@@ -375,8 +394,11 @@ impl Router {
         let reason = match book.request(&inbound.sender, now, (self.deps.codes)()) {
             Requested::New { code } => {
                 batch.put(pairing_key(&inbound.account), &*book);
+                let callers = self.callers.entry(inbound.account.clone()).or_default();
+                callers.add(&normalise(&inbound.sender), inbound.reply_to.clone(), book, now);
+                batch.put(callers_key(&inbound.account), &*callers);
                 let draft = Draft {
-                    session: pairing_session(&inbound),
+                    session: pairing_session(),
                     turn: 0,
                     to: inbound.reply_to.clone(),
                     text: pairing_text(&code),
@@ -506,7 +528,7 @@ fn decline(inbound: &Inbound, reason: String, pending: &mut Pending) -> Fate {
 }
 
 /// A pairing code belongs to no conversation; it is filed under the global key.
-fn pairing_session(_: &Inbound) -> SessionKey {
+fn pairing_session() -> SessionKey {
     SessionKey::global()
 }
 

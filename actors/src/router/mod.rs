@@ -5,8 +5,10 @@ mod actor;
 mod admission;
 mod bindings;
 mod busy;
+mod callers;
 mod handle;
 mod pairing;
+mod pairings;
 mod record;
 mod refusal;
 mod route;
@@ -23,6 +25,7 @@ pub use pairing::{
     CodeError, PAIRING_CODE_CHARS, PAIRING_LIFETIME, PAIRING_PENDING_MAX, PairingBook,
     PairingRequest, Requested,
 };
+pub use pairings::{AccountPairings, Judged, PairingError, Pairings, Verdict};
 pub use record::pairing_key;
 pub use refusal::Refusal;
 pub use route::{Route, route};

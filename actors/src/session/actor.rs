@@ -4,11 +4,15 @@
 //! through the outbox. [`machine`](super::machine) decides; this file only performs.
 //! Restart: reloads everything from the store. Invariants: S1 (with the dynamic supervisor), S2, D2, D7.
 
+mod answers;
 mod asides;
+mod beat;
 mod context;
 mod ending;
+mod files;
 mod loading;
 mod models;
+mod told;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,17 +23,19 @@ use telson_supervision::dynamic::{DynamicMessage, DynamicSpec};
 use telson_supervision::{ChildSpec, Dice, Events, Registry, Via};
 
 use self::context::Asking;
+use self::files::Files;
 use super::aside::TurnAside;
 use super::chain::chain_key;
 use super::lane::LaneSettings;
 use super::machine::{Ask, Effect, Event, FinishedTurn, Occasion, Session};
-use super::record::{SessionRecord, TurnRecord, exchange_key, session_key, turn_key};
+use super::record::{SessionRecord, TurnRecord, session_key, turn_key};
 use super::steps::{StepId, StepRecord, step_key};
 use crate::channel::typing::{Lease, Leaser};
 use crate::clock::{Clock, Timestamp};
 use crate::context::Context;
 use crate::crash_point::crash_point;
 use crate::event::{Journal, JourneyStep};
+use crate::heartbeat::Heartbeats;
 use crate::hook::Hooks;
 use crate::inbox::{InboxRecord, inbox_key};
 use crate::message::SessionKey;
@@ -38,6 +44,7 @@ use crate::outbox::{Draft, Outbox};
 use crate::provider::{Failure, FailureClass, Request, ToolCall, ToolResult, ToolStatus};
 use crate::store::{Batch, Expect, Space, Store, StoreError};
 use crate::stream::Streams;
+use crate::system_event::SystemEvents;
 use crate::tool::{CallKey, TOOLS, ToolMessage, Toolbox};
 
 /// The name of the dynamic supervisor of all sessions.
@@ -91,6 +98,10 @@ pub struct SessionDeps {
     pub lives: Lives,
     /// Shows that an answer is being made.
     pub typing: Leaser,
+    /// What agents are told of what happened.
+    pub events: SystemEvents,
+    /// What becomes of heartbeats.
+    pub beats: Heartbeats,
 }
 
 /// Sessions that have begun and not ended in order. One that begins twice has crashed in between.
@@ -163,6 +174,10 @@ struct State {
     asking: Box<Asking>,
     /// What is noted about the turn in flight.
     aside: Option<Box<TurnAside>>,
+    /// The files of the turn in flight.
+    files: Option<Box<Files>>,
+    /// Whether the store has what the turn in flight was told of events.
+    told: bool,
 }
 
 type Myself = ActorRef<SessionMessage>;
@@ -185,6 +200,8 @@ impl Actor for SessionActor {
             pinned: None,
             asking: Box::default(),
             aside: None,
+            files: None,
+            told: false,
         };
         Ok(state)
     }
@@ -213,6 +230,7 @@ impl Actor for SessionActor {
         let event = state.informed(message.0)?;
         state.note_refusal(&event)?;
         Box::pin(state.keep_answer(&event)).await?;
+        state.hear()?;
         let Some(session) = &mut state.session else { return Ok(()) };
         let effects = session.step(event, now);
         // Boxed: ractor keeps room for the whole of this future in every idle session.
@@ -261,7 +279,8 @@ impl State {
         match effect {
             Effect::JournalAttempt(record) => self.journal_attempt(record).await?,
             Effect::JournalChain(record) => self.journal_chain(&record).await?,
-            Effect::Ask(ask) => {
+            Effect::Tell(heard) => self.tell_events(&heard).await?,
+            Effect::Ask(mut ask) => {
                 if ask.asked.occasion == Occasion::Begin {
                     self.tell_started(ask.turn);
                 }
@@ -274,6 +293,7 @@ impl State {
                     if let Some(wait) = self.deps.toolbox.unsettled(&self.agent) {
                         wait.await;
                     }
+                    self.add_files(&mut ask).await;
                     let system = self.system_prompt(&ask).await?;
                     self.ask(myself, ask, system)?;
                 }
@@ -298,6 +318,9 @@ impl State {
                 self.dead_letter(records, reason, notice, turn).await?;
             }
             Effect::End(ended) => self.end(*ended).await?,
+            Effect::Answer { query, facts, ended } => {
+                self.answer(myself, query, &facts, *ended).await?;
+            }
             Effect::Stopped(asker, stopped) => asker.tell(stopped),
             Effect::WakeAt(at) => {
                 let pause = at.since(self.deps.clock.steady()).max(Duration::from_millis(1));
@@ -427,9 +450,9 @@ impl State {
             batch.put(session_key(&self.key), &record);
         }
         let blocks = self.end_aside(&mut batch);
-        let said = (exchange.answer.as_str(), exchange.model.as_str());
+        let mut beat = self.judged(&exchange, now)?;
         let mut told = Vec::new();
-        let entries = match self.outgoing(turn, &exchange.reply_to, said).await {
+        let entries = match self.outgoing_of(&exchange, beat.as_ref()).await {
             Ok(draft) => {
                 if let Some(text) = notice {
                     let draft = Draft { text, speaker: None, ..draft.clone() };
@@ -440,12 +463,13 @@ impl State {
             Err(reason) => {
                 tracing::info!(session = %self.key, turn, reason);
                 Self::note_unsent(&mut batch, turn, now, &reason);
+                beat.iter_mut().for_each(|beat| beat.unsent(&reason));
                 Vec::new()
             }
         };
         exchange.entries = blocks.into_iter().chain(entries.iter().map(|e| e.id.0)).collect();
         let step = JourneyStep::Answered { turn, entries: exchange.entries.clone() };
-        batch.put(exchange_key(&self.key, turn), &exchange);
+        self.keep_exchange(&mut batch, &exchange, beat.as_ref());
         self.count(&mut batch, &exchange.model, usage)?;
         crash_point("finish.before_commit");
         // A conflict means that an earlier life has finished this turn: reload and see.
@@ -457,6 +481,7 @@ impl State {
         self.tell_answered(turn, &exchange.answer, !entries.is_empty());
         told.extend(entries);
         self.deps.outbox.written(told);
+        self.tell_beat(beat);
         self.tell(now, step);
         Ok(())
     }

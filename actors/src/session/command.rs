@@ -1,9 +1,11 @@
-//! What a person says to the gateway itself, not to the agent: `/stop` and `/queue`.
+//! What a person says to the gateway itself, not to the agent: `/stop`, `/queue`, `/compact` and
+//! what [`query`](super::query) answers.
 //!
 //! A command is obeyed when it arrives; it waits in no lane. Anything else that begins with a slash
 //! is a message to the agent.
 
 use super::lane::{DropPolicy, Mode};
+use super::query::Query;
 use super::queue::QueueChoice;
 
 /// Longest quiet time a person can choose, in milliseconds: more would look like silence.
@@ -43,6 +45,10 @@ pub enum Command {
     Reset,
     /// A `/queue` nobody understands: a sentence that says what is wrong.
     Wrong(String),
+    /// `/compact`, with what matters: sum up the older part of the conversation.
+    Compact(String),
+    /// `/status`, `/model` and the like.
+    Ask(Query),
     /// `/queue steer and this`, `/steer this`: this message only, without the command.
     Once(Mode, String),
 }
@@ -60,7 +66,8 @@ impl Command {
             "stop" | "abort" if rest.is_empty() => Some(Self::Stop),
             "queue" => Some(queue(rest)),
             "steer" if !rest.is_empty() => Some(Self::Once(Mode::Steer, rest.to_owned())),
-            _ => None,
+            "compact" => Some(Self::Compact(rest.to_owned())),
+            name => Query::parse(name, rest).map(Self::Ask),
         }
     }
 }

@@ -4,8 +4,11 @@
 //! Pure: events in, effects out. The actor performs the effects in the order given, and a crash may
 //! interrupt it anywhere: what has to survive is in the effect that comes first.
 
+mod compact;
 mod effect;
 mod failing;
+mod files;
+mod hearing;
 mod make_room;
 mod steering;
 mod turn;
@@ -15,7 +18,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::effect::{Ask, Asked, Effect, FinishedTurn, Occasion};
+pub use self::hearing::{BeatSettings, Hearing};
+pub(super) use self::hearing::keeps_told;
 pub use self::make_room::SUMMARY_ROUND;
+pub use self::steering::prompt_of;
 use self::turn::{InFlight, Past};
 use super::chain::{Chain, ChainRecord};
 use super::ending::{Asker, Stopped};
@@ -26,6 +32,7 @@ use super::steps::{Opening, StepId, StepRecord, Steps};
 use crate::clock::Timestamp;
 use crate::context::{ContextRules, Room, Summary};
 use crate::dead_letter::Reason;
+use crate::heartbeat::is_beat;
 use crate::inbox::InboxRecord;
 use crate::message::{Destination, EnvelopeId};
 use crate::model::Candidates;
@@ -77,6 +84,8 @@ pub struct Settings {
     pub model: Candidates,
     /// How much it shows the model.
     pub context: Arc<ContextRules>,
+    /// How its agent's heart beats.
+    pub beat: BeatSettings,
 }
 
 /// What a session finds in the store when it starts.
@@ -96,6 +105,8 @@ pub struct Loaded {
     pub queue: QueueChoice,
     /// How far a turn had got among its models.
     pub chain: Option<ChainRecord>,
+    /// The system events that a turn was told, and those that wait.
+    pub events: Hearing,
     /// Whether unanswered messages may have been in flight when an earlier life ended.
     pub after_crash: bool,
 }
@@ -121,6 +132,8 @@ pub struct Session {
     chain: Option<ChainRecord>,
     /// The model of the last answer.
     answered_by: Option<String>,
+    /// System events.
+    hearing: Hearing,
     /// Messages that may have been in flight when an earlier life ended.
     suspects: Vec<EnvelopeId>,
     last_used: Timestamp,
@@ -146,6 +159,7 @@ impl Session {
             told_full: false,
             chain: loaded.chain,
             answered_by,
+            hearing: loaded.events,
             records: BTreeMap::new(),
             history: remembered(loaded.history, loaded.summary.as_ref()),
             summary: loaded.summary.map(Box::new),
@@ -166,7 +180,7 @@ impl Session {
         for record in waiting {
             session.restore(record, now, &mut effects);
         }
-        if let Some(turn) = session.turn.take() {
+        if let Some(turn) = session.turn.take_if(|turn| turn.compacts.is_none()) {
             session.start(turn, &mut effects, now);
         }
         session.proceed(now, &mut effects);
@@ -311,21 +325,22 @@ impl Session {
         let turn = InFlight {
             turn: number,
             members,
-            prompt: render(&batch),
+            prompt: self.hearing.tell(render(&batch), effects),
             reply_to: batch.reply_to,
             started_at: now,
             steps: Steps::default(),
-            chain: self.chain_of(number),
+            chain: self.chain_of(number, self.is_beat(number)),
             asks: 0,
             room: Room::default(),
+            compacts: None,
             ask_at: now.plus(ASK_AGAIN),
         };
         self.start(Box::new(turn), effects, now);
     }
 
     /// A turn's way through the models, from where an earlier life had got to.
-    fn chain_of(&self, turn: u64) -> Chain {
-        let mut chain = Chain::new(self.settings.model.clone());
+    fn chain_of(&self, turn: u64, is_beat: bool) -> Chain {
+        let mut chain = Chain::new(self.models_of(is_beat));
         if let Some(record) = self.chain.as_ref().filter(|record| record.turn == turn) {
             chain.resume(record.clone());
         }
@@ -346,7 +361,7 @@ impl Session {
             inbox.into_iter().partition(|record| members.contains(&record.envelope.id));
         let Some(first) = owned.first() else { return waiting };
         members.retain(|id| owned.iter().any(|record| record.envelope.id == *id));
-        let chain = self.chain_of(turn);
+        let chain = self.chain_of(turn, is_beat(&first.envelope.inbound));
         self.turn = Some(Box::new(InFlight {
             turn,
             reply_to: first.envelope.inbound.reply_to.clone(),
@@ -357,6 +372,7 @@ impl Session {
             chain,
             asks: 0,
             room: Room::default(),
+            compacts: None,
             ask_at: now.plus(ASK_AGAIN),
         }));
         for record in owned {
@@ -458,19 +474,16 @@ impl Session {
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
-        let answer = done.answer(&completion);
+        let answer = self.answer_of(&done, &completion);
+        let is_quiet = self.is_quiet(&done, &answer);
+        self.hearing.end();
         let notice = self.notice_of_fallback(&done);
         let model = done.chain.model().to_string();
         self.answered_by = Some(model.clone());
         let steps = done.steps.messages();
-        self.history.push_back(Past {
-            turn: done.turn,
-            prompt: done.prompt.clone(),
-            steps: steps.clone(),
-            answer: answer.clone(),
-        });
-        if self.history.len() > HISTORY_EXCHANGES_MAX {
-            self.history.pop_front();
+        let (turn, prompt) = (done.turn, done.prompt.clone());
+        if !is_quiet {
+            self.remember(Past { turn, prompt, steps: steps.clone(), answer: answer.clone() });
         }
         let said = done.members.iter().filter_map(|id| self.records.remove(id));
         let said = said.map(|record| super::record::Said::from(&*record)).collect();

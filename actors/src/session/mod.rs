@@ -10,6 +10,7 @@ pub mod command;
 mod ending;
 pub mod lane;
 pub mod machine;
+pub mod query;
 pub mod queue;
 mod record;
 pub mod steps;
@@ -21,5 +22,5 @@ pub use aside::{TurnAside, aside_key};
 pub use ending::{Asker, Stopped};
 pub use record::{
     Exchange, Said, SessionRecord, TurnRecord, UnsentRecord, exchange_key, exchange_prefix,
-    session_key, session_prefix, turn_key, unsent_key,
+    is_known, session_key, session_prefix, turn_key, unsent_key,
 };

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::inbox::{InboxRecord, inbox_prefix};
 use crate::message::{Destination, EnvelopeId, SessionKey};
 use crate::provider::{TurnMessage, Usage};
 use crate::store::codec::older;
-use crate::store::{Key, Record, Space};
+use crate::store::{Key, Record, Space, Store, StoreError};
 
 /// A message as the transcript keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,6 +168,16 @@ pub fn session_prefix() -> Key {
 /// Where the journal of a session's turn lives: there is at most one (S2).
 pub fn turn_key(session: &SessionKey) -> Key {
     Key::of(Space::Turn).text(session.as_str())
+}
+
+/// Whether anything was ever said in a session, as far as the store still knows.
+///
+/// # Errors
+/// A damaged record.
+pub fn is_known(store: &Store, session: &SessionKey) -> Result<bool, StoreError> {
+    let waits: Vec<(Key, InboxRecord)> = store.page(&inbox_prefix(session), None, 1)?;
+    let said: Vec<(Key, Exchange)> = store.tail(&exchange_prefix(session), 1)?;
+    Ok(!waits.is_empty() || !said.is_empty() || store.contains(&session_key(session))?)
 }
 
 #[cfg(test)]

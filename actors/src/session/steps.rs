@@ -155,7 +155,7 @@ impl Round {
     fn calls(&self) -> impl Iterator<Item = &ToolCall> {
         self.parts.iter().filter_map(|part| match part {
             Part::Call(call) => Some(call),
-            Part::Text(_) | Part::Reasoning(_) | Part::Result(_) => None,
+            Part::Text(_) | Part::Reasoning(_) | Part::Result(_) | Part::Media(_) => None,
         })
     }
 }

@@ -40,6 +40,10 @@ pub enum Space {
     DeadLetter = 0x40,
     /// Direct senders waiting for approval, and those approved.
     Pairing = 0x50,
+    /// Where direct senders who wait for approval are told about it.
+    Caller = 0x76,
+    /// What the turns of dead messages had done.
+    DoneBefore = 0x77,
     /// What stands for the older part of a conversation.
     Summary = 0x25,
     /// The models that sessions have chosen.
@@ -50,10 +54,22 @@ pub enum Space {
     Effect = 0x60,
     /// What the models have cost.
     Usage = 0x61,
+    /// Jobs.
+    CronJob = 0x70,
+    /// Runs of jobs.
+    CronRun = 0x71,
+    /// Sessions of runs that are over.
+    CronReap = 0x72,
+    /// Where main sessions last spoke.
+    CronPlace = 0x73,
     /// Devices that may connect to the gateway.
     Device = 0x78,
     /// Devices that have asked to.
     DeviceRequest = 0x79,
+    /// What happened, for agents to read with their next turn.
+    SystemEvent = 0x74,
+    /// How far heartbeats have got, and what they said.
+    Heartbeat = 0x75,
 }
 
 impl Space {
@@ -62,7 +78,7 @@ impl Space {
         [Space::Inbox, Space::Outbox, Space::DeadLetter, Space::Quarantine];
 
     /// Spaces of the other rooms' records.
-    pub(super) const RECORDS: [Space; 22] = [
+    pub(super) const RECORDS: [Space; 30] = [
         Space::Cursor,
         Space::Dedupe,
         Space::Inbox,
@@ -77,14 +93,22 @@ impl Space {
         Space::Preview,
         Space::DeadLetter,
         Space::Pairing,
+        Space::Caller,
+        Space::DoneBefore,
         Space::Model,
         Space::Profile,
         Space::Effect,
         Space::Summary,
         Space::Usage,
+        Space::CronJob,
+        Space::CronRun,
+        Space::CronReap,
+        Space::CronPlace,
         Space::WebChat,
         Space::Device,
         Space::DeviceRequest,
+        Space::SystemEvent,
+        Space::Heartbeat,
     ];
 }
 

@@ -42,7 +42,7 @@ impl Damaged {
 
     /// What it was, in a word.
     pub fn kind(&self) -> &'static str {
-        const KINDS: [(Space, &str); 21] = [
+        const KINDS: [(Space, &str); 29] = [
             (Space::Meta, "store"),
             (Space::Cursor, "cursor"),
             (Space::Dedupe, "platform id"),
@@ -58,12 +58,20 @@ impl Damaged {
             (Space::Preview, "preview"),
             (Space::DeadLetter, "dead letter"),
             (Space::Pairing, "pairings"),
+            (Space::Caller, "where to tell of a pairing"),
+            (Space::DoneBefore, "note about a dead letter"),
             (Space::Model, "model choice"),
             (Space::Profile, "auth profile"),
             (Space::Effect, "effect of a tool call"),
             (Space::Summary, "summary"),
             (Space::Usage, "usage"),
+            (Space::CronJob, "job"),
+            (Space::CronRun, "run of a job"),
+            (Space::CronReap, "session to be removed"),
+            (Space::CronPlace, "last place"),
             (Space::WebChat, "web chat message"),
+            (Space::SystemEvent, "system event"),
+            (Space::Heartbeat, "heartbeat"),
         ];
         let space = self.key.first().copied();
         KINDS.iter().find(|(known, _)| space == Some(*known as u8)).map_or("record", |kind| kind.1)

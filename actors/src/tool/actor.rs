@@ -83,6 +83,15 @@ pub enum ToolMessage {
         /// Where the result goes.
         reply: ToolReply,
     },
+    /// May this agent use a tool of this name (from who calls one by hand)?
+    MayUse {
+        /// The agent.
+        agent: String,
+        /// The tool.
+        tool: String,
+        /// Where the answer goes. Must not block.
+        reply: Box<dyn FnOnce(bool) + Send>,
+    },
     /// Nobody waits for the calls of this turn any more (from a session): stop them.
     Forget {
         /// The session.
@@ -129,6 +138,9 @@ impl Actor for ToolActor {
             ToolMessage::Call { key, agent, call, again, reply } => {
                 calls.deps.health.taken();
                 calls.call(&myself, key, &agent, Running { call, reply }, again).await?;
+            }
+            ToolMessage::MayUse { agent, tool, reply } => {
+                reply(calls.deps.toolbox.get(&agent, &tool).is_some());
             }
             ToolMessage::Forget { session, turn } => calls.forget(&session, turn),
             ToolMessage::Ended(key, result) => calls.ended(key, result),

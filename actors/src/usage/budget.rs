@@ -37,7 +37,8 @@ impl Budgets {
 }
 
 impl Budget {
-    fn spent(&self, tally: &Tally) -> Option<String> {
+    /// What was used of it, if that is all of it.
+    pub(super) fn spent(&self, tally: &Tally) -> Option<String> {
         let tokens = self.tokens.filter(|max| tally.tokens() >= *max);
         let cost = self.cost.filter(|max| tally.cost >= *max);
         tokens

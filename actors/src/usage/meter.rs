@@ -143,6 +143,16 @@ impl SessionMeter {
         }
     }
 
+    /// What the session has used since it began, and on the present day.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn used(&mut self, store: &Store, now: Timestamp) -> Result<(Tally, Tally), StoreError> {
+        self.turn_to(store, now)?;
+        let today = self.models.values().fold(Tally::default(), |sum, tally| sum.plus(*tally));
+        Ok((self.usage.total, today))
+    }
+
     /// Why the next call must not be made; nothing if it may.
     ///
     /// # Errors

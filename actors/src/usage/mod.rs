@@ -10,12 +10,14 @@ mod meter;
 mod price;
 mod record;
 mod report;
+mod spent;
 mod tally;
 
 pub use budget::{Budget, Budgets};
 pub use day::Day;
 pub use meter::{DayMeter, Metered, SessionMeter};
 pub use price::Price;
-pub use record::{DayUsage, Refused, SessionUsage, day_usage_prefix};
+pub use record::{DayUsage, Refused, SessionUsage, day_usage_prefix, session_usage_key};
 pub use report::{DaySum, Line, SessionSum, UsageReport, report};
+pub use spent::spent;
 pub use tally::Tally;

@@ -54,7 +54,7 @@ impl Record for DayUsage {
 }
 
 /// Where a session's usage is stored.
-pub(super) fn session_usage_key(session: &SessionKey) -> Key {
+pub fn session_usage_key(session: &SessionKey) -> Key {
     Key::of(Space::Usage).number(0).text(session.as_str())
 }
 

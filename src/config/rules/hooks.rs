@@ -1,6 +1,6 @@
 //! Hooks: each has a program, moments that exist, and a time within reason.
 
-use telson_actors::hook::{LATER, Moment};
+use telson_actors::hook::Moment;
 
 use super::super::finding::Finding;
 use super::super::path::Path;
@@ -35,18 +35,11 @@ fn check_moment(name: &str, path: Path, checked: &mut Checked) {
     if name.parse::<Moment>().is_ok() {
         return;
     }
-    let finding = if LATER.contains(&name) {
-        let message = format!("{name} is not told to hooks yet");
-        Finding::new(path, message).with_help("take it out of the list")
-    } else {
-        let meant = nearest(name, Moment::ALL.map(Moment::name));
-        let help = meant.map_or_else(
-            || format!("choose from {}", all()),
-            |meant| format!("did you mean {meant}?"),
-        );
-        Finding::new(path, format!("{name:?} is not a moment")).with_help(help)
-    };
-    checked.problem(finding);
+    let meant = nearest(name, Moment::ALL.map(Moment::name));
+    let help = meant
+        .map_or_else(|| format!("choose from {}", all()), |meant| format!("did you mean {meant}?"));
+    let finding = Finding::new(path, format!("{name:?} is not a moment"));
+    checked.problem(finding.with_help(help));
 }
 
 fn all() -> String {
@@ -61,14 +54,14 @@ mod tests {
     fn a_hook_names_its_program_and_moments_that_exist() {
         let good = "{hooks: {commands: {a: {on: ['message_sent'], command: 'x'}}}}";
         assert!(problems(good).is_empty());
-        let bad = "{hooks: {commands: {a: {on: ['mesage_sent', 'before_compaction'], timeoutMs: 0},
+        let bad = "{hooks: {commands: {a: {on: ['mesage_sent', 'before_compactoin'], timeoutMs: 0},
                     b: {command: 'x'}}}}";
         assert_eq!(
             problems(bad),
             [
                 "hooks.commands.a.command: this setting is required",
                 "hooks.commands.a.on[0]: \"mesage_sent\" is not a moment",
-                "hooks.commands.a.on[1]: before_compaction is not told to hooks yet",
+                "hooks.commands.a.on[1]: \"before_compactoin\" is not a moment",
                 "hooks.commands.a.timeoutMs: must be from 1 to 600000 milliseconds",
                 "hooks.commands.b.on: names no moment, so it never runs",
             ]

@@ -21,6 +21,15 @@ pub(super) fn check(config: &Config, checked: &mut Checked) {
     for (path, model) in shared.chain(own) {
         check_choice(config, model, &path, checked);
     }
+    let shared = (Path::of(&["agents", "defaults"]), &config.agents.defaults.compaction);
+    let own = agents::entries(config).into_iter();
+    let own = own.map(|(_, path, entry)| (path, &entry.compaction));
+    for (path, compaction) in std::iter::once(shared).chain(own) {
+        if let Some(name) = &compaction.model {
+            let path = path.key("compaction").key("model");
+            check_name(config, config.model_named(name), path, checked);
+        }
+    }
     check_aliases(config, checked);
 }
 
@@ -130,6 +139,19 @@ mod tests {
                 "agents.entries.b.model: \"/x\" is not a model's name",
             ]
         );
+    }
+
+    #[test]
+    fn the_models_of_summaries_are_models() {
+        let found = problems(
+            "{agents: {defaults: {compaction: {model: 'gpt-5'}, models: {'openai/a': {alias: 'fast'}}},
+              entries: {a: {compaction: {model: 'opnai/x'}}, b: {compaction: {model: 'Fast'}}}}}",
+        );
+        let expected = [
+            "agents.defaults.compaction.model: \"gpt-5\" is not a model's name",
+            "agents.entries.a.compaction.model: there is no provider \"opnai\"",
+        ];
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -88,6 +88,7 @@ fn part() -> impl Strategy<Value = String> {
             "agent",
             "main",
             "global",
+            "hook",
             "default",
             "a",
             ":",
@@ -110,6 +111,7 @@ fn place() -> impl Strategy<Value = Place> {
     prop_oneof![
         part().prop_map(Place::Main),
         part().prop_map(Place::Peer),
+        part().prop_map(Place::Hook),
         (part(), part()).prop_map(|(channel, peer)| Place::ChannelPeer { channel, peer }),
         (part(), part(), part()).prop_map(|(channel, account, peer)| Place::AccountPeer {
             account: AccountKey { channel, account },

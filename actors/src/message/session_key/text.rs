@@ -9,6 +9,9 @@ const DIRECT: &str = "direct";
 const GROUP: &str = "group";
 const CHANNEL: &str = "channel";
 pub(super) const THREAD: &str = "thread";
+const CRON: &str = "cron";
+const RUN: &str = "run";
+const HOOK: &str = "hook";
 
 pub(super) fn push_place(text: &mut String, place: &Place) -> Result<(), KeyError> {
     match place {
@@ -28,6 +31,10 @@ pub(super) fn push_place(text: &mut String, place: &Place) -> Result<(), KeyErro
             push_word(text, DIRECT);
             push(text, "peer", peer)
         }
+        Place::Hook(id) => {
+            push_word(text, HOOK);
+            push(text, "hook id", id)
+        }
         Place::Room { channel, account, kind, id } => {
             push(text, "channel", channel)?;
             if let Some(account) = account {
@@ -35,6 +42,12 @@ pub(super) fn push_place(text: &mut String, place: &Place) -> Result<(), KeyErro
             }
             push_word(text, if *kind == RoomKind::Group { GROUP } else { CHANNEL });
             push(text, "room id", id)
+        }
+        Place::CronRun { job, run } => {
+            push_word(text, CRON);
+            push(text, "job", job)?;
+            push_word(text, RUN);
+            push(text, "run", run)
         }
     }
 }
@@ -66,7 +79,11 @@ pub(super) fn read(text: &str) -> Option<KeyParts> {
     let (agent, place) = match base {
         [AGENT, agent, main_key] => (agent, Place::Main(decode(main_key)?)),
         [AGENT, agent, DIRECT, peer] => (agent, Place::Peer(decode(peer)?)),
+        [AGENT, agent, HOOK, id] => (agent, Place::Hook(decode(id)?)),
         [AGENT, agent, channel, kind, id] => (agent, read_place(channel, None, kind, id)?),
+        [AGENT, agent, CRON, job, RUN, run] => {
+            (agent, Place::CronRun { job: decode(job)?, run: decode(run)? })
+        }
         [AGENT, agent, channel, account, kind, id] => {
             (agent, read_place(channel, Some(account), kind, id)?)
         }

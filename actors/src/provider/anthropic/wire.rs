@@ -71,6 +71,13 @@ fn block(part: &Part) -> Option<Value> {
             "content": result.text,
             "is_error": result.status != ToolStatus::Done,
         })),
+        Part::Media(media) => {
+            let kind = if media.is_image() { "image" } else { "document" };
+            let data = media.base64();
+            Some(json!({"type": kind, "source": {
+                "type": "base64", "media_type": media.media_type, "data": data,
+            }}))
+        }
     }
 }
 

@@ -54,6 +54,9 @@ fn part(part: &Part) -> Option<Value> {
         Part::Reasoning(_) => None,
         Part::Call(call) => Some(function_call(call)),
         Part::Result(result) => Some(function_response(result)),
+        Part::Media(media) => Some(json!({
+            "inlineData": {"mimeType": media.media_type, "data": media.base64()},
+        })),
     }
 }
 

@@ -37,7 +37,7 @@ fn tool(tool: &ToolSpec) -> Value {
 }
 
 fn add(message: &TurnMessage, messages: &mut Vec<Value>) {
-    let mut calls = Vec::new();
+    let (mut calls, mut images) = (Vec::new(), Vec::new());
     for part in &message.parts {
         match part {
             Part::Result(result) => messages.push(json!({
@@ -48,11 +48,12 @@ fn add(message: &TurnMessage, messages: &mut Vec<Value>) {
                     serde_json::from_str(&call.arguments).unwrap_or_else(|_| json!({}));
                 calls.push(json!({"function": {"name": call.name, "arguments": arguments}}));
             }
+            Part::Media(media) => images.push(media.base64()),
             Part::Text(_) | Part::Reasoning(_) => {}
         }
     }
     let text = message.plain();
-    if text.trim().is_empty() && calls.is_empty() {
+    if text.trim().is_empty() && calls.is_empty() && images.is_empty() {
         return;
     }
     let role = match message.role {
@@ -62,6 +63,9 @@ fn add(message: &TurnMessage, messages: &mut Vec<Value>) {
     let mut said = json!({"role": role, "content": text});
     if !calls.is_empty() {
         said["tool_calls"] = json!(calls);
+    }
+    if !images.is_empty() {
+        said["images"] = json!(images);
     }
     messages.push(said);
 }

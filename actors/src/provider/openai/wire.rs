@@ -72,8 +72,25 @@ fn add_user(message: &TurnMessage, messages: &mut Vec<Value>) {
         }
     }
     let text = message.plain();
-    if !text.trim().is_empty() {
+    let files: Vec<Value> = message.parts.iter().filter_map(file).collect();
+    if !files.is_empty() {
+        let text = (!text.trim().is_empty()).then(|| json!({"type": "text", "text": text}));
+        let content: Vec<Value> = text.into_iter().chain(files).collect();
+        messages.push(json!({"role": "user", "content": content}));
+    } else if !text.trim().is_empty() {
         messages.push(json!({"role": "user", "content": text}));
+    }
+}
+
+fn file(part: &Part) -> Option<Value> {
+    match part {
+        Part::Media(media) if media.is_image() => {
+            Some(json!({"type": "image_url", "image_url": {"url": media.data_url()}}))
+        }
+        Part::Media(media) => Some(json!({"type": "file", "file": {
+            "filename": media.file_name(), "file_data": media.data_url(),
+        }})),
+        _ => None,
     }
 }
 
@@ -90,7 +107,7 @@ fn assistant(message: &TurnMessage) -> Option<Value> {
             Part::Reasoning(reasoning) if reasoning.format == FORMAT => {
                 thinking.push_str(&reasoning.block);
             }
-            Part::Text(_) | Part::Reasoning(_) | Part::Result(_) => {}
+            Part::Text(_) | Part::Reasoning(_) | Part::Result(_) | Part::Media(_) => {}
         }
     }
     if calls.is_empty() {

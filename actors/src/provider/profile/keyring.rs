@@ -42,10 +42,16 @@ impl Keyring {
     }
 }
 
+impl Keyring {
+    /// What is known of its keys.
+    pub fn profiles(&self) -> impl Iterator<Item = &Profile> {
+        std::iter::once(&self.first).chain(&self.others).map(|key| &key.profile)
+    }
+}
+
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let profiles = std::iter::once(&self.first).chain(&self.others).map(|key| &key.profile);
-        f.debug_list().entries(profiles).finish()
+        f.debug_list().entries(self.profiles()).finish()
     }
 }
 
@@ -156,6 +162,27 @@ impl Keys {
         let mut batch = Batch::new();
         batch.put(state_key(&self.provider, &profile.id), &*state);
         self.write(batch);
+    }
+
+    /// Ends the rest of all profiles, or of the one of this id. Gives those that rested.
+    pub(in super::super) async fn wake(
+        &mut self,
+        named: Option<&str>,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut batch = Batch::new();
+        let (mut woken, mut after) = (Vec::new(), self.profiles.clone());
+        for (profile, state) in &mut after {
+            if named.is_none_or(|id| id == profile.id) && state.wake() {
+                batch.put(state_key(&self.provider, &profile.id), &*state);
+                woken.push(profile.id.clone());
+            }
+        }
+        if !woken.is_empty() {
+            self.store.commit(batch).await?;
+            tracing::info!(profiles = woken.join(", "), "auth profiles may be used again");
+            self.profiles = after;
+        }
+        Ok(woken)
     }
 
     /// Nothing waits for this, and the next write of a profile carries all of its state.

@@ -7,10 +7,12 @@
 mod keyring;
 mod order;
 mod record;
+mod resting;
 mod state;
 
 pub use keyring::{Key, Keyring};
 pub use order::{Pick, Wish};
+pub use resting::{Resting, resting};
 pub use state::{Block, Cooldowns, State};
 
 pub(super) use keyring::Keys;

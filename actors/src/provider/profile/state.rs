@@ -144,18 +144,35 @@ impl State {
 
     /// What forbids its use for a model now; the longest where there are several.
     pub fn block(&self, model: &str, now: Timestamp) -> Option<Block> {
-        let rests = self
-            .rests
-            .iter()
-            .filter(|rest| rest.model.as_deref().is_none_or(|of| of == model))
-            .map(|rest| (rest.from, rest.until, rest.class));
-        let disabled = self.disabled.iter().map(|long| (long.from, long.until, long.class));
+        self.blocks(now)
+            .filter(|(of, ..)| of.is_none_or(|of| of == model))
+            .map(|(_, until, class)| Block { left: until.since(now), class })
+            .max_by_key(|block| block.left)
+    }
+
+    /// Everything that forbids its use now: for a model or for all, until when, and why.
+    pub fn blocks(
+        &self,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (Option<&str>, Timestamp, FailureClass)> {
+        let rests = self.rests.iter();
+        let rests = rests.map(|rest| (rest.model.as_deref(), rest.from, rest.until, rest.class));
+        let disabled = self.disabled.iter().map(|long| (None, long.from, long.until, long.class));
         rests
             .chain(disabled)
             // A clock that was set back must not lengthen a rest.
-            .filter(|(from, until, _)| *from <= now && now < *until)
-            .map(|(_, until, class)| Block { left: until.since(now), class })
-            .max_by_key(|block| block.left)
+            .filter(move |(_, from, until, _)| *from <= now && now < *until)
+            .map(|(model, _, until, class)| (model, until, class))
+    }
+
+    /// An operator says that it can be used again: everything held against it is forgotten. `false`
+    /// if there was nothing.
+    pub fn wake(&mut self) -> bool {
+        let rested = self.errors > 0 || self.disabled.is_some() || !self.rests.is_empty();
+        self.errors = 0;
+        self.disabled = None;
+        self.rests.clear();
+        rested
     }
 
     fn rest(

@@ -69,6 +69,15 @@ fn items(message: &TurnMessage) -> Vec<Value> {
         Part::Result(result) => Some(json!({
             "type": "function_call_output", "call_id": result.call, "output": result.text,
         })),
+        Part::Media(media) => {
+            let file = if media.is_image() {
+                json!({"type": "input_image", "image_url": media.data_url()})
+            } else {
+                let (name, data) = (media.file_name(), media.data_url());
+                json!({"type": "input_file", "filename": name, "file_data": data})
+            };
+            Some(json!({"type": "message", "role": role, "content": [file]}))
+        }
     };
     message.parts.iter().filter_map(item).collect()
 }

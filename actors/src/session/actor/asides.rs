@@ -9,6 +9,7 @@ use super::super::record::{UnsentRecord, unsent_key};
 use super::super::steps::StepRecord;
 use super::State;
 use crate::clock::Timestamp;
+use super::beat::without_ok;
 use crate::hook::{HookEvent, Moment};
 use crate::message::{Destination, EnvelopeId};
 use crate::outbox::{Draft, EntryRecord};
@@ -27,7 +28,9 @@ impl State {
     /// and not asked again: it is part of a paid request.
     pub(super) async fn system_prompt(&mut self, ask: &Ask) -> Outcome<String> {
         let own = self.profile().map(|agent| agent.system.clone()).unwrap_or_default();
-        let system_prompt = self.with_workspace(ask.turn, own).await;
+        let is_light = self.is_light_beat();
+        let system_prompt =
+            if is_light { own } else { self.with_workspace(ask.turn, own).await };
         let decided = self.decided().and_then(|decided| decided.start.clone());
         let (system_prompt, context) = match decided {
             Some(decided) => decided,
@@ -156,6 +159,7 @@ impl State {
         if is_silent(said) {
             return Err(format!("the agent answered {SILENT_TOKEN}: nothing was sent"));
         }
+        let said = without_ok(said)?;
         let text = self.sending(to, said).await?;
         let name = self.deps.names.get(&self.agent).cloned();
         let speaker = Some(Speaker { model: model.to_owned(), name });
@@ -187,6 +191,7 @@ impl State {
 
     /// What ends together with a turn; gives the blocks that were sent of it.
     pub(super) fn end_aside(&mut self, batch: &mut Batch) -> Vec<u64> {
+        self.end_told(batch);
         let Some(aside) = self.aside.take() else { return Vec::new() };
         batch.delete(aside_key(&self.key));
         aside.blocks

@@ -11,14 +11,15 @@ use std::sync::Arc;
 use super::{Myself, State, teller};
 use crate::clock::Timestamp;
 use crate::context::{ContextRules, Question, Scale, Summary, of_request, summary_key};
+use crate::hook::{HookEvent, Moment};
 use crate::model::ModelRef;
 use crate::provider::profile::Wish;
 use crate::provider::{
     FailureClass, ProviderMessage, Reply, Report, Request, ToolSpec, TurnKey, Usage, provider_name,
 };
-use crate::session::machine::{Asked, Event, Occasion, SUMMARY_ROUND};
+use crate::session::machine::{Asked, Event, Occasion, SUMMARY_ROUND, Session};
 use crate::store::{Batch, StoreError};
-use crate::usage::{Metered, SessionMeter};
+use crate::usage::{Metered, SessionMeter, Tally};
 
 /// Longest summary asked for, in tokens.
 const SUMMARY_TOKENS_MAX: u32 = 4096;
@@ -93,7 +94,11 @@ impl State {
 
     /// A model has refused what it was asked last as too long: nothing as long is asked of it again.
     pub(super) fn note_refusal(&mut self, event: &Event) -> Result<(), StoreError> {
-        let Event::Failed(_, round, failure) = event else { return Ok(()) };
+        let Event::Failed(turn, round, failure) = event else { return Ok(()) };
+        if *round == SUMMARY_ROUND {
+            tracing::warn!(session = %self.key, turn, class = ?failure.class,
+                reason = %failure.message, "no summary could be written");
+        }
         if failure.class != FailureClass::ContextOverflow || *round == SUMMARY_ROUND {
             return Ok(());
         }
@@ -132,6 +137,7 @@ impl State {
     /// The turn has ended: what stands in the workspace is read anew for the next.
     pub(super) fn forget_prompt(&mut self) {
         self.deps.context.prompts.forget(&self.key);
+        self.files = None;
         self.asking.tools = Vec::new();
     }
 
@@ -171,6 +177,12 @@ impl State {
             return Ok(());
         }
         if asked.occasion != Occasion::Check {
+            self.deps.hooks.tell(Moment::BeforeCompaction, || HookEvent::BeforeCompaction {
+                session: self.key.to_string(),
+                agent: self.agent.clone(),
+                turn,
+                exchanges: self.session.as_ref().and_then(Session::summing_up).unwrap_or_default(),
+            });
             tracing::info!(session = %self.key, turn, "summing up the older part of a conversation");
         }
         self.send_question(myself, (turn, round), request, asked);
@@ -186,6 +198,7 @@ impl State {
         let model = self.asked_of();
         let mut batch = Batch::new();
         self.count(&mut batch, &model, usage)?;
+        let written = summary.as_ref().map(|summary| summary.exchanges);
         if let Some(mut summary) = summary {
             tracing::info!(session = %self.key, exchanges = summary.exchanges,
                 "the older part of a conversation is summed up");
@@ -196,7 +209,29 @@ impl State {
         }
         self.deps.store.commit(batch).await?;
         self.counted();
+        self.deps.hooks.tell(Moment::AfterCompaction, || HookEvent::AfterCompaction {
+            session: self.key.to_string(),
+            agent: self.agent.clone(),
+            success: written.is_some(),
+            summed_up: written.unwrap_or_default(),
+        });
         Ok(())
+    }
+
+    /// What the session has used since it began, and on this day.
+    pub(super) fn used(&mut self) -> Result<(Tally, Tally), StoreError> {
+        let (store, now) = (self.deps.store.clone(), self.deps.clock.now());
+        self.meter(now)?.used(&store, now)
+    }
+
+    /// Tokens of the last question, by estimate.
+    pub(super) fn asked_tokens(&self) -> u64 {
+        self.asking.asked
+    }
+
+    /// What a model reads at once, if that is known.
+    pub(super) fn window_of(&self, model: &str) -> Option<u64> {
+        self.rules_for(model).window
     }
 
     /// Hands a question to a provider; the answer comes back as an event.

@@ -1,8 +1,11 @@
 //! Performing the end of messages that have no answer of the agent, and stopping what runs for them.
 
+use std::collections::BTreeSet;
+
+use super::beat::are_beats;
 use super::{Outcome, State, count};
 use crate::crash_point::crash_point;
-use crate::dead_letter::{self, DeadLetter, DeadLetterId, Item, Reason};
+use crate::dead_letter::{self, DeadLetter, DeadLetterId, DoneBefore, Item, Reason, done_key};
 use crate::event::JourneyStep;
 use crate::inbox::{InboxRecord, inbox_key};
 use crate::outbox::Draft;
@@ -11,20 +14,24 @@ use crate::session::chain::chain_key;
 use crate::session::ending::{Ended, EndedTurn};
 use crate::session::queue::{QueueChoice, queue_key};
 use crate::session::record::{exchange_key, turn_key};
-use crate::session::steps::{StepId, step_key};
-use crate::store::{Batch, Expect, Space};
+use crate::session::steps::{StepId, StepRecord, Steps, step_key};
+use crate::store::{Batch, Expect, Space, StoreError};
 use crate::tool::{TOOLS, ToolMessage};
 
 impl State {
     /// One commit: messages out of the inbox and into the transcript, what people are told into the
     /// outbox, the turn's journal gone. Only then is stopped what still runs.
     pub(super) async fn end(&mut self, ended: Ended) -> Outcome {
+        self.end_with(Batch::new(), ended).await
+    }
+
+    /// The same, with what else belongs to it.
+    pub(super) async fn end_with(&mut self, mut batch: Batch, ended: Ended) -> Outcome {
         let now = self.deps.clock.now();
         let Ended { mut exchange, members, turn, is_clean, notices, queue } = ended;
         // What is written down says the wall clock.
         exchange.started_at = now.minus(exchange.finished_at.since(exchange.started_at));
         exchange.finished_at = now;
-        let mut batch = Batch::new();
         for id in &members {
             let key = inbox_key(&self.key, *id);
             batch.expect(Expect::Present(key.clone())).delete(key);
@@ -73,6 +80,9 @@ impl State {
         notice: Option<String>,
         turn: Option<(u64, Vec<StepId>)>,
     ) -> Outcome {
+        if are_beats(&records) {
+            return self.beat_failed(records, &reason, turn).await;
+        }
         let now = self.deps.clock.now();
         let mut batch = Batch::new();
         let mut steps = Vec::new();
@@ -88,6 +98,7 @@ impl State {
             entries = self.deps.outbox.add(&mut batch, &draft, now)?;
         }
         let finished = records.len();
+        let done = self.done_before(turn.as_ref())?;
         for record in records {
             let id = DeadLetterId(self.deps.store.next_id()?);
             let key = inbox_key(&self.key, record.envelope.id);
@@ -95,6 +106,9 @@ impl State {
             tracing::warn!(session = %self.key, message = %record.envelope.id, %reason,
                 "message became dead letter {id}: see `telson dead-letters show {id}`");
             steps.push(JourneyStep::DeadLettered { dead_letter: id.0, reason: reason.to_string() });
+            if !done.calls.is_empty() {
+                batch.put(done_key(id), &done);
+            }
             let item = Item::Inbound(Box::new(record));
             dead_letter::add(&mut batch, &DeadLetter { id, at: now, reason: reason.clone(), item });
         }
@@ -113,12 +127,30 @@ impl State {
         crash_point("dead_letter.after_message");
         if let Some(turn) = failed {
             self.tell_failed(turn, &reason.to_string());
+            // A life before may have left a call behind that nobody waits for now.
+            self.forget(turn, &self.deps.catalog.providers);
         }
         self.deps.outbox.written(entries);
         for step in steps {
             self.tell(now, step);
         }
         Ok(())
+    }
+
+    /// What a turn that ends has done, as its journal has it.
+    fn done_before(&self, turn: Option<&(u64, Vec<StepId>)>) -> Result<DoneBefore, StoreError> {
+        let Some((turn, ids)) = turn else { return Ok(DoneBefore::default()) };
+        let mut records = Vec::with_capacity(ids.len());
+        for id in ids {
+            let record: Option<StepRecord> =
+                self.deps.store.get(&step_key(&self.key, *turn, *id))?;
+            records.extend(record.map(|record| (*id, record)));
+        }
+        let messages = Steps::read(records.into_iter()).map(|(steps, _)| steps.messages());
+        Ok(DoneBefore::of(&messages.unwrap_or_default(), |name| {
+            let tool = self.deps.toolbox.get(&self.agent, name);
+            tool.is_some_and(|tool| tool.traits().is_idempotent)
+        }))
     }
 
     fn remove_steps(&self, turn: Option<&EndedTurn>, batch: &mut Batch) {
@@ -141,14 +173,17 @@ impl State {
     fn stop_calls(&self, turn: &EndedTurn) {
         let summaries = self.context_rules().summary_model.map(|(provider, _)| provider);
         let providers = [Some(turn.model.provider.clone()), summaries];
-        for provider in providers.into_iter().flatten() {
-            let message =
-                ProviderMessage::Forget { session: self.key.as_str().to_owned(), turn: turn.turn };
-            if self.deps.registry.via(provider_name(&provider)).cast(message).is_err() {
+        self.forget(turn.turn, &providers.into_iter().flatten().collect());
+    }
+
+    fn forget(&self, turn: u64, providers: &BTreeSet<String>) {
+        for provider in providers {
+            let message = ProviderMessage::Forget { session: self.key.as_str().to_owned(), turn };
+            if self.deps.registry.via(provider_name(provider)).cast(message).is_err() {
                 tracing::debug!(session = %self.key, "the provider restarts: its calls are gone");
             }
         }
-        let message = ToolMessage::Forget { session: self.key.clone(), turn: turn.turn };
+        let message = ToolMessage::Forget { session: self.key.clone(), turn };
         if self.deps.registry.via(TOOLS).cast(message).is_err() {
             tracing::debug!(session = %self.key, "the tools restart: their calls are gone");
         }

@@ -8,11 +8,11 @@ use crate::context::summary_key;
 use crate::inbox::{InboxRecord, inbox_prefix};
 use crate::session::aside::aside_key;
 use crate::session::chain::{ChainRecord, chain_key};
-use crate::session::machine::{HISTORY_EXCHANGES_MAX, Loaded, Settings};
+use crate::session::machine::{HISTORY_EXCHANGES_MAX, Loaded, Settings, prompt_of};
 use crate::session::queue::queue_key;
 use crate::session::record::{Exchange, TurnRecord, exchange_prefix, session_key, turn_key};
 use crate::session::steps::{
-    Opening, StepId, StepRecord, Steps, sorted_out, step_key, step_of_key, step_prefix,
+    Opening, Resumed, StepId, StepRecord, Steps, sorted_out, step_key, step_of_key, step_prefix,
 };
 use crate::store::{Batch, Epoch, StoreError};
 
@@ -34,10 +34,10 @@ impl State {
             .collect();
         let summary = store.get(&summary_key(&self.key))?;
         let turn: Option<TurnRecord> = store.get(&turn_key(&self.key))?;
-        let steps = self.load_steps(&inbox)?;
         let queue = self.deps.store.get(&queue_key(&self.key))?.unwrap_or_default();
         let chain: Option<ChainRecord> = store.get(&chain_key(&self.key))?;
         self.aside = store.get(&aside_key(&self.key))?.map(Box::new);
+        let steps = self.load_steps(&inbox)?.or_else(|| self.answered_turn(&inbox));
         self.known = store.contains(&session_key(&self.key))?;
         if crashed {
             // It may have died between the commit of an answer and telling the delivery actor.
@@ -46,7 +46,23 @@ impl State {
         let is_older = |record: &InboxRecord| Epoch(record.epoch) < store.epoch();
         let was_in_flight = turn.is_some() || inbox.iter().any(is_older);
         let after_crash = crashed || (store.was_interrupted() && was_in_flight);
-        Ok(Loaded { inbox, history, summary, turn, steps, queue, chain, after_crash })
+        let events = self.load_events()?;
+        Ok(Loaded { inbox, history, summary, turn, steps, queue, chain, events, after_crash })
+    }
+
+    /// A turn that had its answer and no time to end with it: it goes on over its own messages,
+    /// whatever else waits by now, or the answer would be paid for twice.
+    fn answered_turn(&self, inbox: &[InboxRecord]) -> Option<Resumed> {
+        let aside = self.aside.as_deref()?;
+        aside.answer.as_ref().filter(|(round, _)| *round == 0)?;
+        let is_ours = |record: &&InboxRecord| aside.members.contains(&record.envelope.id);
+        let opening = Opening {
+            members: aside.members.clone(),
+            prompt: prompt_of(inbox.iter().filter(is_ours)),
+            started_at: self.deps.clock.steady(),
+        };
+        let turn = opening.members.iter().min()?.0;
+        opening.is_among(inbox).then(|| (turn, Steps::default(), opening))
     }
 
     /// The recorded steps of a turn that did not end. What is left of others is removed.
@@ -78,6 +94,7 @@ impl State {
         let lanes = &self.deps.lanes;
         let lane = lanes.get(channel).or_else(|| lanes.get("")).copied().unwrap_or_default();
         let (model, context) = (self.candidates()?, Arc::new(self.context_rules()));
-        Ok(Settings { lane, idle_max: self.deps.idle_max, model, context })
+        let (idle_max, beat) = (self.deps.idle_max, self.beat_settings());
+        Ok(Settings { lane, idle_max, model, context, beat })
     }
 }

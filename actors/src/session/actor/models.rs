@@ -3,7 +3,7 @@
 
 use super::State;
 use crate::model::{Candidates, Choice, ModelRef, choice_key};
-use crate::session::chain::{ChainRecord, chain_key};
+use crate::session::chain::{Attempt, ChainRecord, chain_key};
 use crate::session::machine::Event;
 use crate::store::{Batch, StoreError};
 
@@ -34,8 +34,10 @@ impl State {
     }
 
     pub(super) async fn journal_chain(&self, record: &ChainRecord) -> Result<(), StoreError> {
-        tracing::warn!(session = %self.key, turn = record.turn, model = %record.model,
-            failed = record.attempts.len(), "a model failed, the next one is asked");
+        if let Some(Attempt { model, times, class, message, .. }) = record.attempts.last() {
+            tracing::warn!(session = %self.key, turn = record.turn, failed = %model, ?class, times,
+                reason = %message, next = %record.model, "a model failed, another try follows");
+        }
         let mut batch = Batch::new();
         batch.put(chain_key(&self.key), record);
         self.deps.store.commit(batch).await

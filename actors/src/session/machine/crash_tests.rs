@@ -46,6 +46,7 @@ impl World {
             steps: self.turn.zip(steps).map(|(turn, (steps, opening))| (turn, steps, opening)),
             queue: self.queue,
             chain: None,
+            events: Hearing::default(),
             after_crash: true,
         };
         Session::new(settings(LaneSettings { mode, ..LaneSettings::default() }), loaded, now)
@@ -55,6 +56,7 @@ impl World {
     fn perform(&mut self, effect: Effect) -> Result<(), TestCaseError> {
         match effect {
             Effect::JournalAttempt(record) => self.attempt = Some(record),
+            Effect::Tell(heard) => prop_assert!(heard.numbers.is_empty(), "nothing was reported"),
             Effect::Record { turn, step, record } => {
                 (self.turn, self.attempt) = (Some(turn), None);
                 self.open.retain(|(open, _)| *open != step);

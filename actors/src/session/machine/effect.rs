@@ -2,6 +2,7 @@
 
 use super::super::chain::ChainRecord;
 use super::super::ending::{Asker, Ended, Stopped};
+use super::super::query::{Facts, Query};
 use super::super::record::{Exchange, TurnRecord};
 use super::super::steps::{StepId, StepRecord};
 use crate::clock::Timestamp;
@@ -11,6 +12,7 @@ use crate::inbox::InboxRecord;
 use crate::message::EnvelopeId;
 use crate::model::ModelRef;
 use crate::provider::{ToolCall, TurnMessage, Usage};
+use crate::system_event::Heard;
 
 /// What the actor has to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +21,9 @@ pub enum Effect {
     JournalAttempt(TurnRecord),
     /// Journal that another model is asked, before it is.
     JournalChain(Box<ChainRecord>),
+    /// A turn begins with these system events: take them out of the queue, durably, before a model
+    /// reads them. The text is all that the turn is told.
+    Tell(Box<Heard>),
     /// Ask the model.
     Ask(Ask),
     /// Ask a model to write a summary, which comes back as answer number
@@ -72,6 +77,15 @@ pub enum Effect {
     /// End messages without an answer of the agent: the end of commands and of what they end. Then
     /// stop what still runs for their turn.
     End(Box<Ended>),
+    /// Answer a person's question about the conversation: fill in the answer, then as with an end.
+    Answer {
+        /// What they ask.
+        query: Query,
+        /// What the machine knows of it.
+        facts: Box<Facts>,
+        /// What ends with the answer.
+        ended: Box<Ended>,
+    },
     /// Tell whoever asked for a stop what it stopped.
     Stopped(Asker, Stopped),
     /// Send [`Event::Tick`](super::Event::Tick) at this time.

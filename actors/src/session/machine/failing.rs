@@ -82,7 +82,8 @@ impl Session {
             ));
         }
         let records = turn.members.iter().filter_map(|id| self.records.remove(id));
-        let records = records.map(|record| *record).collect();
+        let records: Vec<_> = records.map(|record| *record).collect();
+        self.hearing.gave_up(&records, reason);
         effects.push(Effect::DeadLetter {
             records,
             reason: reason.clone(),

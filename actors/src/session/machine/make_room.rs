@@ -3,6 +3,8 @@
 //! The transcript keeps everything; only what the model is shown becomes shorter. A turn for which
 //! nothing helps ends as a dead letter with advice, and the session goes on.
 
+use std::collections::VecDeque;
+
 use super::turn::InFlight;
 use super::{ASK_AGAIN, Asked, Effect, Occasion, Session};
 use crate::clock::Timestamp;
@@ -18,9 +20,11 @@ pub const SUMMARY_ROUND: u32 = UNWATCHED;
 impl Session {
     /// What the model is shown for a turn.
     pub(super) fn conversation(&self, turn: &InFlight) -> Vec<TurnMessage> {
+        // A heartbeat may be asked as if nothing had been said before.
+        let (nothing, is_alone) = (VecDeque::new(), self.is_alone(turn));
         let view = View {
-            summary: self.summary.as_deref(),
-            past: &self.history,
+            summary: self.summary.as_deref().filter(|_| !is_alone),
+            past: if is_alone { &nothing } else { &self.history },
             rules: &self.settings.context,
             stage: turn.room.stage,
         };
@@ -31,8 +35,12 @@ impl Session {
     pub(super) fn ask_summary(&self, asked: &Asked, effects: &mut Vec<Effect>) -> bool {
         let Some(turn) = &self.turn else { return false };
         let Some(job) = &turn.room.job else { return false };
-        let (summary, rules) = (self.summary.as_deref(), &self.settings.context);
-        let question = question(summary, &self.history, job, rules);
+        let (summary, mut rules) = (self.summary.as_deref(), (*self.settings.context).clone());
+        if let Some(focus) = turn.compacts.as_ref().filter(|focus| !focus.is_empty()) {
+            rules.instructions.push_str("\nWhat matters most: ");
+            rules.instructions.push_str(focus);
+        }
+        let question = question(summary, &self.history, job, &rules);
         let asked = asked.clone();
         effects.push(Effect::Summarise { turn: turn.turn, question, asked });
         true
@@ -92,6 +100,10 @@ impl Session {
                 effects.push(Effect::Summarised { summary: durable, usage });
                 self.summary = Some(Box::new(summary));
                 self.history.drain(..job.exchanges.min(self.history.len()));
+                if self.is_compacting() {
+                    let text = self.compacted_text();
+                    return self.end_compaction(&text, effects);
+                }
                 self.ask(Occasion::Anew, effects);
             }
             Verdict::Bad(wrong) => {
@@ -107,6 +119,11 @@ impl Session {
 
     /// Shows less than before, or gives the turn up.
     fn make_room(&mut self, by_estimate: bool, effects: &mut Vec<Effect>) {
+        if self.is_compacting() {
+            let text = "No summary could be written, so the conversation stays as it is. The log of \
+                        the gateway says why.";
+            return self.end_compaction(text, effects);
+        }
         let Some(before) = self.turn.as_ref().map(|turn| self.conversation(turn)) else { return };
         loop {
             let Some(turn) = self.turn.as_mut() else { return };
@@ -135,6 +152,9 @@ impl Session {
     ) {
         if !self.turn.as_ref().is_some_and(|in_flight| in_flight.expects(turn, round)) {
             return;
+        }
+        if self.is_compacting() {
+            return self.end_compaction(&format!("Nothing was summed up: {why}."), effects);
         }
         let notice = format!(
             "This message has no answer yet: {why}. It is kept, and the operator of this gateway \

@@ -5,7 +5,7 @@ use super::super::command::Command;
 use super::super::ending::{
     Asker, Ended, EndedTurn, INTERRUPTED, Notice, STOPPED, Stopped, unknown_outcome,
 };
-use super::super::lane::{Mode, Waiting, render};
+use super::super::lane::{Batch, Mode, Waiting, render};
 use super::super::queue::QueueChoice;
 use super::super::record::{Exchange, Said};
 use super::super::steps::{Steered, StepRecord};
@@ -15,11 +15,12 @@ use crate::clock::Timestamp;
 use crate::inbox::InboxRecord;
 use crate::message::{Destination, EnvelopeId};
 use crate::provider::Usage;
+use crate::system_event::defused;
 
 /// The answer to a stop that stops nothing.
 const NOTHING: &str = "Nothing is running.";
 
-type Message = (Box<InboxRecord>, Waiting);
+pub(super) type Message = (Box<InboxRecord>, Waiting);
 
 impl Session {
     /// The turn in flight, and where its answer is awaited.
@@ -51,6 +52,8 @@ impl Session {
             Some(Command::Choose(choice)) => {
                 return self.choose(record, Ok(self.queue.and(choice)), now, effects);
             }
+            Some(Command::Compact(focus)) => return self.compact(record, focus, now, effects),
+            Some(Command::Ask(query)) => return self.answer_query(record, query, now, effects),
             Some(Command::Wrong(wrong)) => return self.choose(record, Err(wrong), now, effects),
             Some(Command::Once(mode, text)) => {
                 (message.mode, message.text) = (Some(mode), text);
@@ -67,7 +70,8 @@ impl Session {
     pub(super) fn steer(&mut self, effects: &mut Vec<Effect>) {
         let Some(turn) = self.turn.as_mut() else { return };
         let Some(batch) = self.lane.steer(&turn.reply_to) else { return };
-        let steered = Steered { members: batch.ids().collect(), text: render(&batch) };
+        let text = defused(&render(&batch)).into_owned();
+        let steered = Steered { members: batch.ids().collect(), text };
         turn.members.extend(&steered.members);
         if let Some(step) = turn.steps.steer(steered.clone()) {
             let record = Box::new(StepRecord::Steered(steered));
@@ -176,7 +180,10 @@ impl Session {
     }
 
     /// Keeps a command among the messages until it ends.
-    fn hold(&mut self, command: Option<Box<InboxRecord>>) -> impl Iterator<Item = EnvelopeId> {
+    pub(super) fn hold(
+        &mut self,
+        command: Option<Box<InboxRecord>>,
+    ) -> impl Iterator<Item = EnvelopeId> {
         let id = command.as_ref().map(|record| record.envelope.id);
         if let Some(record) = command {
             self.lane.mark_left(record.envelope.id);
@@ -185,12 +192,15 @@ impl Session {
         id.into_iter()
     }
 
-    fn end(&mut self, ended: Ended, effects: &mut Vec<Effect>) {
+    pub(super) fn end(&mut self, ended: Ended, effects: &mut Vec<Effect>) {
         for id in &ended.members {
             self.records.remove(id);
         }
         if ended.turn.is_some() {
             (self.journalled, self.chain) = (None, None);
+        }
+        if ended.is_clean {
+            self.hearing.end();
         }
         if !ended.exchange.is_of_gateway() {
             self.history.push_back(Past::from(ended.exchange.clone()));
@@ -215,7 +225,11 @@ impl Session {
             prompt: turn.prompt.clone(),
             steps: turn.steps.messages(),
             answer: answer.to_owned(),
-            model: turn.chain.model().to_string(),
+            // A summary is no part of the conversation.
+            model: turn
+                .compacts
+                .as_ref()
+                .map_or_else(|| turn.chain.model().to_string(), |_| String::new()),
             usage: turn.steps.usage(),
             started_at: turn.started_at,
             finished_at: now,
@@ -225,7 +239,12 @@ impl Session {
     }
 
     /// What the transcript keeps of messages no model has seen.
-    fn aside(&self, answer: &str, members: Vec<EnvelopeId>, now: Timestamp) -> Option<Exchange> {
+    pub(super) fn aside(
+        &self,
+        answer: &str,
+        members: Vec<EnvelopeId>,
+        now: Timestamp,
+    ) -> Option<Exchange> {
         let first = members.iter().min()?;
         Some(Exchange {
             turn: first.0,
@@ -248,6 +267,22 @@ impl Session {
     }
 }
 
+/// What the model is asked about these messages together.
+pub fn prompt_of<'a>(records: impl Iterator<Item = &'a InboxRecord>) -> String {
+    let said = |record: &InboxRecord| {
+        let mut message = waiting(record, record.envelope.admitted_at);
+        if let Some(Command::Once(_, text)) = Command::parse(&message.text) {
+            message.text = text;
+        }
+        message
+    };
+    let members: Vec<Waiting> = records.map(said).collect();
+    let Some(reply_to) = members.first().map(|first| first.reply_to.clone()) else {
+        return String::new();
+    };
+    render(&Batch { members, folded: Vec::new(), reply_to })
+}
+
 /// A message as the lane sees it.
 fn waiting(record: &InboxRecord, now: Timestamp) -> Waiting {
     let inbound = &record.envelope.inbound;
@@ -266,7 +301,7 @@ fn ended(turn: &InFlight) -> EndedTurn {
     EndedTurn { turn: turn.turn, steps: turn.steps.ids(), model }
 }
 
-fn notice(to: &Destination, text: impl Into<String>) -> Notice {
+pub(super) fn notice(to: &Destination, text: impl Into<String>) -> Notice {
     Notice { to: to.clone(), text: text.into() }
 }
 

@@ -51,6 +51,7 @@ pub(super) fn settings(lane: LaneSettings) -> Settings {
         idle_max: Duration::from_mins(1),
         model: "fake/model".into(),
         context: Arc::default(),
+        beat: BeatSettings::default(),
     }
 }
 
@@ -153,6 +154,7 @@ impl Observer {
         for effect in effects {
             match effect {
                 Effect::JournalChain(record) => prop_assert!(self.in_flight == Some(record.turn)),
+                Effect::Tell(_) => prop_assert!(self.in_flight.is_none(), "told before it is asked"),
                 Effect::Ask(Ask {
                     turn,
                     round,

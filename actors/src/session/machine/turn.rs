@@ -26,6 +26,8 @@ pub(super) struct InFlight {
     pub(super) asks: u32,
     /// What is left out of the conversation so that it fits.
     pub(super) room: Room,
+    /// Set for a turn that only has a summary written: what its person wants to be kept.
+    pub(super) compacts: Option<String>,
     /// When to ask (again) if nothing is heard.
     pub(super) ask_at: Timestamp,
 }

@@ -8,7 +8,7 @@
 mod family;
 mod output;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +42,9 @@ pub struct ExecSettings {
     pub environment: Vec<(String, String)>,
     /// Characters kept of what a command writes.
     pub output_chars_max: usize,
+    /// Tells the commands of one gateway from those of another, over restarts. Empty where nothing
+    /// outlives the program.
+    pub place: String,
 }
 
 impl Default for ExecSettings {
@@ -51,6 +54,7 @@ impl Default for ExecSettings {
             timeout: Duration::from_mins(30),
             environment: vec![("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into())],
             output_chars_max: 200_000,
+            place: String::new(),
         }
     }
 }
@@ -74,7 +78,7 @@ impl Exec {
             blocking(move || Ok((home.root()?, workspace.folder(&workdir)?))).await?;
         let limit = Duration::from_secs(count(call, "timeout", usize::MAX) as u64);
         let limit = limit.clamp(Duration::from_secs(1), self.settings.timeout);
-        let mark = mark(&call.idempotency_key);
+        let mark = mark(&self.settings.place, &call.idempotency_key);
         let mut command = self.command(required(call, "command")?, home, folder, &mark);
         for (name, value) in own_variables(call)? {
             command.env(name, value);
@@ -225,10 +229,23 @@ fn own_variables(call: &Invocation) -> Result<Vec<(String, String)>, String> {
 }
 
 /// What tells the processes of this call from all others.
-fn mark(idempotency_key: &str) -> String {
+fn mark(place: &str, idempotency_key: &str) -> String {
     let digest = Sha256::digest(idempotency_key.as_bytes());
     let hex: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{hex}", std::process::id())
+    format!("{place}-{}-{hex}", std::process::id())
+}
+
+/// The place of a gateway that keeps its memory in this directory.
+pub fn place(dir: &Path) -> String {
+    let digest = Sha256::digest(dir.as_os_str().as_encoded_bytes());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Ends what the commands of an earlier life have left running: that life was killed and could not.
+/// Call it before this life runs any. Only Linux shows whose a process is; elsewhere nothing is
+/// ended. Gives how many there were.
+pub fn end_orphans(place: &str) -> usize {
+    if place.is_empty() { 0 } else { family::end_marked(&format!("{place}-")) }
 }
 
 fn how(status: ExitStatus) -> String {

@@ -4,6 +4,7 @@
 //! stay below the agent's workspace. Whatever reaches other people goes through the journal, keyed
 //! by the call, so that a call made twice acts once.
 
+mod cron;
 mod effect;
 pub mod exec;
 mod fs;
@@ -13,7 +14,7 @@ pub mod reach;
 mod sessions;
 pub mod web;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use self::sessions::{SessionsHistory, SessionsList, SessionsSend};
 use self::web::{FetchSettings, WebFetch};
 use super::{Invocation, Tool};
 use crate::clock::Clock;
+use crate::cron::Cron;
 use crate::outbox::Outbox;
 use crate::router::Admissions;
 use crate::store::Store;
@@ -34,7 +36,8 @@ use crate::store::Store;
 pub use effect::{EffectRecord, effect_prefix};
 
 /// The names of the tools that exist.
-pub const NAMES: [&str; 9] = [
+pub const NAMES: [&str; 10] = [
+    "cron",
     "edit",
     "exec",
     "message",
@@ -61,6 +64,8 @@ pub struct CoreSettings {
     pub reach: Reach,
     /// Which conversations a message may go to besides its own.
     pub cross: CrossContext,
+    /// Who owns the gateway, as `channel:id`: only they may have an agent make jobs.
+    pub owners: BTreeSet<String>,
 }
 
 /// What the core tools work on.
@@ -74,14 +79,18 @@ pub struct CoreDeps {
     pub admissions: Admissions,
     /// Time.
     pub clock: Clock,
+    /// The jobs, where there are any.
+    pub cron: Option<Cron>,
 }
 
 /// All of them.
 pub fn tools(settings: &CoreSettings, deps: &CoreDeps) -> Vec<Arc<dyn Tool>> {
-    let CoreSettings { workspaces, private, fetch, exec, reach, cross } = settings.clone();
+    let CoreSettings { workspaces, private, fetch, exec, reach, cross, owners } = settings.clone();
     let workspaces = Arc::new(Workspaces::new(workspaces, private));
     let reach = Arc::new(reach);
-    vec![
+    let cron = deps.cron.clone();
+    let cron = cron.map(|jobs| Arc::new(cron::Cron { deps: deps.clone(), jobs, owners }) as Arc<dyn Tool>);
+    let mut tools: Vec<Arc<dyn Tool>> = vec![
         Arc::new(Read(workspaces.clone())),
         Arc::new(Write(workspaces.clone())),
         Arc::new(Edit(workspaces.clone())),
@@ -91,7 +100,9 @@ pub fn tools(settings: &CoreSettings, deps: &CoreDeps) -> Vec<Arc<dyn Tool>> {
         Arc::new(SessionsList { deps: deps.clone(), reach: reach.clone() }),
         Arc::new(SessionsHistory { deps: deps.clone(), reach: reach.clone() }),
         Arc::new(SessionsSend { deps: deps.clone(), reach }),
-    ]
+    ];
+    tools.extend(cron);
+    tools
 }
 
 /// A text argument; empty text counts as absent.

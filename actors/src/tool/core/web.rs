@@ -7,6 +7,7 @@
 
 mod address;
 mod fetch;
+pub mod fence;
 mod html;
 mod page;
 mod rules;

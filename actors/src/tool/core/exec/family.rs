@@ -3,6 +3,8 @@
 //! The process group is the family. What leaves the group (a daemon, a new session) still carries
 //! the mark in its environment, and on Linux is found by it; elsewhere it is not found.
 
+use std::collections::BTreeSet;
+
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::Child;
@@ -37,18 +39,26 @@ impl Drop for Family {
         if let Some(group) = self.group {
             told(kill_process_group(group, Signal::KILL));
         }
-        for _ in 0..LOOKS_MAX {
-            let marked = marked(&self.mark);
-            if marked.is_empty() {
-                return;
-            }
-            for process in marked {
-                told(kill_process(process, Signal::KILL));
-            }
-            std::thread::yield_now();
-        }
-        tracing::warn!("a command left processes behind that could not be ended");
+        end_marked(&self.mark);
     }
+}
+
+/// Ends the processes whose mark begins like this; gives how many there were.
+pub(super) fn end_marked(mark: &str) -> usize {
+    let mut ended = BTreeSet::new();
+    for _ in 0..LOOKS_MAX {
+        let marked = marked(mark);
+        if marked.is_empty() {
+            return ended.len();
+        }
+        for process in marked {
+            told(kill_process(process, Signal::KILL));
+            ended.insert(process.as_raw_nonzero());
+        }
+        std::thread::yield_now();
+    }
+    tracing::warn!("a command left processes behind that could not be ended");
+    ended.len()
 }
 
 /// Who is gone already has ended as well.
@@ -59,7 +69,7 @@ fn told(killed: Result<(), Errno>) {
     }
 }
 
-/// The living processes of this user that carry the mark.
+/// The living processes of this user whose mark begins like this.
 #[cfg(target_os = "linux")]
 fn marked(mark: &str) -> Vec<Pid> {
     let wanted = format!("{MARK}={mark}");
@@ -69,7 +79,8 @@ fn marked(mark: &str) -> Vec<Pid> {
             let entry = entry.ok()?;
             let pid = entry.file_name().to_str()?.parse().ok().and_then(Pid::from_raw)?;
             let environment = std::fs::read(entry.path().join("environ")).ok()?;
-            let carries = environment.split(|byte| *byte == 0).any(|one| one == wanted.as_bytes());
+            let carries =
+                environment.split(|byte| *byte == 0).any(|one| one.starts_with(wanted.as_bytes()));
             carries.then_some(pid)
         })
         .collect()

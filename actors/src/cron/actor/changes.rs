@@ -1,0 +1,257 @@
+//! Jobs are made, changed, removed, and run because a person says so.
+
+use serde_json::Value;
+use telson_supervision::dynamic::DynamicMessage;
+
+use super::{Begun, ChangeError, Scheduler};
+use crate::clock::Timestamp;
+use crate::cron::event::Action;
+use crate::cron::job::{Job, JobId, JobState, RunId, Spec};
+use crate::cron::record::{job_key, run_key, run_prefix};
+use crate::cron::wire::{read_id, read_patch, read_spec};
+use crate::session::machine::Event as SessionEvent;
+use crate::session::{Asker, SESSIONS, SessionMessage, Sessions};
+use crate::store::{Batch, Expect, StoreError};
+
+/// Most jobs: about a kilobyte of memory each.
+const JOBS_MAX: usize = 100_000;
+/// A moment that is past by more than this was not meant.
+const PAST_MAX: std::time::Duration = std::time::Duration::from_mins(1);
+/// Records removed by one commit.
+const DELETES_MAX: usize = 500;
+
+type Change<T> = Result<Result<T, ChangeError>, StoreError>;
+
+impl Scheduler {
+    pub(super) async fn add(&mut self, value: &Value) -> Change<Box<Job>> {
+        let now = self.deps.clock.now();
+        let read = read_id(value).and_then(|id| Ok((id, read_spec(value, now)?)));
+        let (id, spec) = match read {
+            Ok(read) => read,
+            Err(wrong) => return Ok(Err(ChangeError::Invalid(wrong))),
+        };
+        let id = id.unwrap_or_else(|| self.new_id());
+        if self.book.get(&id).is_some() {
+            return Ok(Err(ChangeError::Invalid(format!("there is a job {id} already"))));
+        }
+        if self.book.len() >= JOBS_MAX {
+            let text = format!("there are {JOBS_MAX} jobs already, and there can't be more");
+            return Ok(Err(ChangeError::Invalid(text)));
+        }
+        if let Err(wrong) = self.check(&spec, now) {
+            return Ok(Err(ChangeError::Invalid(wrong)));
+        }
+        let mut job = Job {
+            id,
+            spec,
+            declared: None,
+            created_at: now,
+            updated_at: now,
+            state: JobState::default(),
+        };
+        self.schedule_first(&mut job, now);
+        self.keep(&job).await?;
+        self.deps.events.tell(Action::Added, &job, None);
+        Ok(Ok(Box::new(job)))
+    }
+
+    pub(super) async fn update(&mut self, id: &JobId, patch: &Value) -> Change<Box<Job>> {
+        let now = self.deps.clock.now();
+        let Some(old) = self.book.get(id).cloned() else {
+            return Ok(Err(ChangeError::NotFound(id.to_string())));
+        };
+        let only_switch = patch.as_object().is_some_and(|keys| keys.keys().all(|key| key == "enabled"));
+        if old.declared.is_some() && !only_switch {
+            let text = format!("the job {id} stands in the config (cron.jobs); change it there");
+            return Ok(Err(ChangeError::Invalid(text)));
+        }
+        let spec = match read_patch(&old.spec, patch, now) {
+            Ok(spec) => spec,
+            Err(wrong) => return Ok(Err(ChangeError::Invalid(wrong))),
+        };
+        let is_moved = spec.schedule != old.spec.schedule || (spec.enabled && !old.spec.enabled);
+        if is_moved && spec.enabled && let Err(wrong) = self.check(&spec, now) {
+            return Ok(Err(ChangeError::Invalid(wrong)));
+        }
+        let mut job = Job { spec, updated_at: now, ..old };
+        if !job.spec.enabled {
+            job.state.next = None;
+        } else if is_moved {
+            job.state.errors = 0;
+            job.state.schedule_errors = 0;
+            job.state.disabled_because = None;
+            self.schedule_first(&mut job, now);
+        }
+        self.keep(&job).await?;
+        self.deps.events.tell(Action::Updated, &job, None);
+        Ok(Ok(Box::new(job)))
+    }
+
+    pub(super) async fn remove(&mut self, id: &JobId) -> Change<bool> {
+        let Some(job) = self.book.get(id).cloned() else { return Ok(Ok(false)) };
+        if job.declared.is_some() {
+            let text = format!("the job {id} stands in the config (cron.jobs); remove it there");
+            return Ok(Err(ChangeError::Invalid(text)));
+        }
+        self.forget(&job).await?;
+        Ok(Ok(true))
+    }
+
+    /// The job and its history are gone; what runs of it is stopped.
+    async fn forget(&mut self, job: &Job) -> Result<(), StoreError> {
+        let id = &job.id;
+        if let Some(running) = job.state.running {
+            self.stop(id, running)?;
+        }
+        let mut batch = Batch::new();
+        batch.delete(job_key(id));
+        self.deps.store.commit(batch).await?;
+        self.book.take(id);
+        self.deps.events.tell(Action::Removed, job, None);
+        let runs = self.deps.store.scan_raw(&run_prefix(id))?;
+        for chunk in runs.chunks(DELETES_MAX) {
+            let mut batch = Batch::new();
+            for (key, _) in chunk {
+                batch.delete(key.clone());
+            }
+            self.deps.store.commit(batch).await?;
+        }
+        Ok(())
+    }
+
+    fn stop(&self, id: &JobId, running: RunId) -> Result<(), StoreError> {
+        let run: Option<crate::cron::job::Run> = self.deps.store.get(&run_key(id, running))?;
+        let Some(session) = run.and_then(|run| run.session) else { return Ok(()) };
+        let sessions: Sessions = self.deps.registry.via(SESSIONS);
+        let stop = SessionMessage(SessionEvent::Stop(Asker::new(|_| ())));
+        if sessions.cast(DynamicMessage::Dispatch(session, stop)).is_err() {
+            tracing::debug!(job = %id, "sessions are restarting; its turn ends by itself");
+        }
+        Ok(())
+    }
+
+    pub(super) async fn run_now(&mut self, id: &JobId, forced: bool) -> Change<Begun> {
+        let now = self.deps.clock.now();
+        let Some(mut job) = self.book.get(id).cloned() else {
+            return Ok(Err(ChangeError::NotFound(id.to_string())));
+        };
+        if !self.deps.settings.enabled {
+            let text = "jobs do not run here: cron.enabled is false in the config";
+            return Ok(Err(ChangeError::Unavailable(text.into())));
+        }
+        if job.state.running.is_some() {
+            return Ok(Ok(Begun::Running));
+        }
+        if !forced && job.state.next.is_none_or(|next| next > now) {
+            return Ok(Ok(Begun::NotDue));
+        }
+        let mut run = RunId { at: now, manual: 1 };
+        while self.deps.store.contains(&run_key(id, run))? {
+            run.manual += 1;
+        }
+        let mut batch = Batch::new();
+        let record = self.claim(&mut batch, &mut job, run, now);
+        batch.put(job_key(id), &job);
+        self.deps.store.commit(batch).await?;
+        self.claimed(job, Some(record));
+        self.fill_places();
+        Ok(Ok(Begun::Run(run.name(id))))
+    }
+
+    /// The jobs of the config: new ones are made, changed ones are changed, and what is not there any
+    /// more goes. What was changed since by a person stays until the config says something else.
+    pub(super) async fn declare(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let declared = self.deps.settings.declared.clone();
+        let gone: Vec<Job> = self
+            .book
+            .iter()
+            .filter(|job| job.declared.is_some())
+            .filter(|job| !declared.iter().any(|(id, _)| *id == job.id))
+            .cloned()
+            .collect();
+        for job in gone {
+            self.forget(&job).await?;
+        }
+        for (id, value) in declared {
+            // Rows without an anchor count from 1970, so that a restart does not move them.
+            let spec = match read_spec(&value, Timestamp(0)) {
+                Ok(spec) => spec,
+                Err(wrong) => {
+                    tracing::error!(job = %id, "a job of the config is left out: {wrong}");
+                    continue;
+                }
+            };
+            let known = self.book.get(&id).cloned();
+            if known.as_ref().is_some_and(|job| job.declared.as_deref() == Some(&spec)) {
+                continue;
+            }
+            let mut job = known.unwrap_or_else(|| Job {
+                id: id.clone(),
+                spec: spec.clone(),
+                declared: None,
+                created_at: now,
+                updated_at: now,
+                state: JobState::default(),
+            });
+            let is_moved = job.spec.schedule != spec.schedule || job.state.next.is_none();
+            (job.declared, job.spec, job.updated_at) = (Some(Box::new(spec.clone())), spec, now);
+            job.state.disabled_because = None;
+            if !job.spec.enabled {
+                job.state.next = None;
+            } else if is_moved {
+                self.schedule_first(&mut job, now);
+            }
+            self.keep(&job).await?;
+        }
+        Ok(())
+    }
+
+    async fn keep(&mut self, job: &Job) -> Result<(), StoreError> {
+        let mut batch = Batch::new();
+        if job.created_at == job.updated_at && self.book.get(&job.id).is_none() {
+            batch.expect(Expect::Absent(job_key(&job.id)));
+        }
+        batch.put(job_key(&job.id), job);
+        self.deps.store.commit(batch).await?;
+        self.book.put(job.clone());
+        Ok(())
+    }
+
+    /// The first instant of a new schedule: the second that has begun still counts for an expression.
+    fn schedule_first(&self, job: &mut Job, now: Timestamp) {
+        job.state.looked_at = now;
+        let (schedule, zone) = (&job.spec.schedule, &self.deps.settings.zone);
+        let first = schedule.next_after(schedule.from(now), job.id.as_str(), zone);
+        job.state.next = first.ok().flatten().filter(|_| job.spec.enabled);
+    }
+
+    fn check(&self, spec: &Spec, now: Timestamp) -> Result<(), String> {
+        let zone = &self.deps.settings.zone;
+        spec.schedule.check(now, zone).map_err(|error| format!("schedule: {error}"))?;
+        if let crate::cron::schedule::Schedule::At(at) = spec.schedule
+            && now.since(at) > PAST_MAX
+        {
+            return Err("schedule.at is past".into());
+        }
+        match &spec.agent {
+            Some(agent) if !self.deps.agents.contains(agent) => {
+                Err(format!("agentId: there is no agent {agent:?}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn new_id(&self) -> JobId {
+        let (high, low) = (self.deps.dice.next(), self.deps.dice.next());
+        let text = format!(
+            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+            high >> 32,
+            (high >> 16) & 0xffff,
+            high & 0xfff,
+            (low >> 48) & 0x3fff | 0x8000,
+            low & 0xffff_ffff_ffff,
+        );
+        // It is not empty and not long.
+        JobId::new(&text).unwrap_or_else(|| self.new_id())
+    }
+}

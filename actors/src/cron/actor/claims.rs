@@ -1,0 +1,227 @@
+//! Claiming what is due, and starting it.
+
+use telson_supervision::dynamic::DynamicMessage;
+
+use super::Scheduler;
+use crate::clock::Timestamp;
+use crate::cron::consequence::unscheduled;
+use crate::cron::event::Action;
+use crate::cron::job::{Delivered, Job, JobId, LastRun, Run, RunEnd, RunId, Status};
+use crate::cron::plan::{Due, Look, base, due};
+use crate::cron::record::{job_key, run_key};
+use crate::cron::run::RunMessage;
+use crate::message::SessionKey;
+use crate::store::{Batch, Expect, StoreError};
+
+/// Jobs claimed by one commit.
+const CLAIMS_MAX: usize = 256;
+/// Instants that have run already, looked through for one that has not.
+const CLAIMED_MAX: usize = 4096;
+
+const MISSED: &str = "the gateway was not running, or the machine asleep, at this instant; the job \
+                      goes on at its next one";
+
+impl Scheduler {
+    /// Claims every job whose instant has come: one commit for many of them, each with its run.
+    pub(super) async fn claim_due(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        loop {
+            let ids = self.book.due(now, CLAIMS_MAX);
+            if ids.is_empty() {
+                break;
+            }
+            let (mut batch, mut jobs) = (Batch::new(), Vec::new());
+            for id in ids {
+                let Some(mut job) = self.book.get(&id).cloned() else { continue };
+                let run = self.claim_if_due(&mut batch, &mut job, now)?;
+                batch.put(job_key(&id), &job);
+                jobs.push((job, run));
+            }
+            // A conflict would mean that somebody else has claimed: read everything again.
+            self.deps.store.commit(batch).await?;
+            for (job, run) in jobs {
+                self.claimed(job, run);
+            }
+        }
+        self.fill_places();
+        Ok(())
+    }
+
+    /// Notes what is durable now.
+    pub(super) fn claimed(&mut self, job: Job, run: Option<Run>) {
+        let id = job.id.clone();
+        match &run {
+            Some(run) if run.end.is_none() => self.queue.push_back(id),
+            Some(run) => self.deps.events.tell(Action::Finished, &job, Some(run)),
+            None => {}
+        }
+        self.book.put(job);
+    }
+
+    fn claim_if_due(
+        &self,
+        batch: &mut Batch,
+        job: &mut Job,
+        now: Timestamp,
+    ) -> Result<Option<Run>, StoreError> {
+        let Some(next) = job.state.next else { return Ok(None) };
+        let look = Look { next, now, catches_up: job.catches_up() };
+        let (id, zone) = (job.id.clone(), &self.deps.settings.zone);
+        let decided =
+            due(look, |after| job.spec.schedule.next_after(after, id.as_str(), zone));
+        let run = match decided {
+            Ok(Due::Wait) => None,
+            // It has run in an earlier life of this clock.
+            Ok(Due::Run(at) | Due::Missed(at)) if self.has_run(&id, at)? => None,
+            Ok(Due::Run(at)) => Some(self.claim(batch, job, RunId::scheduled(at), now)),
+            Ok(Due::Missed(at)) => Some(miss(batch, job, at, now)),
+            Err(_) => None,
+        };
+        self.reschedule(job, now)?;
+        Ok(run)
+    }
+
+    fn has_run(&self, id: &JobId, at: Timestamp) -> Result<bool, StoreError> {
+        self.deps.store.contains(&run_key(id, RunId::scheduled(at)))
+    }
+
+    /// The claim: this run exists once, from this commit on.
+    pub(super) fn claim(
+        &self,
+        batch: &mut Batch,
+        job: &mut Job,
+        run: RunId,
+        now: Timestamp,
+    ) -> Run {
+        let agent = job.spec.agent.as_ref().unwrap_or(&self.deps.default_agent);
+        let session = SessionKey::cron_run(agent, job.id.as_str(), &run.short()).ok();
+        let record = Run {
+            job: job.id.clone(),
+            job_name: job.spec.name.clone(),
+            run,
+            claimed_at: now,
+            session: session.filter(|_| job.is_isolated()),
+            end: None,
+        };
+        let key = run_key(&job.id, run);
+        batch.expect(Expect::Absent(key.clone())).put(key, &record);
+        job.state.running = Some(run);
+        job.state.running_since = Some(now);
+        record
+    }
+
+    /// The first instant that comes and has not run. Nothing can be worked out from a schedule that
+    /// can't be read; after some tries the job is switched off.
+    pub(super) fn reschedule(&self, job: &mut Job, now: Timestamp) -> Result<(), StoreError> {
+        job.state.looked_at = now;
+        let zone = &self.deps.settings.zone;
+        let mut after = base(now, job.state.floor);
+        if job.spec.schedule.is_once() {
+            // An instant that is past still runs once: that it has run stands in its history.
+            after = Timestamp(i64::MIN);
+        }
+        for _ in 0..CLAIMED_MAX {
+            match job.spec.schedule.next_after(after, job.id.as_str(), zone) {
+                Ok(Some(next)) if self.has_run(&job.id, next)? || job.state.floor >= Some(next) => {
+                    after = next;
+                }
+                Ok(next) => {
+                    job.state.schedule_errors = 0;
+                    job.state.next = next;
+                    return Ok(());
+                }
+                Err(error) => {
+                    let told = unscheduled(job, &error.to_string());
+                    tracing::warn!(job = %job.id, %error, told, "no next instant of a job");
+                    return Ok(());
+                }
+            }
+        }
+        job.state.next = None;
+        Ok(())
+    }
+
+    /// The clock was set back: every job goes on with its first instant that has not run.
+    pub(super) async fn set_back(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        tracing::warn!("the clock was set back; jobs go on with instants that have not run yet");
+        let ids: Vec<JobId> = self.book.iter().map(|job| job.id.clone()).collect();
+        for chunk in ids.chunks(CLAIMS_MAX) {
+            let (mut batch, mut jobs) = (Batch::new(), Vec::new());
+            for id in chunk {
+                let Some(mut job) = self.book.get(id).cloned() else { continue };
+                if job.spec.enabled && !job.spec.schedule.is_once() {
+                    self.reschedule(&mut job, now)?;
+                    batch.put(job_key(id), &job);
+                    jobs.push(job);
+                }
+            }
+            self.deps.store.commit(batch).await?;
+            jobs.into_iter().for_each(|job| self.book.put(job));
+        }
+        Ok(())
+    }
+
+    /// Starts as many claimed runs as there are places.
+    pub(super) fn fill_places(&mut self) {
+        while self.running.len() < self.deps.settings.runs_max.max(1) {
+            let Some(id) = self.queue.pop_front() else { return };
+            let Some(job) = self.book.get(&id).filter(|job| job.state.running.is_some()) else {
+                continue;
+            };
+            if let Some(run) = job.state.running {
+                let shown = Run {
+                    job: id.clone(),
+                    job_name: job.spec.name.clone(),
+                    run,
+                    claimed_at: job.state.running_since.unwrap_or(run.at),
+                    session: None,
+                    end: None,
+                };
+                self.deps.events.tell(Action::Started, job, Some(&shown));
+            }
+            self.running.insert(id.clone(), self.deps.clock.steady());
+            if self.runs.cast(DynamicMessage::Dispatch(id, RunMessage::Begin)).is_err() {
+                // They come before the scheduler in the tree, so it starts again behind them.
+                tracing::debug!("runs are not up; claimed runs begin when they are");
+            }
+        }
+    }
+
+    /// What was claimed by an earlier life begins, whatever the settings say about new runs.
+    pub(super) fn begin_waiting(&mut self) {
+        self.fill_places();
+    }
+}
+
+/// An instant that is let go: it stands in the history, and never runs.
+fn miss(batch: &mut Batch, job: &mut Job, at: Timestamp, now: Timestamp) -> Run {
+    let end = RunEnd {
+        at: now,
+        status: Status::Skipped,
+        error: Some(MISSED.to_owned()),
+        summary: String::new(),
+        delivery: Delivered::NotRequested,
+        model: String::new(),
+        tokens: (0, 0),
+        next: None,
+    };
+    let run = RunId::scheduled(at);
+    let record = Run {
+        job: job.id.clone(),
+        job_name: job.spec.name.clone(),
+        run,
+        claimed_at: now,
+        session: None,
+        end: Some(end),
+    };
+    let key = run_key(&job.id, run);
+    batch.expect(Expect::Absent(key.clone())).put(key, &record);
+    job.state.last = Some(LastRun {
+        run,
+        at: now,
+        status: Status::Skipped,
+        error: Some(MISSED.to_owned()),
+        duration_ms: 0,
+        delivery: Delivered::NotRequested,
+    });
+    record
+}

@@ -1,0 +1,161 @@
+//! What is announced of an answer, and where (pure).
+
+use super::job::{Delivered, Job, Place};
+use crate::message::{AccountKey, Destination};
+use crate::provider::{Part, TurnMessage};
+use crate::reply::is_silent;
+
+/// What an agent says when a look found nothing to report.
+const NOTHING_TO_REPORT: &str = "HEARTBEAT_OK";
+
+/// Whether and where an answer is announced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Announcement {
+    /// It is, there.
+    To(Destination),
+    /// It is not.
+    Not(Delivered),
+}
+
+/// Decides. `last` is where the agent's main session last spoke, `accounts` are those there are,
+/// `steps` what was done before the answer.
+pub(super) fn announcement(
+    job: &Job,
+    answer: &str,
+    steps: &[TurnMessage],
+    last: Option<&Destination>,
+    accounts: &[AccountKey],
+) -> Announcement {
+    let Some(delivery) = job.spec.delivery.as_ref().filter(|delivery| delivery.announce) else {
+        return Announcement::Not(Delivered::NotRequested);
+    };
+    if answer.trim().is_empty() || is_silent(answer) || is_nothing_to_report(answer) {
+        return Announcement::Not(Delivered::Left("the agent had nothing to say".into()));
+    }
+    match destination(&delivery.to, last, accounts) {
+        Ok(to) if has_written(steps, &to) => {
+            let why = format!("the agent has written to {to} itself");
+            Announcement::Not(Delivered::Left(why))
+        }
+        Ok(to) => Announcement::To(to),
+        Err(why) if delivery.best_effort => Announcement::Not(Delivered::Left(why)),
+        Err(why) => Announcement::Not(Delivered::Nowhere(why)),
+    }
+}
+
+/// The destination a place names.
+///
+/// # Errors
+/// There is none, in a sentence.
+pub(super) fn destination(
+    place: &Place,
+    last: Option<&Destination>,
+    accounts: &[AccountKey],
+) -> Result<Destination, String> {
+    let Some(channel) = &place.channel else {
+        let last = last.ok_or("the agent's main session has not spoken to anybody yet")?;
+        let mut to = last.clone();
+        if let Some(target) = &place.to {
+            to.target.clone_from(target);
+            to.thread.clone_from(&place.thread);
+        }
+        return Ok(to);
+    };
+    let target = place.to.clone().ok_or("no recipient is named")?;
+    let mut of_channel = accounts.iter().filter(|account| account.channel == *channel);
+    let account = match &place.account {
+        Some(id) => of_channel.find(|account| account.account == *id),
+        None => of_channel.next(),
+    };
+    let account = account.cloned().ok_or_else(|| match &place.account {
+        Some(id) => format!("there is no account {channel}/{id}"),
+        None => format!("there is no account of the channel {channel}"),
+    })?;
+    Ok(Destination { account, target, thread: place.thread.clone() })
+}
+
+/// The token alone, perhaps with marks around it.
+fn is_nothing_to_report(answer: &str) -> bool {
+    let bare = answer.trim().trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    bare.eq_ignore_ascii_case(NOTHING_TO_REPORT)
+}
+
+/// Whether the agent has sent a message there with its own tool.
+fn has_written(steps: &[TurnMessage], to: &Destination) -> bool {
+    let parts = steps.iter().flat_map(|message| &message.parts);
+    let calls = parts.filter_map(|part| match part {
+        Part::Call(call) if call.name == "message" => Some(&call.arguments),
+        _ => None,
+    });
+    calls.into_iter().any(|arguments| {
+        let arguments: serde_json::Value = serde_json::from_str(arguments).unwrap_or_default();
+        arguments["target"].as_str().map(str::trim) == Some(&to.target)
+            && arguments["channel"].as_str().is_none_or(|channel| channel == to.account.channel)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::job::{JobId, JobState};
+    use super::super::wire::read_spec;
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::provider::{Role, ToolCall};
+
+    fn to(target: &str) -> Destination {
+        let account = AccountKey::new("fake", "default");
+        Destination { account, target: target.into(), thread: None }
+    }
+
+    fn decide(delivery: serde_json::Value, answer: &str, last: Option<&str>) -> Announcement {
+        let value = json!({
+            "schedule": {"kind": "at", "at": 1}, "delivery": delivery,
+            "payload": {"kind": "agentTurn", "message": "m"},
+        });
+        let job = Job {
+            id: JobId::new("j").unwrap(),
+            spec: read_spec(&value, Timestamp(0)).unwrap(),
+            declared: None,
+            created_at: Timestamp(0),
+            updated_at: Timestamp(0),
+            state: JobState::default(),
+        };
+        let call = ToolCall {
+            id: "1".into(),
+            name: "message".into(),
+            arguments: r#"{"message":"hi","target":"carl"}"#.into(),
+            signature: None,
+        };
+        let steps = [TurnMessage { role: Role::Assistant, parts: vec![Part::Call(call)] }];
+        let accounts = [AccountKey::new("fake", "default")];
+        announcement(&job, answer, &steps, last.map(to).as_ref(), &accounts)
+    }
+
+    #[test]
+    fn an_answer_goes_where_the_job_says() {
+        let last = json!({"mode": "announce", "channel": "last"});
+        assert_eq!(decide(last.clone(), "done", Some("anna")), Announcement::To(to("anna")));
+        let named = json!({"mode": "announce", "channel": "fake", "to": "ben"});
+        assert_eq!(decide(named, "done", Some("anna")), Announcement::To(to("ben")));
+        let none = decide(json!({"mode": "none"}), "done", Some("anna"));
+        assert_eq!(none, Announcement::Not(Delivered::NotRequested));
+        for silent in ["", " NO_REPLY ", "HEARTBEAT_OK", "**heartbeat_ok.**"] {
+            let found = decide(last.clone(), silent, Some("anna"));
+            assert!(matches!(found, Announcement::Not(Delivered::Left(_))), "{silent:?}: {found:?}");
+        }
+        let written = decide(last.clone(), "done", Some("carl"));
+        assert!(matches!(written, Announcement::Not(Delivered::Left(_))), "{written:?}");
+    }
+
+    #[test]
+    fn nowhere_is_a_failure_unless_it_was_best_effort() {
+        let nowhere = decide(json!({"mode": "announce"}), "done", None);
+        assert!(matches!(nowhere, Announcement::Not(Delivered::Nowhere(_))), "{nowhere:?}");
+        let effort = decide(json!({"mode": "announce", "bestEffort": true}), "done", None);
+        assert!(matches!(effort, Announcement::Not(Delivered::Left(_))), "{effort:?}");
+        let other = json!({"mode": "announce", "channel": "elsewhere", "to": "x"});
+        assert!(matches!(decide(other, "done", None), Announcement::Not(Delivered::Nowhere(_))));
+    }
+}

@@ -1,0 +1,334 @@
+//! The actor of a job that runs: performs one claimed run, reports its end, and leaves.
+//!
+//! The scheduler starts it through the supervisor of all runs. It admits the turn and waits for the
+//! session, or hands an event over. Restart: reads the claimed run from the store and goes on; the
+//! dedupe key of the run makes its message one, however often it is admitted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
+use telson_supervision::dynamic::{DynamicMessage, DynamicSpec};
+use telson_supervision::{ChildSpec, Dice, Events, Registry, Shutdown, Via};
+use tokio::sync::broadcast;
+use tokio::time::Instant;
+
+use super::actor::{CronMessage, NAME};
+use super::job::{Job, JobId, Payload, Run};
+use super::outcome::{Found, Outcome, judge};
+use super::prompt;
+use super::record::{job_key, run_key};
+use super::wake::{Event, SharedWake, Woken};
+use crate::channel::webchat;
+use crate::clock::Clock;
+use crate::dead_letter::{self, DeadLetter, Item};
+use crate::event::{Journal, JourneyEvent};
+use crate::inbox::{InboxRecord, inbox_prefix};
+use crate::message::{Inbound, SessionKey};
+use crate::model::{Catalog, choice_key};
+use crate::router::{Admission, AdmitError, Admissions, Relayed};
+use crate::session::machine::Event as SessionEvent;
+use crate::session::{Asker, Exchange, SESSIONS, SessionMessage, Sessions, exchange_prefix};
+use crate::store::{Batch, Store, StoreError};
+
+/// The name of the supervisor of all runs.
+pub(super) const RUNS: &str = "engine/core/cron/runs";
+
+/// How often the store is looked at although nobody has said anything.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Pauses between two tries to admit a message.
+const ADMIT_PAUSE: Duration = Duration::from_secs(1);
+/// How long a session may take to confirm that a turn is stopped.
+const STOP_MAX: Duration = Duration::from_secs(30);
+
+/// What runs need.
+#[derive(Clone)]
+pub struct RunDeps {
+    /// Where runs are claimed and turns end.
+    pub store: Store,
+    /// Time.
+    pub clock: Clock,
+    /// Who is near.
+    pub registry: Registry,
+    /// The way in.
+    pub admissions: Admissions,
+    /// Says when a turn may have ended.
+    pub journal: Journal,
+    /// Takes events for main sessions.
+    pub wake: SharedWake,
+    /// What models are called.
+    pub catalog: Arc<Catalog>,
+    /// The agent of jobs that name none.
+    pub default_agent: String,
+    /// The name of main sessions.
+    pub main_key: String,
+    /// Longest time of an isolated turn that says nothing else.
+    pub turn_max: Duration,
+    /// The zone in which agents are told the time.
+    pub zone: TimeZone,
+}
+
+/// What an actor of a run is told.
+pub enum RunMessage {
+    /// There is a claimed run.
+    Begin,
+}
+
+/// The runs, by job.
+pub(super) type Runs = Via<DynamicMessage<JobId, RunMessage>>;
+
+/// All runs as one child of the tree.
+pub fn runs_child(deps: RunDeps, events: Events, dice: Dice) -> ChildSpec {
+    let registry = deps.registry.clone();
+    let deps = Arc::new(deps);
+    let mut spec = DynamicSpec::new(RUNS, move |job: JobId, parent: ActorCell| {
+        start(job, deps.clone(), parent)
+    });
+    spec.events = events;
+    spec.dice = dice;
+    // A run only waits, and everything it has done is durable: the next life waits on.
+    spec.shutdown = Shutdown { drain: Duration::ZERO, stop: Duration::from_millis(100) };
+    spec.into_child("runs", registry)
+}
+
+async fn start(
+    job: JobId,
+    deps: Arc<RunDeps>,
+    parent: ActorCell,
+) -> Result<ActorRef<RunMessage>, SpawnErr> {
+    let (actor, _) = Actor::spawn_linked(None, RunActor, Performer { job, deps }, parent).await?;
+    Ok(actor)
+}
+
+struct RunActor;
+
+struct Performer {
+    job: JobId,
+    deps: Arc<RunDeps>,
+}
+
+type Outcomes = Result<Outcome, StoreError>;
+
+impl Actor for RunActor {
+    type Msg = RunMessage;
+    type State = Performer;
+    type Arguments = Performer;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<RunMessage>,
+        performer: Performer,
+    ) -> Result<Performer, ActorProcessingErr> {
+        Ok(performer)
+    }
+
+    // A life behind a crash finds the run in the store; nobody tells it again.
+    async fn post_start(
+        &self,
+        _: ActorRef<RunMessage>,
+        performer: &mut Performer,
+    ) -> Result<(), ActorProcessingErr> {
+        Ok(performer.perform().await?)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<RunMessage>,
+        RunMessage::Begin: RunMessage,
+        performer: &mut Performer,
+    ) -> Result<(), ActorProcessingErr> {
+        performer.perform().await?;
+        myself.get_cell().drain()?;
+        Ok(())
+    }
+}
+
+impl Performer {
+    /// The claimed run of the job, to its end; nothing if there is none.
+    async fn perform(&self) -> Result<(), StoreError> {
+        let Some(job) = self.deps.store.get::<Job>(&job_key(&self.job))? else { return Ok(()) };
+        let Some(running) = job.state.running else { return Ok(()) };
+        let Some(run) = self.deps.store.get::<Run>(&run_key(&self.job, running))? else {
+            return Ok(());
+        };
+        if run.end.is_some() {
+            return Ok(());
+        }
+        let outcome = match (&job.spec.payload, &run.session) {
+            (Payload::AgentTurn { message, model, timeout_seconds }, Some(session)) => {
+                let limit = timeout_seconds.filter(|seconds| *seconds > 0);
+                let limit = limit.map_or(self.deps.turn_max, Duration::from_secs);
+                let turn = Turn { job: &job, run: &run, session, message, model, limit };
+                self.turn(turn).await?
+            }
+            (Payload::SystemEvent { text }, _) => self.event(&job, &run, text).await,
+            (Payload::AgentTurn { .. }, None) => {
+                Outcome::failed("the job was changed while it waited for its turn", false)
+            }
+        };
+        let report = CronMessage::Ended(self.job.clone(), running, Box::new(outcome));
+        if self.deps.registry.via(NAME).cast(report).is_err() {
+            // Its next life finds the run claimed and asks for it again.
+            tracing::debug!(job = %self.job, "the scheduler is restarting");
+        }
+        Ok(())
+    }
+
+    async fn event(&self, job: &Job, run: &Run, text: &str) -> Outcome {
+        let agent = job.spec.agent.clone().unwrap_or_else(|| self.deps.default_agent.clone());
+        let session = match SessionKey::main(&agent, &self.deps.main_key) {
+            Ok(session) => session,
+            Err(error) => return Outcome::failed(error.to_string(), false),
+        };
+        let (text, run, mode) = (text.to_owned(), run.run.name(&job.id), job.spec.wake);
+        let event = Event { session, agent, text, run, mode };
+        loop {
+            match self.deps.wake.system_event(event.clone()).await {
+                Ok(Woken::Done) => return Outcome::ok(None),
+                Ok(Woken::Skipped(why)) => return Outcome::skipped(why),
+                Err(error) => self.wait_for_room(&error).await,
+            }
+        }
+    }
+
+    async fn turn(&self, turn: Turn<'_>) -> Outcomes {
+        if let Err(why) = self.choose_model(&turn).await? {
+            return Ok(Outcome::failed(why, false));
+        }
+        let deadline = Instant::now() + turn.limit;
+        let mut journal = self.deps.journal.subscribe();
+        let mut is_admitted = self.found(turn.session)?.is_known();
+        loop {
+            if !is_admitted {
+                match self.admit(&turn).await {
+                    Ok(()) => is_admitted = true,
+                    Err(error) if Instant::now() < deadline => {
+                        self.wait_for_room(&error).await;
+                        continue;
+                    }
+                    Err(error) => {
+                        let text = format!("it did not begin within {:?}: {error}", turn.limit);
+                        return Ok(Outcome::failed(text, true));
+                    }
+                }
+            }
+            if let Some(outcome) = judge(self.found(turn.session)?) {
+                return Ok(outcome);
+            }
+            tokio::select! {
+                () = moved(&mut journal, turn.session) => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = tokio::time::sleep_until(deadline) => return self.stop(&turn).await,
+            }
+        }
+    }
+
+    /// Ends a turn that takes too long. What ended in this moment counts as it ended.
+    async fn stop(&self, turn: &Turn<'_>) -> Outcomes {
+        let seconds = turn.limit.as_secs();
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let sender = std::sync::Mutex::new(Some(sender));
+        let asker = Asker::new(move |stopped| {
+            let mut sender = sender.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if let Some(sender) = sender.take() {
+                // Whoever asked may have given up.
+                sender.send(stopped).ok();
+            }
+        });
+        let sessions: Sessions = self.deps.registry.via(SESSIONS);
+        let stop = SessionMessage(SessionEvent::Stop(asker));
+        let sent = sessions.cast(DynamicMessage::Dispatch(turn.session.clone(), stop));
+        let is_confirmed = match sent {
+            Ok(()) => matches!(tokio::time::timeout(STOP_MAX, receiver).await, Ok(Ok(_))),
+            Err(_) => false,
+        };
+        let answered = judge(self.found(turn.session)?).filter(|found| found.exchange.is_some());
+        Ok(answered.unwrap_or_else(|| {
+            let end = if is_confirmed { "and was stopped" } else { "and nobody knows if it goes on" };
+            Outcome::failed(format!("it took longer than {seconds} s {end}"), false)
+        }))
+    }
+
+    /// The session asks the job's own model, if it has one.
+    async fn choose_model(&self, turn: &Turn<'_>) -> Result<Result<(), String>, StoreError> {
+        let Some(name) = turn.model else { return Ok(Ok(())) };
+        let choice = match self.deps.catalog.choose(name) {
+            Ok(choice) => choice,
+            Err(refusal) => return Ok(Err(refusal.to_string())),
+        };
+        let mut batch = Batch::new();
+        batch.put(choice_key(turn.session), &choice);
+        self.deps.store.commit(batch).await.map(Ok)
+    }
+
+    async fn admit(&self, turn: &Turn<'_>) -> Result<(), AdmitError> {
+        let Turn { job, run, session, message, .. } = turn;
+        // What the agent is told stays the same, however often it is admitted.
+        let text =
+            prompt::of_turn(job.id.as_str(), &job.spec.name, message, run.run.at, run.claimed_at, &self.deps.zone);
+        let (account, id) = (webchat::account(), run.run.name(&job.id));
+        let mut inbound = Inbound::direct(&account, &id, "cron", &text, run.claimed_at);
+        // The answer is announced by the commit that ends the run, and by nothing else.
+        inbound.reply_to = webchat::destination(session);
+        let agent = session.agent().unwrap_or_default();
+        let mut admission = Admission::new(account);
+        admission.relayed.push(Relayed { session: (*session).clone(), agent, inbound });
+        self.deps.admissions.admit(admission).await.map(drop)
+    }
+
+    async fn wait_for_room(&self, error: &AdmitError) {
+        tracing::debug!(job = %self.job, %error, "a run waits");
+        tokio::time::sleep(ADMIT_PAUSE).await;
+    }
+
+    /// What the store says of the run's session.
+    fn found(&self, session: &SessionKey) -> Result<Found, StoreError> {
+        let store = &self.deps.store;
+        // In the order in which a turn ends: what has left the inbox is in one of the others.
+        let waiting: Vec<(_, InboxRecord)> = store.page(&inbox_prefix(session), None, 1)?;
+        let is_waiting = !waiting.is_empty();
+        let mut found = Found { is_waiting, exchange: None, dead: None };
+        if is_waiting {
+            return Ok(found);
+        }
+        let said: Vec<(_, Exchange)> = store.tail(&exchange_prefix(session), 1)?;
+        found.exchange = said.into_iter().next().map(|(_, exchange)| exchange);
+        if found.exchange.is_none() {
+            let letters: Vec<(_, DeadLetter)> = store.scan(&dead_letter::prefix())?;
+            found.dead = letters.into_iter().rev().find_map(|(_, letter)| match letter.item {
+                Item::Inbound(record) if record.session == *session => Some(letter.reason),
+                Item::Inbound(_) | Item::Outbound(_) | Item::Row { .. } => None,
+            });
+        }
+        Ok(found)
+    }
+}
+
+/// An isolated run.
+struct Turn<'a> {
+    job: &'a Job,
+    run: &'a Run,
+    session: &'a SessionKey,
+    message: &'a str,
+    model: &'a Option<String>,
+    limit: Duration,
+}
+
+impl Found {
+    /// Whether the run's message has been admitted.
+    fn is_known(&self) -> bool {
+        self.is_waiting || self.exchange.is_some() || self.dead.is_some()
+    }
+}
+
+/// Something has happened in a session, or may have.
+async fn moved(journal: &mut broadcast::Receiver<JourneyEvent>, session: &SessionKey) {
+    loop {
+        match journal.recv().await {
+            Ok(event) if event.session.as_deref() != Some(session.as_str()) => {}
+            Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,444 @@
+//! Jobs as JSON: read from configs, files and the gateway, and written back. Pure: a moment comes in.
+//!
+//! What is wrong is said with its place, such as `schedule.everyMs`.
+
+mod show;
+
+pub use self::show::{job_value, run_value, spec_value};
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::job::{AlertRule, Alerts, Delivery, JobId, Payload, Place, Spec, WakeMode};
+use super::schedule::Schedule;
+use crate::clock::Timestamp;
+
+/// Longest text of a payload, in characters.
+const TEXT_CHARS_MAX: usize = 50_000;
+/// Longest name, in characters.
+const NAME_CHARS_MAX: usize = 200;
+/// Longest time a turn may be given: two days.
+const TIMEOUT_SECONDS_MAX: u64 = 172_800;
+
+/// Keys of a job that others write and that say nothing about what it is.
+const FOREIGN: [&str; 18] = [
+    "id",
+    "state",
+    "createdAtMs",
+    "updatedAtMs",
+    "configRevision",
+    "nextRunAtMs",
+    "lastRunAtMs",
+    "lastRunStatus",
+    "lastDelivered",
+    "lastDeliveryStatus",
+    "lastFailureNotificationDeliveryStatus",
+    "effectiveAgentId",
+    "deliveryPreview",
+    "scheduledToolPolicy",
+    "schedule_words",
+    "scheduleWords",
+    "isDeclared",
+    "declared",
+];
+/// Keys of a job that are kept and have no effect.
+const KEPT: [&str; 7] =
+    ["declarationKey", "displayName", "pacing", "sessionKey", "owner", "tags", "notify"];
+/// Keys of an agent's turn that are kept and have no effect.
+const KEPT_OF_TURN: [&str; 5] =
+    ["thinking", "lightContext", "fallbacks", "allowUnsafeExternalContent", "externalContentSource"];
+
+type Read<T> = Result<T, String>;
+
+/// The id a job's JSON names, if it names one.
+///
+/// # Errors
+/// It is none.
+pub fn read_id(value: &Value) -> Read<Option<JobId>> {
+    match value.get("id").or_else(|| value.get("jobId")) {
+        None | Some(Value::Null) => Ok(None),
+        Some(id) => {
+            let id = id.as_str().and_then(JobId::new);
+            id.map(Some).ok_or_else(|| "id must be a text of 1 to 128 characters".into())
+        }
+    }
+}
+
+/// Reads what a job is. An anchor that is not given is `now`.
+///
+/// # Errors
+/// What is wrong, with its place.
+pub fn read_spec(value: &Value, now: Timestamp) -> Read<Spec> {
+    let job = object(value, "a job")?;
+    let schedule = read_schedule(job.get("schedule").ok_or("schedule is missing")?, now)?;
+    let payload = object(job.get("payload").ok_or("payload is missing")?, "payload")?;
+    let (payload_read, mut kept) = read_payload(payload)?;
+    check_target(job.get("sessionTarget"), &payload_read)?;
+    for (key, value) in job {
+        if KEPT.contains(&key.as_str()) {
+            kept.insert(key.clone(), value.to_string());
+        } else if !FOREIGN.contains(&key.as_str()) && !KNOWN.contains(&key.as_str()) {
+            return Err(format!("{key} is no key of a job"));
+        }
+    }
+    let name = text(job, "name", "name")?.unwrap_or_default();
+    let name = if name.is_empty() { first_line(&payload_read) } else { name };
+    if name.chars().count() > NAME_CHARS_MAX {
+        return Err(format!("name must have at most {NAME_CHARS_MAX} characters"));
+    }
+    let delivery = match job.get("delivery") {
+        None | Some(Value::Null) => legacy_delivery(payload)?,
+        Some(delivery) => Some(read_delivery(object(delivery, "delivery")?)?),
+    };
+    // An answer that goes nowhere is rarely meant: a turn of its own announces where it is not said.
+    let delivery = delivery.or_else(|| match payload_read {
+        Payload::AgentTurn { .. } => {
+            Some(Delivery { announce: true, to: Place::default(), best_effort: true })
+        }
+        Payload::SystemEvent { .. } => None,
+    });
+    Ok(Spec {
+        name,
+        description: text(job, "description", "description")?,
+        enabled: flag(job, "enabled", "enabled")?.unwrap_or(true),
+        delete_after_run: flag(job, "deleteAfterRun", "deleteAfterRun")?
+            .unwrap_or(schedule.is_once()),
+        agent: text(job, "agentId", "agentId")?.filter(|agent| !agent.is_empty()),
+        schedule,
+        payload: payload_read,
+        wake: read_wake(job.get("wakeMode"))?,
+        delivery,
+        alerts: read_alerts(job.get("failureAlert"))?,
+        kept,
+    })
+}
+
+const KNOWN: [&str; 13] = [
+    "jobId",
+    "name",
+    "description",
+    "enabled",
+    "deleteAfterRun",
+    "agentId",
+    "schedule",
+    "sessionTarget",
+    "wakeMode",
+    "payload",
+    "delivery",
+    "failureAlert",
+    "schedulerVersion",
+];
+
+/// A job with changes: objects are changed key by key, and what is `null` is taken away. A schedule
+/// or payload of another kind is a new one.
+///
+/// # Errors
+/// What is wrong, with its place.
+pub fn read_patch(spec: &Spec, patch: &Value, now: Timestamp) -> Read<Spec> {
+    let patch = object(patch, "patch")?;
+    let mut whole = spec_value(spec);
+    for (key, change) in patch {
+        let old = &mut whole[key.as_str()];
+        match change {
+            Value::Null => *old = Value::Null,
+            Value::Object(fields)
+                if old.is_object() && fields.get("kind").is_none_or(|kind| *kind == old["kind"]) =>
+            {
+                for (name, field) in fields {
+                    old[name.as_str()] = field.clone();
+                }
+            }
+            other => *old = other.clone(),
+        }
+    }
+    if patch.contains_key("payload") && !patch.contains_key("sessionTarget") {
+        whole["sessionTarget"] = Value::Null;
+    }
+    if let Value::Object(fields) = &mut whole {
+        fields.retain(|_, value| !value.is_null());
+    }
+    read_spec(&whole, now)
+}
+
+fn check_target(target: Option<&Value>, payload: &Payload) -> Read<()> {
+    let target = match target {
+        None | Some(Value::Null) => return Ok(()),
+        Some(target) => target.as_str().unwrap_or_default(),
+    };
+    match (target, payload) {
+        ("main", Payload::SystemEvent { .. }) | ("isolated", Payload::AgentTurn { .. }) => Ok(()),
+        ("main", _) => Err("sessionTarget main needs a payload of kind systemEvent".into()),
+        ("isolated", _) => Err("sessionTarget isolated needs a payload of kind agentTurn".into()),
+        (other, _) => Err(format!("sessionTarget {other:?} is not supported: main or isolated")),
+    }
+}
+
+fn read_schedule(value: &Value, now: Timestamp) -> Read<Schedule> {
+    let schedule = object(value, "schedule")?;
+    let kind = schedule.get("kind").and_then(Value::as_str);
+    let kind = kind.or_else(|| {
+        [("at", "at"), ("atMs", "at"), ("everyMs", "every"), ("expr", "cron")]
+            .into_iter()
+            .find_map(|(key, kind)| schedule.contains_key(key).then_some(kind))
+    });
+    match kind {
+        Some("at") => {
+            let at = schedule.get("at").or_else(|| schedule.get("atMs"));
+            read_moment(at.ok_or("schedule.at is missing")?, now).map(Schedule::At)
+        }
+        Some("every") => {
+            let every_ms = number(schedule, "everyMs", "schedule.everyMs")?
+                .ok_or("schedule.everyMs is missing")?;
+            let anchor = match schedule.get("anchorMs") {
+                None | Some(Value::Null) => now,
+                Some(anchor) => Timestamp(
+                    anchor.as_i64().ok_or("schedule.anchorMs must be a whole number")?,
+                ),
+            };
+            Ok(Schedule::Every { every_ms, anchor })
+        }
+        Some("cron") => {
+            let expr = text(schedule, "expr", "schedule.expr")?
+                .or(text(schedule, "cron", "schedule.cron")?)
+                .ok_or("schedule.expr is missing")?;
+            Ok(Schedule::Cron {
+                expr: expr.trim().to_owned(),
+                zone: text(schedule, "tz", "schedule.tz")?.filter(|zone| !zone.trim().is_empty()),
+                stagger_ms: number(schedule, "staggerMs", "schedule.staggerMs")?,
+            })
+        }
+        Some(other) => {
+            Err(format!("schedule.kind {other:?} is not supported: at, every or cron"))
+        }
+        None => Err("schedule.kind is missing: at, every or cron".into()),
+    }
+}
+
+/// `2026-03-01T08:00:00+01:00`, the same without a zone (then UTC), `20m` from now, or milliseconds.
+fn read_moment(value: &Value, now: Timestamp) -> Read<Timestamp> {
+    if let Some(millis) = value.as_i64() {
+        return Ok(Timestamp(millis));
+    }
+    let wrong = || format!("schedule.at {value} is no moment, such as 2026-03-01T08:00:00Z or 20m");
+    let text = value.as_str().ok_or_else(wrong)?.trim();
+    if let Some(millis) = read_duration(text) {
+        return Ok(now.plus(std::time::Duration::from_millis(millis)));
+    }
+    if let Ok(known) = text.parse::<jiff::Timestamp>() {
+        return Ok(Timestamp(known.as_millisecond()));
+    }
+    let civil = text.parse::<jiff::civil::DateTime>().or_else(|_| {
+        text.parse::<jiff::civil::Date>().map(|date| date.at(0, 0, 0, 0))
+    });
+    let zoned = civil.and_then(|civil| jiff::tz::TimeZone::UTC.to_zoned(civil));
+    zoned.map(|zoned| Timestamp(zoned.timestamp().as_millisecond())).map_err(|_| wrong())
+}
+
+/// `90s`, `20m`, `2h`, `1d`, `500ms` in milliseconds.
+pub fn read_duration(text: &str) -> Option<u64> {
+    let at = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(at);
+    let unit: u64 = match unit.trim() {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+fn read_payload(payload: &Map<String, Value>) -> Read<(Payload, BTreeMap<String, String>)> {
+    let mut kept = BTreeMap::new();
+    let kind = payload.get("kind").and_then(Value::as_str).unwrap_or_default();
+    let read = match kind {
+        "systemEvent" => Payload::SystemEvent { text: said(payload, "text")? },
+        "agentTurn" => {
+            for (key, value) in payload {
+                if KEPT_OF_TURN.contains(&key.as_str()) {
+                    kept.insert(format!("payload.{key}"), value.to_string());
+                }
+            }
+            check_tools(payload)?;
+            let timeout_seconds = number(payload, "timeoutSeconds", "payload.timeoutSeconds")?;
+            if timeout_seconds.is_some_and(|seconds| seconds > TIMEOUT_SECONDS_MAX) {
+                return Err(format!("payload.timeoutSeconds is at most {TIMEOUT_SECONDS_MAX}"));
+            }
+            Payload::AgentTurn {
+                message: said(payload, "message")?,
+                model: text(payload, "model", "payload.model")?.filter(|name| !name.is_empty()),
+                timeout_seconds,
+            }
+        }
+        "" => return Err("payload.kind is missing: systemEvent or agentTurn".into()),
+        other => {
+            return Err(format!(
+                "payload.kind {other:?} is not supported: systemEvent or agentTurn"
+            ));
+        }
+    };
+    Ok((read, kept))
+}
+
+/// A bound that is not kept would be worse than none.
+fn check_tools(payload: &Map<String, Value>) -> Read<()> {
+    for key in ["toolsAllow", "tools"] {
+        let all = match payload.get(key) {
+            None | Some(Value::Null) => true,
+            Some(Value::Array(names)) => names.iter().any(|name| name == "*"),
+            Some(_) => false,
+        };
+        if !all {
+            return Err(format!(
+                "payload.{key} is not supported for single jobs: give the job an agent of its own \
+                 with fewer tools"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn said(payload: &Map<String, Value>, key: &str) -> Read<String> {
+    let place = format!("payload.{key}");
+    let said = text(payload, key, &place)?.unwrap_or_default();
+    if said.trim().is_empty() {
+        return Err(format!("{place} is empty"));
+    }
+    if said.chars().count() > TEXT_CHARS_MAX {
+        return Err(format!("{place} must have at most {TEXT_CHARS_MAX} characters"));
+    }
+    Ok(said)
+}
+
+fn read_wake(value: Option<&Value>) -> Read<WakeMode> {
+    match value.map(|mode| mode.as_str().unwrap_or_default()) {
+        None | Some("now") => Ok(WakeMode::Now),
+        Some("next-heartbeat") => Ok(WakeMode::NextHeartbeat),
+        Some(other) => Err(format!("wakeMode {other:?} is neither now nor next-heartbeat")),
+    }
+}
+
+fn read_delivery(delivery: &Map<String, Value>) -> Read<Delivery> {
+    let announce = match delivery.get("mode").map(|mode| mode.as_str().unwrap_or_default()) {
+        None | Some("announce" | "deliver") => true,
+        Some("none") => false,
+        Some(other) => {
+            return Err(format!("delivery.mode {other:?} is not supported: announce or none"));
+        }
+    };
+    let best_effort = flag(delivery, "bestEffort", "delivery.bestEffort")?.unwrap_or(false);
+    Ok(Delivery { announce, to: read_place(delivery, "delivery")?, best_effort })
+}
+
+/// Before there was `delivery`, a payload said where its answer goes.
+fn legacy_delivery(payload: &Map<String, Value>) -> Read<Option<Delivery>> {
+    let best_effort =
+        flag(payload, "bestEffortDeliver", "payload.bestEffortDeliver")?.unwrap_or(false);
+    let deliver = flag(payload, "deliver", "payload.deliver")?;
+    let says = deliver.is_some() || payload.contains_key("to") || payload.contains_key("channel");
+    if !says {
+        return Ok(None);
+    }
+    let mut to = read_place(payload, "payload")?;
+    to.channel = to.channel.or(text(payload, "provider", "payload.provider")?);
+    Ok(Some(Delivery { announce: deliver.unwrap_or(true), to, best_effort }))
+}
+
+fn read_place(of: &Map<String, Value>, place: &str) -> Read<Place> {
+    let part = |key: &str| {
+        let found = match of.get(key) {
+            // Ids of some platforms are numbers.
+            Some(Value::Number(number)) => Some(number.to_string()),
+            _ => text(of, key, &format!("{place}.{key}"))?,
+        };
+        Ok::<_, String>(found.filter(|part| !part.is_empty()))
+    };
+    let channel = part("channel")?.filter(|channel| channel != "last");
+    let read =
+        Place { channel, to: part("to")?, account: part("accountId")?, thread: part("threadId")? };
+    if read.channel.is_some() && read.to.is_none() {
+        return Err(format!("{place}.to is missing: who is meant on {place}.channel?"));
+    }
+    Ok(read)
+}
+
+fn read_alerts(value: Option<&Value>) -> Read<Alerts> {
+    match value {
+        None | Some(Value::Null | Value::Bool(true)) => Ok(Alerts::Shared),
+        Some(Value::Bool(false)) => Ok(Alerts::Off),
+        Some(rule) => {
+            let rule = object(rule, "failureAlert")?;
+            if flag(rule, "enabled", "failureAlert.enabled")? == Some(false) {
+                return Ok(Alerts::Off);
+            }
+            if let Some(mode) = text(rule, "mode", "failureAlert.mode")?
+                && mode != "announce"
+            {
+                return Err(format!("failureAlert.mode {mode:?} is not supported: announce"));
+            }
+            let place = read_place(rule, "failureAlert")?;
+            let shared = AlertRule::default();
+            let after = number(rule, "after", "failureAlert.after")?;
+            Ok(Alerts::Own(AlertRule {
+                after: after.map_or(shared.after, |after| u32::try_from(after).unwrap_or(u32::MAX)),
+                cooldown_ms: number(rule, "cooldownMs", "failureAlert.cooldownMs")?
+                    .unwrap_or(shared.cooldown_ms),
+                include_skipped: flag(rule, "includeSkipped", "failureAlert.includeSkipped")?
+                    .unwrap_or(false),
+                to: (place != Place::default()).then_some(place),
+            }))
+        }
+    }
+}
+
+fn first_line(payload: &Payload) -> String {
+    let (Payload::SystemEvent { text } | Payload::AgentTurn { message: text, .. }) = payload;
+    let line = text.trim().lines().next().unwrap_or_default();
+    line.chars().take(60).collect()
+}
+
+fn object<'a>(value: &'a Value, what: &str) -> Read<&'a Map<String, Value>> {
+    value.as_object().ok_or_else(|| format!("{what} must be an object"))
+}
+
+fn text(of: &Map<String, Value>, key: &str, place: &str) -> Read<Option<String>> {
+    match of.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(format!("{place} must be a text")),
+    }
+}
+
+fn flag(of: &Map<String, Value>, key: &str, place: &str) -> Read<Option<bool>> {
+    match of.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Bool(flag)) => Ok(Some(*flag)),
+        Some(_) => Err(format!("{place} must be true or false")),
+    }
+}
+
+fn number(of: &Map<String, Value>, key: &str, place: &str) -> Read<Option<u64>> {
+    match of.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => {
+            let whole = value.as_u64();
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "whole, and within what a float tells apart"
+            )]
+            let float = || {
+                let float = value.as_f64()?;
+                (float.fract() == 0.0 && (0.0..=9e15).contains(&float)).then_some(float as u64)
+            };
+            whole.or_else(float).map(Some).ok_or_else(|| {
+                format!("{place} must be a whole number, and not negative")
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

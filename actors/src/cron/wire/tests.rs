@@ -1,0 +1,156 @@
+//! What is read, what is refused, and that writing and reading are one.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+const NOW: Timestamp = Timestamp(1_795_219_318_591);
+
+fn read(value: Value) -> Result<Spec, String> {
+    read_spec(&value, NOW)
+}
+
+fn turn(extra: Value) -> Value {
+    let mut value = json!({
+        "name": "w1",
+        "schedule": {"kind": "every", "everyMs": 3_600_000},
+        "payload": {"kind": "agentTurn", "message": "do it"},
+    });
+    for (key, part) in extra.as_object().unwrap() {
+        value[key.as_str()] = part.clone();
+    }
+    value
+}
+
+#[test]
+fn a_job_is_read_with_its_defaults() {
+    let spec = read(turn(json!({"sessionTarget": "isolated", "wakeMode": "now"}))).unwrap();
+    assert_eq!(spec.schedule, Schedule::Every { every_ms: 3_600_000, anchor: NOW });
+    assert!(spec.enabled && !spec.delete_after_run);
+    let delivery = spec.delivery.unwrap();
+    assert!(delivery.announce && delivery.best_effort && delivery.to == Place::default());
+}
+
+#[test]
+fn moments_are_read_in_every_spelling() {
+    for (at, expected) in [
+        (json!("2026-11-21T00:01:58.591Z"), 1_795_219_318_591),
+        (json!("2026-11-21T01:01:58+01:00"), 1_795_219_318_000),
+        (json!("2026-11-21T00:01:58"), 1_795_219_318_000),
+        (json!("2026-11-21"), 1_795_219_200_000),
+        (json!("20m"), NOW.0 + 1_200_000),
+        (json!(7), 7),
+    ] {
+        let spec = read(turn(json!({"schedule": {"kind": "at", "at": at}}))).unwrap();
+        assert_eq!(spec.schedule, Schedule::At(Timestamp(expected)));
+        assert!(spec.delete_after_run);
+    }
+}
+
+#[test]
+fn where_a_payload_said_where_to_it_is_understood() {
+    let spec = read(turn(json!({"payload": {
+        "kind": "agentTurn", "message": "m", "deliver": true, "channel": "imessage",
+        "to": 15_550_100, "bestEffortDeliver": true,
+    }})))
+    .unwrap();
+    let to = Place {
+        channel: Some("imessage".into()),
+        to: Some("15550100".into()),
+        ..Place::default()
+    };
+    assert_eq!(spec.delivery, Some(Delivery { announce: true, to, best_effort: true }));
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_place() {
+    for (extra, part) in [
+        (json!({"schedule": {"kind": "on-exit"}}), "schedule.kind \"on-exit\" is not supported"),
+        (json!({"schedule": {"kind": "every"}}), "schedule.everyMs is missing"),
+        (json!({"schedule": {"kind": "at", "at": "soon"}}), "schedule.at \"soon\" is no moment"),
+        (json!({"payload": {"kind": "command", "argv": []}}), "payload.kind \"command\""),
+        (json!({"payload": {"kind": "agentTurn", "message": " "}}), "payload.message is empty"),
+        (json!({"payload": {"kind": "agentTurn", "message": "m", "toolsAllow": ["read"]}}),
+         "payload.toolsAllow is not supported"),
+        (json!({"sessionTarget": "main"}), "sessionTarget main needs"),
+        (json!({"sessionTarget": "session:x"}), "sessionTarget \"session:x\" is not supported"),
+        (json!({"delivery": {"mode": "webhook"}}), "delivery.mode \"webhook\" is not supported"),
+        (json!({"delivery": {"channel": "imessage"}}), "delivery.to is missing"),
+        (json!({"wakeMode": "later"}), "wakeMode \"later\""),
+        (json!({"enabled": "yes"}), "enabled must be true or false"),
+        (json!({"shedule": 1}), "shedule is no key of a job"),
+    ] {
+        let error = read(turn(extra)).unwrap_err();
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn a_patch_changes_what_it_names_and_null_takes_away() {
+    let spec = read(turn(json!({"description": "d", "payload": {
+        "kind": "agentTurn", "message": "m", "thinking": "low", "model": "a/b",
+    }})))
+    .unwrap();
+    let changed = read_patch(
+        &spec,
+        &json!({"description": null, "payload": {"message": "n"}, "schedule": {"everyMs": 5000}}),
+        NOW,
+    )
+    .unwrap();
+    assert_eq!(changed.description, None);
+    assert_eq!(changed.kept, spec.kept);
+    let expected = Payload::AgentTurn {
+        message: "n".into(),
+        model: Some("a/b".into()),
+        timeout_seconds: None,
+    };
+    assert_eq!(changed.payload, expected);
+    assert_eq!(changed.schedule, Schedule::Every { every_ms: 5000, anchor: NOW });
+    let other = json!({"payload": {"kind": "systemEvent", "text": "t"}});
+    let other = read_patch(&spec, &other, NOW).unwrap();
+    assert_eq!(other.payload, Payload::SystemEvent { text: "t".into() });
+}
+
+fn any_spec() -> impl Strategy<Value = Value> {
+    let schedule = prop_oneof![
+        (0i64..4_000_000_000_000).prop_map(|at| json!({"kind": "at", "at": at})),
+        (1000u64..10_000_000_000, -5_i64..5_000_000_000_000)
+            .prop_map(|(every, anchor)| json!({"kind": "every", "everyMs": every, "anchorMs": anchor})),
+        (0u64..60, prop::option::of(0u64..1000)).prop_map(|(minute, stagger)| json!({
+            "kind": "cron", "expr": format!("{minute} * * * *"), "tz": "Europe/Berlin",
+            "staggerMs": stagger,
+        })),
+    ];
+    let payload = prop_oneof![
+        "[a-z]{1,9}".prop_map(|text| json!({"kind": "systemEvent", "text": text})),
+        ("[a-z]{1,9}", prop::option::of("[a-z]{1,5}"), prop::option::of(0u64..9000)).prop_map(
+            |(message, model, seconds)| json!({
+                "kind": "agentTurn", "message": message, "model": model, "timeoutSeconds": seconds,
+            })
+        ),
+    ];
+    let alert = prop_oneof![
+        Just(Value::Null),
+        Just(json!(false)),
+        (1u32..9, 0u64..99, any::<bool>())
+            .prop_map(|(after, cooldown, skipped)| json!({
+                "after": after, "cooldownMs": cooldown, "includeSkipped": skipped,
+            })),
+    ];
+    (schedule, payload, alert, any::<bool>(), "[a-z ]{0,9}").prop_map(
+        |(schedule, payload, alert, enabled, name)| json!({
+            "name": name, "enabled": enabled, "schedule": schedule, "payload": payload,
+            "failureAlert": alert,
+        }),
+    )
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_as_it_was(value in any_spec()) {
+        let spec = read(value).unwrap();
+        prop_assert_eq!(read(spec_value(&spec)).unwrap(), spec.clone());
+        prop_assert_eq!(read_patch(&spec, &json!({}), NOW).unwrap(), spec);
+    }
+}

@@ -1,0 +1,49 @@
+//! What a session does with system events: it reads what waits before a turn may begin, and writes
+//! down what the turn was told.
+
+use super::State;
+use crate::session::machine::Hearing;
+use crate::store::{Batch, StoreError};
+use crate::system_event::{Heard, ToldRecord, told_key};
+
+impl State {
+    /// What a session finds of events when its life begins.
+    pub(super) fn load_events(&mut self) -> Result<Hearing, StoreError> {
+        let told: Option<ToldRecord> = self.deps.store.get(&told_key(&self.key))?;
+        self.told = told.is_some();
+        Ok(Hearing::new(told.map(|told| told.text), self.heard()?))
+    }
+
+    /// Reads what waits, if anything may: the next step may begin a turn.
+    pub(super) fn hear(&mut self) -> Result<(), StoreError> {
+        let heard = self.heard()?;
+        if let (Some(heard), Some(session)) = (heard, &mut self.session) {
+            session.hear(heard);
+        }
+        Ok(())
+    }
+
+    fn heard(&self) -> Result<Option<Heard>, StoreError> {
+        let events = &self.deps.events;
+        if events.has(&self.key) { events.heard(&self.key).map(Some) } else { Ok(None) }
+    }
+
+    /// A turn begins with events: they leave the queue and become what the turn was told, in one
+    /// commit. A life that ends behind it tells the same; one that ends before it finds them waiting.
+    pub(super) async fn tell_events(&mut self, heard: &Heard) -> Result<(), StoreError> {
+        let (at, text) = (self.deps.clock.now(), heard.text.clone());
+        let mut batch = Batch::new();
+        self.deps.events.take(&mut batch, &self.key, &heard.numbers);
+        batch.put(told_key(&self.key), &ToldRecord { at, text });
+        self.deps.store.commit(batch).await?;
+        self.told = true;
+        Ok(())
+    }
+
+    /// What the turn was told ends with it.
+    pub(super) fn end_told(&mut self, batch: &mut Batch) {
+        if std::mem::take(&mut self.told) {
+            batch.delete(told_key(&self.key));
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Reporting events, from anywhere, and reading them, by their session.
+//!
+//! Whoever reports waits for the commit and for whoever reports at the same time; a session reads
+//! and takes without waiting for either. Nothing is kept in memory but for whom something may wait,
+//! so that a session without events asks no store.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::tz::TimeZone;
+
+use super::queue::{Admit, admit};
+use super::record::{EventRecord, Heard, all_waiting, session_of_key, waiting_key, waiting_prefix};
+use super::render::rendered;
+use crate::channel::webchat;
+use crate::clock::Clock;
+use crate::inbox::{DedupeRecord, Fate, dedupe_key};
+use crate::message::SessionKey;
+use crate::store::{Batch, Expect, Store, StoreError};
+
+/// What became of a reported event. All of it is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Added {
+    /// It waits for the session's next turn, under this number.
+    Waits(u64),
+    /// The newest waiting event says the same, under this number.
+    Repeats(u64),
+    /// The same id was reported before: nothing has changed.
+    Known,
+    /// It says nothing.
+    Empty,
+}
+
+/// The events of an engine. Cheap to clone.
+#[derive(Clone)]
+pub struct SystemEvents(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    clock: Clock,
+    zone: TimeZone,
+    /// Sessions for which something may wait. One is added behind the commit of its event, and
+    /// removed only under this lock by who finds nothing: so none is missing for longer than that.
+    sessions: Mutex<HashSet<SessionKey>>,
+    /// One report at a time: each looks at what waits, and adds to it.
+    reporting: tokio::sync::Mutex<()>,
+}
+
+impl SystemEvents {
+    /// The events of this store, shown in this time zone.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn new(store: Store, clock: Clock, zone: TimeZone) -> Result<Self, StoreError> {
+        let found = store.scan_raw(&all_waiting())?;
+        let sessions = found.iter().filter_map(|(key, _)| session_of_key(key)).collect();
+        let (sessions, reporting) = (Mutex::new(sessions), tokio::sync::Mutex::new(()));
+        Ok(Self(Arc::new(Inner { store, clock, zone, sessions, reporting })))
+    }
+
+    /// Reports an event. It is durable when this returns. With an `id` it is reported once,
+    /// however often it is called within the window of platform ids.
+    ///
+    /// # Errors
+    /// Nothing was reported; do it again.
+    pub async fn report(
+        &self,
+        session: &SessionKey,
+        text: &str,
+        wakes: bool,
+        id: Option<&str>,
+    ) -> Result<Added, StoreError> {
+        let _turn = self.0.reporting.lock().await;
+        loop {
+            let (added, batch) = match self.prepared(session, text, wakes, id)? {
+                (added, Some(batch)) => (added, batch),
+                (added, None) => return Ok(added),
+            };
+            match self.0.store.commit(batch).await {
+                Ok(()) => {
+                    self.sessions().insert(session.clone());
+                    return Ok(added);
+                }
+                // A turn has taken what this repeats: it is news again.
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// What a report changes, if anything.
+    fn prepared(
+        &self,
+        session: &SessionKey,
+        text: &str,
+        wakes: bool,
+        id: Option<&str>,
+    ) -> Result<(Added, Option<Batch>), StoreError> {
+        let (store, now) = (&self.0.store, self.0.clock.now());
+        let mut batch = Batch::new();
+        if let Some(id) = id {
+            let key = dedupe_key(&webchat::account(), &format!("event:{id}"));
+            if store.contains(&key)? {
+                return Ok((Added::Known, None));
+            }
+            batch.put(key, &DedupeRecord { at: now, fate: Fate::History });
+        }
+        let waiting = self.waiting(session)?;
+        let added = match admit(&waiting, text) {
+            Admit::Empty => return Ok((Added::Empty, None)),
+            Admit::Repeats(number) => {
+                // A repeat may be in more of a hurry than what it repeats.
+                let newest = waiting.last().filter(|(_, record)| wakes && !record.wakes);
+                if let Some((number, record)) = newest {
+                    let key = waiting_key(session, *number);
+                    batch.expect(Expect::Present(key.clone()));
+                    batch.put(key, &EventRecord { wakes: true, ..record.clone() });
+                }
+                Added::Repeats(number)
+            }
+            Admit::Waits { text, dropped } => {
+                if !dropped.is_empty() {
+                    tracing::warn!(%session, dropped = dropped.len(),
+                        "too many system events wait for a turn; the oldest are dropped");
+                }
+                for number in dropped {
+                    batch.delete(waiting_key(session, number));
+                }
+                let number = store.next_id()?;
+                batch.put(waiting_key(session, number), &EventRecord { at: now, text, wakes });
+                Added::Waits(number)
+            }
+        };
+        Ok((added, (!batch.is_empty()).then_some(batch)))
+    }
+
+    /// Whether anything may wait for a session.
+    pub fn has(&self, session: &SessionKey) -> bool {
+        self.sessions().contains(session)
+    }
+
+    /// What waits for a session, oldest first.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn waiting(&self, session: &SessionKey) -> Result<Vec<(u64, EventRecord)>, StoreError> {
+        let found = self.0.store.scan(&waiting_prefix(session))?;
+        Ok(found.into_iter().map(|(key, record)| (key.last_number(), record)).collect())
+    }
+
+    /// The sessions for which an event waits that wakes its agent, with the newest such number.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn waking(&self) -> Result<Vec<(SessionKey, u64)>, StoreError> {
+        let sessions = self.sessions().clone();
+        let mut found = Vec::new();
+        for session in sessions {
+            let waiting = self.waiting(&session)?;
+            let newest = waiting.iter().rev().find(|(_, event)| event.wakes);
+            found.extend(newest.map(|(number, _)| (session, *number)));
+        }
+        Ok(found)
+    }
+
+    /// What the next turn of a session is told.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn heard(&self, session: &SessionKey) -> Result<Heard, StoreError> {
+        let mut sessions = self.sessions();
+        let waiting = self.waiting(session)?;
+        if waiting.is_empty() {
+            sessions.remove(session);
+        }
+        Ok(Heard {
+            numbers: waiting.iter().map(|(number, _)| *number).collect(),
+            text: rendered(waiting.iter().map(|(_, event)| event), &self.0.zone),
+        })
+    }
+
+    /// Takes events out of the queue in the commit that begins their turn.
+    pub fn take(&self, batch: &mut Batch, session: &SessionKey, numbers: &[u64]) {
+        for number in numbers {
+            batch.delete(waiting_key(session, *number));
+        }
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashSet<SessionKey>> {
+        self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

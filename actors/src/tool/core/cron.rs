@@ -1,0 +1,183 @@
+//! `cron`: the agent's own jobs.
+//!
+//! A job acts later and without anybody watching, so not everybody who may talk to the agent may
+//! make one: only owners, whoever is connected to the gateway itself, and jobs.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
+
+use super::{CoreDeps, required, text};
+use crate::channel::webchat;
+use crate::cron::job::{Job, JobId};
+use crate::cron::wire::{job_value, run_value};
+use crate::cron::{Begun, Cron as Jobs};
+use crate::inbox::{InboxRecord, inbox_prefix};
+use crate::message::Inbound;
+use crate::provider::ToolSpec;
+use crate::tool::{Invocation, Tool, ToolTraits};
+
+/// A change waits for the disk.
+const DEADLINE: Duration = Duration::from_mins(1);
+/// Runs told of one job.
+const RUNS_MAX: usize = 20;
+/// What the dedupe keys of messages from inside begin with, whose writers may make jobs.
+const FROM_INSIDE: [&str; 3] = ["chat:", "cron:", "manual:"];
+
+/// See the module.
+pub(super) struct Cron {
+    pub(super) deps: CoreDeps,
+    pub(super) jobs: Jobs,
+    /// Who may use it, as `channel:id`.
+    pub(super) owners: BTreeSet<String>,
+}
+
+impl Cron {
+    async fn perform(&self, call: &Invocation) -> Result<String, String> {
+        self.check_writers(call)?;
+        let failed = |error: crate::cron::ChangeError| error.to_string();
+        match required(call, "action")? {
+            "status" => {
+                let status = self.jobs.status().await.map_err(failed)?;
+                let next = status.next.map(crate::cron::words::moment);
+                Ok(json!({"enabled": status.enabled, "jobs": status.jobs, "next": next}).to_string())
+            }
+            "list" => {
+                let mut jobs = self.jobs.list().await.map_err(failed)?;
+                let all = call.arguments["includeDisabled"].as_bool().unwrap_or(false);
+                jobs.retain(|job| self.is_of(job, &call.agent) && (all || job.spec.enabled));
+                Ok(jobs.iter().map(|job| self.shown(job)).collect::<Value>().to_string())
+            }
+            "add" => {
+                let mut job = call.arguments["job"].clone();
+                if !job.is_object() {
+                    return Err("arguments.job is missing".into());
+                }
+                match job.get("agentId").and_then(Value::as_str) {
+                    Some(agent) if agent != call.agent => {
+                        return Err("a job of yours has you as its agent".into());
+                    }
+                    _ => job["agentId"] = json!(call.agent),
+                }
+                let job = self.jobs.add(job).await.map_err(failed)?;
+                Ok(self.shown(&job).to_string())
+            }
+            "update" => {
+                let id = self.own(call).await?;
+                let patch = call.arguments["patch"].clone();
+                if patch.get("agentId").is_some() {
+                    return Err("a job of yours has you as its agent".into());
+                }
+                let job = self.jobs.update(&id, patch).await.map_err(failed)?;
+                Ok(self.shown(&job).to_string())
+            }
+            "remove" => {
+                let id = self.own(call).await?;
+                self.jobs.remove(&id).await.map_err(failed)?;
+                Ok(format!("{id} is removed"))
+            }
+            "run" => {
+                let id = self.own(call).await?;
+                Ok(match self.jobs.run(&id, true).await.map_err(failed)? {
+                    Begun::Run(name) => format!("begun: {name}"),
+                    Begun::Running | Begun::NotDue => format!("{id} runs already"),
+                })
+            }
+            "runs" => {
+                let id = self.own(call).await?;
+                let runs = self.jobs.runs(&id).map_err(|error| error.to_string())?;
+                let ended = runs.iter().rev().filter_map(|run| Some((run, run.end.as_ref()?)));
+                let told = ended.take(RUNS_MAX).map(|(run, end)| run_value(run, end));
+                Ok(told.collect::<Value>().to_string())
+            }
+            other => Err(format!("arguments.action {other:?} is not known")),
+        }
+    }
+
+    /// Everybody whose message this session works on must be allowed to make jobs: the model does
+    /// what any of them says.
+    fn check_writers(&self, call: &Invocation) -> Result<(), String> {
+        let waiting = self.deps.store.scan::<InboxRecord>(&inbox_prefix(&call.session));
+        let waiting = waiting.map_err(|error| format!("the session can't be read: {error}"))?;
+        for (_, record) in waiting {
+            let inbound = &record.envelope.inbound;
+            if !self.may(inbound) {
+                let who = format!("{}:{}", inbound.account.channel, inbound.sender);
+                return Err(format!(
+                    "only owners may see and change jobs, and {who} is none \
+                     (commands.ownerAllowFrom)"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn may(&self, inbound: &Inbound) -> bool {
+        if inbound.account == webchat::account() {
+            return FROM_INSIDE.iter().any(|prefix| inbound.dedupe_key.starts_with(prefix));
+        }
+        self.owners.contains(&format!("{}:{}", inbound.account.channel, inbound.sender))
+    }
+
+    /// The job a call names, if it is the agent's own.
+    async fn own(&self, call: &Invocation) -> Result<JobId, String> {
+        let id = text(call, "id").or_else(|| text(call, "jobId"));
+        let id = id.and_then(JobId::new).ok_or("arguments.id is missing")?;
+        let job = self.jobs.get(&id).await.map_err(|error| error.to_string())?;
+        let is_own = job.is_some_and(|job| self.is_of(&job, &call.agent));
+        is_own.then_some(id).ok_or_else(|| "you have no such job; list them".into())
+    }
+
+    fn is_of(&self, job: &Job, agent: &str) -> bool {
+        job.spec.agent.as_deref().unwrap_or(self.jobs.default_agent()) == agent
+    }
+
+    fn shown(&self, job: &Job) -> Value {
+        let mut value = job_value(job, self.jobs.default_agent());
+        let next = self.jobs.upcoming(job, 1).first().copied();
+        value["next"] = json!(next.map(crate::cron::words::moment));
+        value
+    }
+}
+
+impl Tool for Cron {
+    fn spec(&self) -> ToolSpec {
+        ToolSpec {
+            name: "cron".into(),
+            description: "Your own jobs: what you are to do or to be told of at a later time, once \
+                          or again and again. A job of payload kind agentTurn runs in a session of \
+                          its own, and its answer is announced; systemEvent tells your main session."
+                .into(),
+            parameters: json!({
+                "type": "object",
+                "required": ["action"],
+                "additionalProperties": false,
+                "properties": {
+                    "action": {"enum": ["status", "list", "add", "update", "remove", "run", "runs"]},
+                    "id": {"type": "string", "description": "For update, remove, run and runs."},
+                    "jobId": {"type": "string"},
+                    "includeDisabled": {"type": "boolean"},
+                    "job": {
+                        "type": "object",
+                        "description": "For add: {name, schedule, payload, delivery?}. schedule: \
+                            {kind: at, at: RFC 3339 or 20m} | {kind: every, everyMs} | {kind: cron, \
+                            expr, tz}. payload: {kind: agentTurn, message} | {kind: systemEvent, \
+                            text}. delivery: {mode: announce, channel: last} | {mode: none}.",
+                    },
+                    "patch": {"type": "object", "description": "For update: what changes."},
+                },
+            }),
+        }
+    }
+
+    fn traits(&self) -> ToolTraits {
+        // A second `add` is a second job.
+        ToolTraits { is_idempotent: false, deadline: DEADLINE }
+    }
+
+    fn call<'a>(&'a self, call: &'a Invocation) -> BoxFuture<'a, Result<String, String>> {
+        Box::pin(self.perform(call))
+    }
+}

@@ -1,0 +1,89 @@
+//! Jobs and runs as people read them.
+
+use jiff::tz::TimeZone;
+use serde_json::Value;
+use telson_actors::clock::Timestamp;
+
+use super::super::output::{Output, Tone, table};
+use super::super::time::duration;
+use super::next::in_zone;
+use super::text;
+
+/// All jobs, a block each.
+pub(super) fn list(output: Output, answer: &Value) -> String {
+    let jobs = answer["jobs"].as_array().cloned().unwrap_or_default();
+    if jobs.is_empty() {
+        return "no jobs; `telson cron add` makes one\n".into();
+    }
+    let mut said = String::new();
+    for job in &jobs {
+        let name = output.paint(Tone::Bold, text(job, "name"));
+        said.push_str(&format!("{name}  {}\n{}", text(job, "id"), one(job)));
+    }
+    said
+}
+
+/// What one job does and when.
+pub(super) fn one(job: &Value) -> String {
+    let mut said = format!("  {}\n", text(job, "scheduleWords"));
+    let zone = zone(job);
+    let next = job["nextRunsAtMs"].as_array().into_iter().flatten().filter_map(Value::as_i64);
+    let next: Vec<String> = next.map(|at| in_zone(Timestamp(at), &zone)).collect();
+    match (next.is_empty(), job["enabled"].as_bool()) {
+        (false, _) => said.push_str(&format!("  next: {}\n", next.join("\n        "))),
+        (true, Some(false)) => said.push_str("  switched off\n"),
+        (true, _) => said.push_str("  runs no more\n"),
+    }
+    let state = &job["state"];
+    if let Some(why) = state["disabledReason"].as_str() {
+        said.push_str(&format!("  switched off after {why}\n"));
+    }
+    if let Some(status) = state["lastRunStatus"].as_str() {
+        let at = state["lastRunAtMs"].as_i64().unwrap_or(0);
+        said.push_str(&format!("  last: {} {status}", in_zone(Timestamp(at), &zone)));
+        if let Some(error) = state["lastError"].as_str() {
+            said.push_str(&format!(" ({error})"));
+        }
+        said.push('\n');
+    }
+    if state["runningAtMs"].is_i64() {
+        said.push_str("  is running\n");
+    }
+    said
+}
+
+/// The runs of a job.
+pub(super) fn runs(output: Output, answer: &Value) -> String {
+    let mut rows = vec![["RAN", "STATUS", "TOOK", "DELIVERY", "ANSWER"].map(str::to_owned).to_vec()];
+    for run in answer["entries"].as_array().into_iter().flatten() {
+        let at = Timestamp(run["runAtMs"].as_i64().unwrap_or(0));
+        let said = run["error"].as_str().or(run["summary"].as_str()).unwrap_or_default();
+        rows.push(vec![
+            in_zone(at, &TimeZone::system()),
+            text(run, "status").to_owned(),
+            duration(run["durationMs"].as_u64().unwrap_or(0)),
+            text(run, "deliveryStatus").to_owned(),
+            telson_actors::event::excerpt(said),
+        ]);
+    }
+    if rows.len() == 1 {
+        return "it has not run yet\n".into();
+    }
+    table(output, &rows)
+}
+
+/// What became of another gateway's jobs.
+pub(super) fn imported(answer: &Value) -> String {
+    let count = |key: &str| answer[key].as_array().map_or(0, Vec::len);
+    let mut said = format!("{} imported, {} here already\n", count("imported"), count("known"));
+    for job in answer["refused"].as_array().into_iter().flatten() {
+        let (name, why) = (text(job, "name"), text(job, "reason"));
+        said.push_str(&format!("left out: {name} ({}): {why}\n", text(job, "id")));
+    }
+    said
+}
+
+fn zone(job: &Value) -> TimeZone {
+    let named = job["schedule"]["tz"].as_str().and_then(|name| TimeZone::get(name).ok());
+    named.unwrap_or_else(TimeZone::system)
+}

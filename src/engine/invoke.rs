@@ -1,0 +1,74 @@
+//! Calling a tool by hand, as an agent would.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use telson_actors::message::SessionKey;
+use telson_actors::provider::{ToolCall, ToolResult, ToolStatus};
+use telson_actors::tool::{CallKey, ToolMessage};
+use tokio::sync::oneshot;
+
+use super::Engine;
+
+/// What came of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Invoked {
+    /// There is no such tool, or the agent may not use it.
+    Hidden,
+    /// The tools are restarting, or the store can't be written; nothing is known of the call.
+    Absent,
+    /// It was made.
+    Done(String),
+    /// It was refused, or failed.
+    Failed(String),
+}
+
+impl Engine {
+    /// Calls a tool once, in the name of an agent and within its policy, hooks and gate. A call that
+    /// is cut off is not made again.
+    pub(crate) async fn invoke(
+        &self,
+        session: &SessionKey,
+        agent: &str,
+        tool: &str,
+        arguments: String,
+    ) -> Invoked {
+        match self.may_use(agent, tool).await {
+            Some(true) => {}
+            Some(false) => return Invoked::Hidden,
+            None => return Invoked::Absent,
+        }
+        let Ok(turn) = self.0.store.next_id() else { return Invoked::Absent };
+        let key = CallKey { session: session.clone(), turn, round: 0, place: 0 };
+        let (id, name) = (format!("call-{turn}"), tool.to_owned());
+        let call = ToolCall { id, name, arguments, signature: None };
+        let (sender, receiver) = oneshot::channel();
+        let sender = Mutex::new(Some(sender));
+        let reply = Arc::new(move |result: ToolResult| {
+            let sender = sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // Whoever asked may have left; then nobody is told.
+            if let Some(sender) = sender {
+                sender.send(result).ok();
+            }
+        });
+        let agent = agent.to_owned();
+        let message = ToolMessage::Call { key, agent, call, again: false, reply };
+        if self.0.tools.cast(message).is_err() {
+            return Invoked::Absent;
+        }
+        match receiver.await {
+            Ok(ToolResult { status: ToolStatus::Done, text, .. }) => Invoked::Done(text),
+            Ok(ToolResult { text, .. }) => Invoked::Failed(text),
+            Err(_) => Invoked::Absent,
+        }
+    }
+
+    async fn may_use(&self, agent: &str, tool: &str) -> Option<bool> {
+        let (sender, receiver) = oneshot::channel();
+        let reply = Box::new(move |may| {
+            sender.send(may).ok();
+        });
+        let (agent, tool) = (agent.to_owned(), tool.to_owned());
+        self.0.tools.cast(ToolMessage::MayUse { agent, tool, reply }).ok()?;
+        receiver.await.ok()
+    }
+}

@@ -1,0 +1,149 @@
+//! Messages from inside the gateway: handing one in, and finding out what became of it.
+
+use std::sync::atomic::Ordering;
+
+use telson_actors::channel::webchat::{ChatRecord, chat_prefix};
+use telson_actors::dead_letter::{self, DeadLetter, Item};
+use telson_actors::inbox::{DedupeRecord, Fate, dedupe_key, inbox_key};
+use telson_actors::message::{AccountKey, Destination, EnvelopeId, SessionKey};
+use telson_actors::router::{Admission, AdmitError, Relayed};
+use telson_actors::session::{Exchange, exchange_key, exchange_prefix, unsent_key};
+use telson_actors::store::{Batch, StoreError};
+
+use super::Engine;
+
+/// Exchanges looked through for a message that another message's turn has answered.
+const EXCHANGES_READ_MAX: usize = 256;
+
+/// A message that was handed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relay {
+    /// Its number.
+    pub message: EnvelopeId,
+    /// The session it went to: of a repeat, that of the first.
+    pub session: SessionKey,
+    /// Whether this call admitted it; not if it was known before.
+    pub is_new: bool,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It waits, or is being answered.
+    Waiting,
+    /// It was answered.
+    Answered {
+        /// The turn.
+        exchange: Box<Exchange>,
+        /// Whether the answer is sent: not where the agent chose silence or a hook stopped it.
+        is_sent: bool,
+    },
+    /// It could not be answered and waits for a person, for this reason.
+    DeadLettered(String),
+    /// It ended without a turn of its own, as commands do; this was said to its readers.
+    Ended(Vec<String>),
+}
+
+impl Engine {
+    /// Hands in a message from inside the gateway for a session that is known. Returns when it is
+    /// durable. The same account and dedupe key again only tell of the first.
+    ///
+    /// # Errors
+    /// Nothing is known to be admitted; offer the same again under the same key.
+    pub async fn relay(&self, relayed: Relayed) -> Result<Relay, AdmitError> {
+        let (account, id) = (relayed.inbound.account.clone(), relayed.inbound.dedupe_key.clone());
+        let mut admission = Admission::new(account.clone());
+        admission.relayed.push(relayed);
+        let admitted = self.0.admissions.admit(admission).await?;
+        let is_new = admitted.admitted > 0;
+        match self.relayed(&account, &id).map_err(AdmitError::Store)? {
+            Some((message, session)) => Ok(Relay { message, session, is_new }),
+            None => Err(AdmitError::Restarting),
+        }
+    }
+
+    /// What a dedupe key was admitted as.
+    ///
+    /// # Errors
+    /// A damaged record.
+    pub fn relayed(
+        &self,
+        account: &AccountKey,
+        id: &str,
+    ) -> Result<Option<(EnvelopeId, SessionKey)>, StoreError> {
+        let record: Option<DedupeRecord> = self.0.store.get(&dedupe_key(account, id))?;
+        Ok(match record.map(|record| record.fate) {
+            Some(Fate::Admitted { envelope, session }) => Some((envelope, session)),
+            Some(Fate::Declined { .. } | Fate::History) | None => None,
+        })
+    }
+
+    /// What has become of a message. An end is told only once it is durable.
+    ///
+    /// # Errors
+    /// A damaged record, or a store that has failed.
+    pub async fn outcome(
+        &self,
+        session: &SessionKey,
+        message: EnvelopeId,
+    ) -> Result<Outcome, StoreError> {
+        let store = &self.0.store;
+        if store.contains(&inbox_key(session, message))? {
+            return Ok(Outcome::Waiting);
+        }
+        // What was read may be on its way to the disk; this stands behind it.
+        store.commit(Batch::new()).await?;
+        if let Some(exchange) = self.exchange_of(session, message)? {
+            let is_sent = !store.contains(&unsent_key(exchange.turn))?;
+            return Ok(Outcome::Answered { exchange: Box::new(exchange), is_sent });
+        }
+        let letters = store.scan::<DeadLetter>(&dead_letter::prefix())?;
+        let own = letters.into_iter().map(|(_, letter)| letter).find(|letter| match &letter.item {
+            Item::Inbound(record) => record.envelope.id == message,
+            Item::Outbound(_) | Item::Row { .. } => false,
+        });
+        if let Some(letter) = own {
+            return Ok(Outcome::DeadLettered(format!("{}: {}", letter.id, letter.reason)));
+        }
+        let said = store.scan::<ChatRecord>(&chat_prefix(session.as_str()))?.into_iter();
+        let said = said.map(|(_, record)| record).filter(|record| record.number > message.0);
+        Ok(Outcome::Ended(said.map(|record| record.text).collect()))
+    }
+
+    fn exchange_of(
+        &self,
+        session: &SessionKey,
+        message: EnvelopeId,
+    ) -> Result<Option<Exchange>, StoreError> {
+        if let Some(own) = self.0.store.get(&exchange_key(session, message.0))? {
+            return Ok(Some(own));
+        }
+        let last = self.0.store.tail(&exchange_prefix(session), EXCHANGES_READ_MAX)?;
+        let mut last = last.into_iter().map(|(_, exchange): (_, Exchange)| exchange);
+        Ok(last.find(|exchange| exchange.said.iter().any(|said| said.envelope == message)))
+    }
+
+    /// Where the latest answer of a session went; nothing before the first.
+    ///
+    /// # Errors
+    /// A damaged record.
+    pub fn last_route(&self, session: &SessionKey) -> Result<Option<Destination>, StoreError> {
+        let last = self.0.store.tail::<Exchange>(&exchange_prefix(session), 1)?;
+        Ok(last.into_iter().map(|(_, exchange)| exchange.reply_to).next_back())
+    }
+
+    /// The accounts messages can be sent from.
+    pub fn accounts(&self) -> impl Iterator<Item = &AccountKey> {
+        self.0.outbox.accounts()
+    }
+
+    /// Replies of an account that wait to be sent.
+    pub(crate) fn undelivered(&self, account: &AccountKey) -> usize {
+        self.0.outbox.backlog(account).len()
+    }
+
+    /// Whether it takes new work: not any more once it drains.
+    pub fn is_admitting(&self) -> bool {
+        self.0.admitting.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,345 @@
+//! Webhooks: `POST <path>/wake`, `<path>/agent` and `<path>/<name>`.
+//!
+//! A request shows its token in a header (or, from GitHub, a signature), becomes a message that is
+//! durable before it is acknowledged, and is taken once under its key. What it says is fenced: it
+//! was written by others. [`wish`], [`place`], [`template`], [`limiter`], [`github`] and [`gmail`]
+//! decide.
+
+mod admit;
+mod github;
+mod gmail;
+mod limiter;
+mod place;
+mod template;
+mod wake;
+mod wish;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Extension, Path, State};
+use axum::http::header::ALLOW;
+use axum::http::{HeaderMap, HeaderValue, Method, Uri};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use telson_actors::channel::webchat;
+use telson_actors::message::{Destination, SessionKey};
+use telson_actors::tool::core::web::fence::fenced;
+use tokio::time::Instant;
+
+use self::admit::{Message, admit};
+use self::limiter::Limiter;
+use self::template::Source;
+use self::wake::{AsMessages, SystemEvent, SystemEvents};
+use self::wish::{SessionWish, Wish};
+use super::error::HttpError;
+use super::{Routes, auth, body};
+use crate::gateway::visitor::Visitor;
+use crate::config::{Config, HookPreset, Hooks, Secret};
+use crate::engine::{ChooseError, Engine, Relay};
+
+/// Longest body where the config says nothing, in bytes.
+const BODY_BYTES: u64 = 256 * 1024;
+/// Where a token may stand besides `Authorization`.
+const TOKEN_HEADERS: [&str; 2] = ["x-openclaw-token", "x-telson-token"];
+/// Headers that templates do not see.
+const SECRET_HEADERS: [&str; 6] = [
+    "authorization",
+    "cookie",
+    "proxy-authorization",
+    "x-hub-signature",
+    "x-openclaw-token",
+    "x-telson-token",
+];
+
+/// Everything the webhooks of a gateway need.
+pub(super) struct WebHooks {
+    config: Config,
+    path: String,
+    token: String,
+    github_secret: String,
+    bytes_max: usize,
+    limiter: Mutex<Limiter>,
+    began: Instant,
+    events: Arc<dyn SystemEvents>,
+}
+
+impl WebHooks {
+    /// From the config; nothing if they are switched off.
+    ///
+    /// # Errors
+    /// A sentence that says what to do.
+    pub(super) fn new(config: Option<&Config>, gateway: &str) -> Result<Option<Self>, String> {
+        let Some(config) = config.filter(|config| config.hooks.enabled) else { return Ok(None) };
+        let hooks = &config.hooks;
+        let token = hooks.token.as_ref().and_then(Secret::expose).unwrap_or_default();
+        if token.is_empty() {
+            return Err("hooks.token has no value: set it, or hooks.enabled to false".into());
+        }
+        if auth::is_same(token, gateway) {
+            let text = "hooks.token is the gateway's token: choose another one for webhooks";
+            return Err(text.into());
+        }
+        let bytes = hooks.max_body_bytes.unwrap_or(BODY_BYTES);
+        let path = hooks.path.as_deref().unwrap_or("hooks").trim_matches('/');
+        let own = hooks.github_secret.as_ref().and_then(Secret::expose);
+        Ok(Some(Self {
+            path: format!("/{path}"),
+            token: token.to_owned(),
+            github_secret: own.unwrap_or(token).to_owned(),
+            bytes_max: usize::try_from(bytes).unwrap_or(usize::MAX),
+            limiter: Mutex::default(),
+            began: Instant::now(),
+            events: Arc::new(AsMessages),
+            config: config.clone(),
+        }))
+    }
+
+    /// Where they are.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    fn hooks(&self) -> &Hooks {
+        &self.config.hooks
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Refuses an address with too many failures.
+    fn check_lockout(&self, visitor: &Visitor) -> Result<(), HttpError> {
+        let limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        match limiter.wait(visitor.address, self.now()) {
+            None => Ok(()),
+            Some(left) => {
+                let text = "too many wrong tokens; try again later";
+                Err(HttpError::new(429, "rate_limit_error", text).after(left))
+            }
+        }
+    }
+
+    fn judged(&self, visitor: &Visitor, is_right: bool) -> Result<(), HttpError> {
+        let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_right {
+            limiter.succeeded(visitor.address);
+            return Ok(());
+        }
+        limiter.failed(visitor.address, self.now());
+        Err(auth::unauthorized("the token or signature of this webhook is not right"))
+    }
+
+    fn has_token(&self, headers: &HeaderMap) -> bool {
+        let named = TOKEN_HEADERS.iter().filter_map(|name| headers.get(*name)?.to_str().ok());
+        auth::bearer(headers).into_iter().chain(named).any(|it| auth::is_same(it, &self.token))
+    }
+}
+
+/// The route.
+pub(super) async fn hook(
+    State(routes): State<Routes>,
+    Extension(visitor): Extension<Visitor>,
+    Path(name): Path<String>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, HttpError> {
+    let Some(hooks) = routes.hooks.clone() else {
+        return Err(HttpError::not_found("webhooks are off"));
+    };
+    if method != Method::POST {
+        let error = HttpError::new(405, "invalid_request_error", "webhooks are sent with POST");
+        let mut response = error.into_response();
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+        return Ok(response);
+    }
+    hooks.check_lockout(&visitor)?;
+    if has_token_in_query(&uri) {
+        let text = "a token in the address ends up in logs; send it in a header";
+        return Err(HttpError::invalid(text));
+    }
+    let presets = &hooks.hooks().presets;
+    let is_signed = name == "github" && presets.contains(&HookPreset::Github);
+    if !is_signed {
+        hooks.judged(&visitor, hooks.has_token(&headers))?;
+    }
+    let bytes = body::read(&headers, body, hooks.bytes_max).await?;
+    if is_signed {
+        let stated = headers.get("x-hub-signature-256").and_then(|value| value.to_str().ok());
+        hooks.judged(&visitor, github::is_signed(&hooks.github_secret, &bytes, stated))?;
+        if headers.get("x-github-event").is_some_and(|event| event == "ping") {
+            return Ok(Json(json!({"ok": true, "pong": true})).into_response());
+        }
+    }
+    let payload = body::object(&headers, &bytes)?;
+    let wish = wished(&hooks, &name, &headers, &payload)?;
+    let engine = routes.admitting()?;
+    let not_applied = wish.not_applied.clone();
+    let relay = hooks.take(&engine, wish).await?;
+    let answer = json!({
+        "ok": true,
+        "runId": relay.message.to_string(),
+        "sessionKey": relay.session.as_str(),
+        "duplicate": !relay.is_new,
+        "notApplied": not_applied,
+    });
+    Ok(Json(answer).into_response())
+}
+
+fn has_token_in_query(uri: &Uri) -> bool {
+    let names = uri.query().unwrap_or_default().split('&');
+    let mut names = names.map(|pair| pair.split('=').next().unwrap_or_default());
+    names.any(|name| name.to_ascii_lowercase().contains("token"))
+}
+
+fn wished(
+    hooks: &WebHooks,
+    name: &str,
+    headers: &HeaderMap,
+    payload: &Value,
+) -> Result<Wish, HttpError> {
+    let shown = shown(headers);
+    let source = Source { payload, headers: &shown, path: name };
+    let mut wish = match name {
+        "wake" => wish::wake(payload)?,
+        "agent" => wish::agent(payload)?,
+        _ => wish::named(&hooks.hooks().mappings, &hooks.hooks().presets, &source)?
+            .ok_or_else(|| HttpError::not_found(format!("no webhook is called {name:?}")))?,
+    };
+    if wish.key.is_none() {
+        let key = ["idempotency-key", "x-openclaw-idempotency-key"];
+        let key = key.into_iter().find_map(|name| headers.get(name)?.to_str().ok());
+        wish.key = key.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
+    }
+    Ok(wish)
+}
+
+/// The headers as templates see them.
+fn shown(headers: &HeaderMap) -> Value {
+    let pairs = headers.iter().filter(|(name, _)| {
+        let name = name.as_str();
+        !SECRET_HEADERS.contains(&name) && name != "x-hub-signature-256"
+    });
+    let pairs = pairs.filter_map(|(name, value)| {
+        Some((name.as_str().to_owned(), Value::from(value.to_str().ok()?)))
+    });
+    Value::Object(pairs.collect::<Map<_, _>>())
+}
+
+impl WebHooks {
+    /// Makes a message of a wish, and returns when it is durable.
+    async fn take(&self, engine: &Engine, wish: Wish) -> Result<Relay, HttpError> {
+        let agent = self.agent(wish.agent.as_deref())?;
+        let (id, once) = names(wish.key.as_deref())?;
+        let main_key = &self.config.session.main_key;
+        let text = if wish.is_trusted {
+            wish.text.clone()
+        } else {
+            fenced(&format!("A webhook ({}) sent this.", wish.name), &wish.text)
+        };
+        if let Some(mode) = wish.wake {
+            let place = match &wish.session {
+                SessionWish::Default => SessionWish::Configured("main".into()),
+                other => other.clone(),
+            };
+            let session = place::session(self.hooks(), &agent, main_key, &place, &once)?;
+            let event = SystemEvent { session, agent, text, mode, dedupe_key: id };
+            return self.events.take(engine, event).await;
+        }
+        let session = place::session(self.hooks(), &agent, main_key, &wish.session, &once)?;
+        let reply_to = self.reply_to(engine, &wish, &agent, &session)?;
+        self.choose_model(engine, &wish, &session, &id).await?;
+        let sender = format!("webhook:{}", wish.name);
+        let message = Message { session, agent, text, sender, dedupe_key: id, reply_to };
+        admit(engine, message).await
+    }
+
+    fn agent(&self, wanted: Option<&str>) -> Result<String, HttpError> {
+        let all = self.config.agents_map();
+        let Some(id) = wanted else {
+            let default = self.config.default_agent().or_else(|| all.into_keys().next());
+            return Ok(default.unwrap_or_else(|| "main".into()));
+        };
+        if all.contains_key(id) && place::may_choose(self.hooks(), id) {
+            return Ok(id.to_owned());
+        }
+        Err(HttpError::param("agentId", format!("there is no agent {id:?} for webhooks")))
+    }
+
+    fn reply_to(
+        &self,
+        engine: &Engine,
+        wish: &Wish,
+        agent: &str,
+        session: &SessionKey,
+    ) -> Result<Destination, HttpError> {
+        let silent = webchat::destination(session);
+        let together = |param: &str| {
+            HttpError::param(param, "channel and to come together, or neither of them")
+        };
+        match (wish.channel.as_deref(), &wish.to) {
+            (None, Some(_)) => Err(together("channel")),
+            (Some("last"), None) => {
+                let main = SessionKey::main(agent, &self.config.session.main_key)
+                    .map_err(HttpError::internal)?;
+                let last = engine.last_route(session).map_err(HttpError::internal)?;
+                let last = match last {
+                    Some(last) => Some(last),
+                    None => engine.last_route(&main).map_err(HttpError::internal)?,
+                };
+                Ok(last.filter(|_| wish.deliver).unwrap_or(silent))
+            }
+            (Some(_), None) => Err(together("to")),
+            (Some(channel), Some(to)) => {
+                let account = wish.account.as_deref();
+                let own = engine.accounts().filter(|account| **account != webchat::account());
+                let account = place::account(own, channel, account)?;
+                let to = Destination { account, target: to.clone(), thread: None };
+                Ok(if wish.deliver { to } else { silent })
+            }
+            (None, None) => Ok(silent),
+        }
+    }
+
+    /// A model is chosen for a session of its own only, and once.
+    async fn choose_model(
+        &self,
+        engine: &Engine,
+        wish: &Wish,
+        session: &SessionKey,
+        id: &str,
+    ) -> Result<(), HttpError> {
+        let Some(model) = &wish.model else { return Ok(()) };
+        let is_own = matches!(wish.session, SessionWish::Own)
+            || wish.session == SessionWish::Default && self.hooks().default_session_key.is_none();
+        if !is_own {
+            let text = "a model can be chosen for a session of its own only";
+            return Err(HttpError::param("model", text));
+        }
+        let known = engine.relayed(&webchat::account(), id);
+        if known.map_err(|error| HttpError::new(502, "preparation", error.to_string()))?.is_some() {
+            return Ok(());
+        }
+        match engine.choose_model(session, Some(model)).await {
+            Ok(_) => Ok(()),
+            Err(ChooseError::Refused(why)) => Err(HttpError::param("model", why.to_string())),
+            Err(ChooseError::Store(why)) => Err(HttpError::new(502, "preparation", why.to_string())),
+        }
+    }
+}
+
+/// The dedupe key of a request, and a name for a session of its own: both made of its key, or of
+/// chance.
+fn names(key: Option<&str>) -> Result<(String, String), HttpError> {
+    let mut bytes = [0_u8; 16];
+    match key {
+        Some(key) => bytes = *Sha256::digest(key).first_chunk().unwrap_or(&bytes),
+        None => getrandom::fill(&mut bytes).map_err(HttpError::internal)?,
+    }
+    let once: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok((format!("hook:{}", key.unwrap_or(&once)), once))
+}

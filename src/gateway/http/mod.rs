@@ -1,0 +1,107 @@
+//! HTTP on the gateway's port: health, the OpenAI-compatible surface, tools, webhooks, metrics, and
+//! the way from there to WebSocket.
+//!
+//! Every body has a limit and a deadline. `server.rs` is the shell of
+//! the connections, [`auth`] decides who is an operator.
+
+mod auth;
+mod body;
+mod error;
+mod health;
+mod hooks;
+mod metrics;
+mod openai;
+mod tools;
+mod upgrade;
+
+pub use metrics::Metrics;
+pub(super) use metrics::watch;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use axum::routing::{any, get, post};
+
+use self::error::HttpError;
+use self::hooks::WebHooks;
+use super::connection::Served;
+use super::listener::Opener;
+
+/// Checks what the config says of webhooks against the gateway's own secret.
+///
+/// # Errors
+/// A sentence that says what to do.
+pub(super) fn check(config: Option<&crate::config::Config>, token: &str) -> Result<(), String> {
+    WebHooks::new(config, token).map(drop)
+}
+
+/// What the routes work with.
+#[derive(Clone)]
+pub(super) struct Routes {
+    served: Served,
+    opener: Opener,
+    hooks: Option<Arc<WebHooks>>,
+}
+
+impl Routes {
+    pub(super) fn new(served: Served, opener: Opener) -> Self {
+        let hooks = WebHooks::new(served.host.config.as_ref(), served.settings.secret.as_deref().unwrap_or_default());
+        let hooks = hooks.unwrap_or_else(|error| {
+            tracing::error!("{error}; webhooks are off");
+            None
+        });
+        Self { served, opener, hooks: hooks.map(Arc::new) }
+    }
+
+    /// The engine, if it runs.
+    fn engine(&self) -> Result<crate::engine::Engine, HttpError> {
+        self.served.engine.get().ok_or_else(|| HttpError::unavailable("the gateway is starting"))
+    }
+
+    /// The engine, if it takes new work.
+    fn admitting(&self) -> Result<crate::engine::Engine, HttpError> {
+        let engine = self.engine()?;
+        if engine.is_admitting() {
+            return Ok(engine);
+        }
+        Err(HttpError::unavailable("the gateway is stopping; nothing new is taken"))
+    }
+}
+
+/// Every route.
+pub(super) fn router(routes: Routes) -> Router {
+    let router = Router::new()
+        .route("/", any(upgrade::root))
+        .route("/healthz", get(health::alive))
+        .route("/health", get(health::alive))
+        .route("/startupz", get(health::started))
+        .route("/startup", get(health::started))
+        .route("/readyz", get(health::ready))
+        .route("/ready", get(health::ready))
+        .route("/v1/chat/completions", post(openai::chat_completions))
+        .route("/v1/responses", post(openai::responses))
+        .route("/v1/models", get(openai::models))
+        .route("/v1/models/{*id}", get(openai::model))
+        .route("/tools/invoke", post(tools::invoke))
+        .route("/api/diagnostics/prometheus", get(metrics::scrape));
+    let router = match &routes.hooks {
+        Some(hooks) => router.route(&format!("{}/{{*name}}", hooks.path()), any(hooks::hook)),
+        None => router,
+    };
+    router
+        .fallback(nothing)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(routes.clone(), metrics::count))
+        .with_state(routes)
+}
+
+async fn nothing() -> HttpError {
+    HttpError::not_found("there is nothing at this path")
+}
+
+async fn wrong_method() -> Response {
+    let error = HttpError::new(405, "invalid_request_error", "this path takes another method");
+    axum::response::IntoResponse::into_response(error)
+}

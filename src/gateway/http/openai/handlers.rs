@@ -1,0 +1,144 @@
+//! The routes.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Extension, Path, State};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::chat::{self, Completion};
+use super::responses::{self, Responding};
+use super::sse::{Shape, stream};
+use super::target::{Target, agents};
+use super::turn::{Turn, Wanted};
+use crate::gateway::visitor::Visitor;
+use crate::config::Endpoints;
+use crate::engine::Engine;
+use crate::gateway::http::error::HttpError;
+use crate::gateway::http::{Routes, auth, body};
+
+/// Longest body, in bytes.
+const BODY_BYTES_MAX: usize = 20 * 1024 * 1024;
+/// Names the parameters that were understood and can't be passed on to the agent's model.
+const NOT_APPLIED: &str = "x-telson-not-applied";
+
+type Answered = Result<Response, HttpError>;
+
+/// `POST /v1/chat/completions`
+pub(in super::super) async fn chat_completions(
+    State(routes): State<Routes>,
+    Extension(visitor): Extension<Visitor>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answered {
+    let engine = begin(&routes, &visitor, &headers, |on| on.chat_completions.enabled)?;
+    let body = body::read(&headers, body, BODY_BYTES_MAX).await?;
+    let body = body::object(&headers, &body)?;
+    let asked = chat::read(&body)?;
+    let target = Target::read(&routes, &asked.model, &headers, asked.user.as_deref())?;
+    let text = target.prompt(&asked.instructions, &asked.said)?;
+    let turn = Turn::begin(engine, Wanted { target, text }).await?;
+    let shape = Completion::new(&turn, asked.model, asked.has_usage);
+    answer(turn, shape, asked.is_streamed, &asked.not_applied).await
+}
+
+/// `POST /v1/responses`
+pub(in super::super) async fn responses(
+    State(routes): State<Routes>,
+    Extension(visitor): Extension<Visitor>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answered {
+    let engine = begin(&routes, &visitor, &headers, |on| on.responses.enabled)?;
+    let body = body::read(&headers, body, BODY_BYTES_MAX).await?;
+    let body = body::object(&headers, &body)?;
+    let asked = responses::read(&body)?;
+    let mut target = Target::read(&routes, &asked.model, &headers, asked.user.as_deref())?;
+    if let Some(previous) = &asked.previous {
+        target.go_on(previous)?;
+    }
+    let text = target.prompt(&asked.instructions, &asked.said)?;
+    let turn = Turn::begin(engine, Wanted { target, text }).await?;
+    let shape = Responding::new(&turn, &asked);
+    answer(turn, shape, asked.is_streamed, &asked.not_applied).await
+}
+
+/// `GET /v1/models`
+pub(in super::super) async fn models(
+    State(routes): State<Routes>,
+    Extension(visitor): Extension<Visitor>,
+    headers: HeaderMap,
+) -> Answered {
+    begin(&routes, &visitor, &headers, is_any_on)?;
+    let data: Vec<Value> = names(&routes).iter().map(|id| shown(id)).collect();
+    Ok(Json(json!({"object": "list", "data": data})).into_response())
+}
+
+/// `GET /v1/models/<id>`
+pub(in super::super) async fn model(
+    State(routes): State<Routes>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Answered {
+    begin(&routes, &visitor, &headers, is_any_on)?;
+    match names(&routes).iter().find(|name| **name == id) {
+        Some(name) => Ok(Json(shown(name)).into_response()),
+        None => Err(no_model(&id)),
+    }
+}
+
+fn no_model(id: &str) -> HttpError {
+    let text = format!("there is no model {id:?}; GET /v1/models lists them");
+    HttpError { param: Some("model".into()), ..HttpError::not_found(text).code("model_not_found") }
+}
+
+fn is_any_on(on: &Endpoints) -> bool {
+    on.chat_completions.enabled || on.responses.enabled
+}
+
+/// The names of the agents as models.
+fn names(routes: &Routes) -> Vec<String> {
+    let own = agents(routes).0.into_iter().map(|id| format!("openclaw/{id}"));
+    ["openclaw".to_owned(), "openclaw/default".to_owned()].into_iter().chain(own).collect()
+}
+
+fn shown(id: &str) -> Value {
+    json!({"id": id, "object": "model", "created": 0, "owned_by": "telson"})
+}
+
+/// Lets an operator pass to an endpoint that is switched on.
+fn begin(
+    routes: &Routes,
+    visitor: &Visitor,
+    headers: &HeaderMap,
+    is_on: fn(&Endpoints) -> bool,
+) -> Result<Engine, HttpError> {
+    let config = routes.served.host.config.as_ref();
+    if !config.is_some_and(|config| is_on(&config.gateway.http.endpoints)) {
+        let text = "this endpoint is off; switch it on in gateway.http.endpoints";
+        return Err(HttpError::not_found(text).code("endpoint_disabled"));
+    }
+    auth::operator(routes, visitor, headers)?;
+    routes.admitting()
+}
+
+async fn answer<S: Shape + Send + 'static>(
+    turn: Turn,
+    shape: S,
+    is_streamed: bool,
+    not_applied: &[String],
+) -> Answered {
+    let mut response = if is_streamed {
+        stream(turn, shape)
+    } else {
+        Json(shape.whole(&turn.whole().await?)).into_response()
+    };
+    if let Ok(names) = HeaderValue::from_str(&not_applied.join(", "))
+        && !not_applied.is_empty()
+    {
+        response.headers_mut().insert(NOT_APPLIED, names);
+    }
+    Ok(response)
+}

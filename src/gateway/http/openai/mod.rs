@@ -1,0 +1,19 @@
+//! The surface of OpenAI's API: chat completions, responses, models. A model is an agent here.
+//!
+//! A request is a message to a session, admitted before it is answered: a client that goes away
+//! loses its connection, not its answer, and the same `Idempotency-Key` never asks twice.
+//! [`chat`], [`responses`], [`prompt`], [`target`] and [`shown`] decide; [`turn`] waits for the
+//! engine; [`sse`] is the shell of a stream.
+
+mod chat;
+mod fields;
+mod prompt;
+mod responses;
+mod shown;
+mod sse;
+mod target;
+mod turn;
+
+pub(super) use self::handlers::{chat_completions, model, models, responses};
+
+mod handlers;

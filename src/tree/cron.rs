@@ -1,0 +1,74 @@
+//! The branch of jobs: the actors of runs first, for the scheduler starts them.
+
+use std::sync::Arc;
+
+use telson_actors::cron::wake::{Message, SharedWake};
+use telson_actors::cron::{CronActor, CronDeps, CronSettings, RunDeps, runs_child};
+use telson_actors::router::{Admissions, AgentId};
+use telson_actors::outbox::Outbox;
+use telson_supervision::{ChildSpec, Events, Health, SupervisorSpec};
+
+use super::Wiring;
+
+impl Wiring {
+    /// Runs, then the scheduler: one that starts finds its claimed runs in the store, and starts them.
+    pub(super) fn cron(
+        &self,
+        settings: &CronSettings,
+        branch: SupervisorSpec,
+        outbox: &Outbox,
+        events: &Events,
+    ) -> ChildSpec {
+        let runs = RunDeps {
+            store: self.store.clone(),
+            clock: self.spec.clock,
+            registry: self.registry.clone(),
+            admissions: Admissions::new(&self.registry),
+            journal: self.journal.clone(),
+            wake: self.wake(settings),
+            catalog: Arc::new(self.spec.catalog.clone()),
+            default_agent: self.default_agent(),
+            main_key: self.spec.rules.session.main_key.clone(),
+            turn_max: settings.turn_max,
+            zone: settings.zone.clone(),
+        };
+        let health = Health::new();
+        let deps = CronDeps {
+            settings: settings.clone(),
+            store: self.store.clone(),
+            outbox: outbox.clone(),
+            clock: self.spec.clock,
+            dice: self.spec.dice.clone(),
+            registry: self.registry.clone(),
+            events: self.cron_events.clone(),
+            agents: self.spec.agents.keys().cloned().collect(),
+            default_agent: self.default_agent(),
+            names: self.spec.names.clone(),
+            main_key: self.spec.rules.session.main_key.clone(),
+            health: health.clone(),
+        };
+        let scheduler = ChildSpec::actor("scheduler", move || (CronActor, deps.clone()));
+        branch
+            .child(runs_child(runs, events.clone(), self.spec.dice.clone()))
+            .child(scheduler.health(health))
+            .into_child("cron", self.stop())
+    }
+
+    /// Who takes events for main sessions.
+    fn wake(&self, settings: &CronSettings) -> SharedWake {
+        if let Some(wake) = &self.spec.wake {
+            return wake.clone();
+        }
+        Arc::new(Message {
+            clock: self.spec.clock,
+            zone: settings.zone.clone(),
+            store: self.store.clone(),
+            admissions: Admissions::new(&self.registry),
+        })
+    }
+
+    pub(crate) fn default_agent(&self) -> String {
+        let default = self.spec.rules.agents.default.as_ref().map(AgentId::as_str);
+        default.unwrap_or("main").to_owned()
+    }
+}

@@ -1,0 +1,89 @@
+//! Clocks that are set and machines that sleep.
+
+use serde_json::json;
+
+use crate::jobs::hourly;
+use crate::kit::{HOUR, MINUTE, World, add, runs};
+
+fn hour_ms() -> i64 {
+    3_600_000
+}
+
+fn are_different(mut instants: Vec<String>) -> usize {
+    let all = instants.len();
+    instants.sort();
+    instants.dedup();
+    assert_eq!(instants.len(), all, "an instant ran twice");
+    all
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_set_back_repeats_nothing_and_stops_nothing() {
+    let world = World::new();
+    let engine = world.start().await;
+    add(&engine, hourly("j", json!({"mode": "none"}))).await;
+    tokio::time::sleep(5 * HOUR + MINUTE).await;
+    world.clock.step(-3 * hour_ms());
+    // The three hours come again, and are not run again.
+    tokio::time::sleep(3 * HOUR).await;
+    assert_eq!(are_different(world.instants()), 5);
+    tokio::time::sleep(2 * HOUR).await;
+    assert_eq!(are_different(world.instants()), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_was_wrong_by_a_year_for_an_hour_silences_nobody() {
+    let world = World::new();
+    let engine = world.start().await;
+    add(&engine, hourly("j", json!({"mode": "none"}))).await;
+    tokio::time::sleep(2 * HOUR + 30 * MINUTE).await;
+    world.clock.step(365 * 24 * hour_ms());
+    tokio::time::sleep(HOUR + MINUTE).await;
+    world.clock.step(-365 * 24 * hour_ms());
+    tokio::time::sleep(3 * HOUR).await;
+    // Two before, one in the wrong year, three behind it.
+    assert_eq!(are_different(world.instants()), 6, "{:?}", world.instants());
+}
+
+#[tokio::test(start_paused = true)]
+async fn asleep_turns_are_missed_and_events_are_made_up_for_once() {
+    let world = World::new();
+    let engine = world.start().await;
+    add(&engine, hourly("turn", json!({"mode": "none"}))).await;
+    add(&engine, json!({
+        "id": "event", "schedule": {"kind": "every", "everyMs": 3_600_000},
+        "payload": {"kind": "systemEvent", "text": "tick"},
+    }))
+    .await;
+    tokio::time::sleep(HOUR + 30 * MINUTE).await;
+    world.clock.sleep(8 * HOUR);
+    tokio::time::sleep(5 * MINUTE).await;
+    let turns = runs(&engine, "turn");
+    assert_eq!(turns.len(), 2, "{turns:?}");
+    assert_eq!(turns[1].end.as_ref().unwrap().status.name(), "skipped");
+    let events = runs(&engine, "event");
+    assert_eq!(events.len(), 2, "{events:?}");
+    assert_eq!(events[1].run.at.since(events[0].run.at), HOUR, "the first one that was missed");
+    tokio::time::sleep(HOUR).await;
+    assert_eq!((runs(&engine, "turn").len(), runs(&engine, "event").len()), (3, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_across_an_instant_loses_nothing() {
+    let world = World::new();
+    let engine = world.start().await;
+    add(&engine, hourly("j", json!({"mode": "none"}))).await;
+    tokio::time::sleep(HOUR - MINUTE).await;
+    engine.shutdown(MINUTE).await;
+    // Down for a minute and a half, over the instant.
+    tokio::time::sleep(MINUTE * 3 / 2).await;
+    let engine = world.start().await;
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(world.instants().len(), 1);
+    engine.shutdown(MINUTE).await;
+    tokio::time::sleep(5 * HOUR + 30 * MINUTE).await;
+    let engine = world.start().await;
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(world.instants().len(), 1, "what was missed by hours is left");
+    assert_eq!(runs(&engine, "j").len(), 2);
+}
