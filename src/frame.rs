@@ -27,7 +27,8 @@ pub enum Frame {
         event: String,
         /// What happened.
         payload: Value,
-        /// Counts the events of one connection.
+        /// Counts the events of one connection; 0 outside the count.
+        #[serde(default)]
         seq: u64,
     },
 }

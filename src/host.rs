@@ -1,8 +1,9 @@
 //! What the service around an engine knows: shared by its transports, absent inside an embedding
 //! program.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::gateway::{Devices, Hub, Metrics};
 
@@ -19,6 +20,8 @@ pub struct Facts {
     pub config_path: Option<PathBuf>,
     /// The config as it was read.
     pub config: Option<crate::config::Config>,
+    /// Where the gateway listens, once it does.
+    pub gateway: OnceLock<SocketAddr>,
     /// What is told to everybody who is connected.
     pub hub: Hub,
     /// The devices that may connect.

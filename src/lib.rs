@@ -15,6 +15,7 @@ pub mod demo;
 mod engine;
 pub mod frame;
 pub mod gateway;
+pub mod gateway_client;
 mod host;
 mod limits;
 mod media;

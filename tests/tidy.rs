@@ -127,6 +127,8 @@ const PURE_FILES: &[&str] = &[
     "src/gateway/wire.rs",
     "src/methods/rights.rs",
     "src/methods/role.rs",
+    "src/gateway_client/address.rs",
+    "src/cli/remote/transcript.rs",
     "src/selftest/plan.rs",
     "src/selftest/report.rs",
     "src/selftest/deeds.rs",

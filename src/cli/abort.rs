@@ -7,14 +7,14 @@ use serde_json::json;
 use super::args::Place;
 use super::exit::Failure;
 use super::output::Output;
-use crate::control::Client;
+use super::remote::Line;
 
 pub(super) async fn run(
     place: &Place,
     session: &str,
     output: &Output,
 ) -> Result<ExitCode, Failure> {
-    let mut client = Client::connect(&place.state_dir()?).await?;
+    let mut client = Line::open(place).await?;
     let answer = client.call("sessions.abort", json!({"key": session})).await?;
     output.show(&answer, || match answer["stopped"]["messages"].as_u64() {
         None | Some(0) => format!("nothing runs or waits in {session}\n"),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::config;
+use super::remote::{ChannelCommand, ChatArgs, DeviceCommand, GatewayCommand, Remote};
 
 /// Routes messages between people and agents. Never loses one, never silently doubles one.
 #[derive(Debug, Parser)]
@@ -22,7 +23,7 @@ pub(super) struct Args {
     pub(super) command: Command,
 }
 
-/// Where the service keeps its things.
+/// Where the service keeps its things, or where its gateway is.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Place {
     /// Directory of the service's memory [default: ~/.telson].
@@ -31,6 +32,8 @@ pub(super) struct Place {
     /// Config file [default: telson.json in the state directory].
     #[arg(long, global = true, value_name = "FILE", env = "TELSON_CONFIG_PATH")]
     pub(super) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) remote: Remote,
 }
 
 #[derive(Debug, Subcommand)]
@@ -99,6 +102,40 @@ pub(super) enum Command {
     System {
         #[command(subcommand)]
         command: SystemCommand,
+    },
+    /// Say whether the service works: exit code 0 if it does, 1 if not.
+    Health,
+    /// List the conversations.
+    Sessions {
+        /// How many at most, the newest first.
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        limit: u32,
+    },
+    /// Talk to an agent in the terminal.
+    ///
+    /// Answers appear while they are made. Ctrl-C stops an answer; a second one leaves. What was
+    /// taken is answered even if you leave.
+    Chat(ChatArgs),
+    /// How the channels are.
+    Channels {
+        #[command(subcommand)]
+        command: ChannelCommand,
+    },
+    /// Which devices are let in: list, approve, reject, remove, and their tokens.
+    Devices {
+        #[command(subcommand)]
+        command: DeviceCommand,
+    },
+    /// Print the address of the web page, with the token in it.
+    Dashboard {
+        /// Open it in the browser as well.
+        #[arg(long)]
+        open: bool,
+    },
+    /// Speak to the gateway itself.
+    Gateway {
+        #[command(subcommand)]
+        command: GatewayCommand,
     },
     /// Check the config file, or print its schema.
     Config {
@@ -191,6 +228,9 @@ pub(super) enum DeadLetterCommand {
         /// Also if its turn has already run tools, which then run again.
         #[arg(long)]
         yes: bool,
+        /// With this text in place of its own.
+        #[arg(long)]
+        text: Option<String>,
     },
     /// Forget one.
     Drop {

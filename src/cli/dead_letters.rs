@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 use super::args::{DeadLetterCommand, Place};
 use super::exit::Failure;
 use super::output::{Output, table};
+use super::remote::Line;
 use super::time::moment;
-use crate::control::Client;
 
 pub(super) async fn run(
     place: &Place,
     command: DeadLetterCommand,
     output: &Output,
 ) -> Result<ExitCode, Failure> {
-    let mut client = Client::connect(&place.state_dir()?).await?;
+    let mut client = Line::open(place).await?;
     match command {
         DeadLetterCommand::List => {
             let answer = client.call("telson.deadLetters.list", json!({})).await?;
@@ -25,8 +25,8 @@ pub(super) async fn run(
             let answer = client.call("telson.deadLetters.show", json!({"id": id})).await?;
             output.show(&answer, || show(&answer));
         }
-        DeadLetterCommand::Replay { id, yes } => {
-            let params = json!({"id": id, "yes": yes});
+        DeadLetterCommand::Replay { id, yes, text } => {
+            let params = json!({"id": id, "yes": yes, "text": text});
             act(&mut client, "telson.deadLetters.replay", params, output).await?;
         }
         DeadLetterCommand::Drop { id } => {
@@ -37,7 +37,7 @@ pub(super) async fn run(
 }
 
 async fn act(
-    client: &mut Client,
+    client: &mut Line,
     method: &str,
     params: Value,
     output: &Output,

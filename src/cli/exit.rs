@@ -7,6 +7,7 @@ use serde_json::json;
 use super::output::Output;
 use crate::control::CallError;
 use crate::demo::service::ServiceError;
+use crate::gateway_client::GatewayError;
 
 /// The exit code for a bad config, a held lock or a taken port: a supervisor must not retry it.
 const CONFIG: u8 = 78;
@@ -57,6 +58,18 @@ impl From<CallError> for Failure {
             CallError::Refused(_) | CallError::NotRunning { .. } | CallError::Broken { .. } => {
                 Self::failed(message)
             }
+        }
+    }
+}
+
+impl From<GatewayError> for Failure {
+    fn from(error: GatewayError) -> Self {
+        let message = error.to_string();
+        match error {
+            GatewayError::Refused(body) if body.code == "INVALID_REQUEST" => {
+                Self::rejected(message)
+            }
+            _ => Self::failed(message),
         }
     }
 }

@@ -16,6 +16,7 @@ mod output;
 mod pairing;
 mod patience;
 mod programs;
+mod remote;
 mod run;
 mod selftest;
 mod status;
@@ -81,6 +82,13 @@ async fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Failure> {
         Command::DeadLetters { command } => dead_letters::run(&place, command, output).await,
         Command::Heartbeat { command } => heartbeat::run(&place, command, output).await,
         Command::System { command } => heartbeat::system(&place, command, output).await,
+        Command::Health => remote::health(&place, output).await,
+        Command::Sessions { limit } => remote::sessions(&place, limit, output).await,
+        Command::Chat(chat) => remote::chat(&place, chat, output).await,
+        Command::Channels { command } => remote::channels(&place, command, output).await,
+        Command::Devices { command } => remote::devices(&place, command, output).await,
+        Command::Dashboard { open } => remote::dashboard(&place, open, output).await,
+        Command::Gateway { command } => remote::gateway(&place, command, output).await,
         Command::Config { command } => config::run(&place, &command, output),
         Command::Completions { shell } => completions::completions(shell),
         Command::Man => completions::man(),

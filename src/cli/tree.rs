@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use super::args::Place;
 use super::exit::Failure;
 use super::output::{Output, Tone};
+use super::remote::Line;
 use super::time::duration;
-use crate::control::Client;
 
 pub(super) async fn run(place: &Place, output: &Output) -> Result<ExitCode, Failure> {
-    let mut client = Client::connect(&place.state_dir()?).await?;
+    let mut client = Line::open(place).await?;
     let tree = client.call("telson.tree", json!({})).await?;
     output.show(&tree, || {
         let mut text = String::new();

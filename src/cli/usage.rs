@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::args::Place;
 use super::exit::Failure;
 use super::output::{Output, table};
-use crate::control::Client;
+use super::remote::Line;
 
 pub(super) async fn run(place: &Place, days: u64, output: &Output) -> Result<ExitCode, Failure> {
-    let mut client = Client::connect(&place.state_dir()?).await?;
+    let mut client = Line::open(place).await?;
     let usage = client.call("usage.cost", json!({"days": days})).await?;
     output.show(&usage, || text(*output, &usage));
     Ok(ExitCode::SUCCESS)

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use super::args::Place;
 use super::exit::Failure;
 use super::output::{Output, Tone};
+use super::remote::Line;
 use super::time::moment;
-use crate::control::Client;
 
 pub(super) async fn run(place: &Place, query: &str, output: &Output) -> Result<ExitCode, Failure> {
-    let mut client = Client::connect(&place.state_dir()?).await?;
+    let mut client = Line::open(place).await?;
     let answer = client.call("telson.why", json!({"query": query})).await?;
     let journeys = answer["journeys"].as_array().cloned().unwrap_or_default();
     if journeys.is_empty() {

@@ -24,6 +24,7 @@ use super::devices::{Connected, Cut};
 use super::door::Place;
 use super::gate::Gate;
 use super::hello::hello;
+use super::journeys::Journeys;
 use super::link::{ConnectionLink, LinkMessage};
 use super::outgoing::{Outgoing, answer, challenge};
 use super::refusal::Refusal;
@@ -233,6 +234,7 @@ async fn heard(request: &ClientRequest, hearing: &Hearing<'_>) -> Result<Admitte
 async fn talk(mut client: Client, served: Served, caller: Caller, mut leash: Leash) {
     let mut events = served.host.hub.subscribe();
     let mut outgoing = Outgoing::default();
+    let mut journeys = Journeys::default();
     let (link, mut links) = mpsc::unbounded_channel();
     let mut calls = FuturesUnordered::new();
     let calls_max = served.settings.policy.calls_max;
@@ -243,10 +245,12 @@ async fn talk(mut client: Client, served: Served, caller: Caller, mut leash: Lea
             Some(message) = links.recv() => match message {
                 LinkMessage::Early(id, payload) => client.say(answer(&id, Ok(payload))).await,
                 LinkMessage::Subscribe(topic) => {
+                    journeys.subscribe(&topic, &served.engine);
                     outgoing.subscribe(topic);
                     Some(())
                 }
                 LinkMessage::Unsubscribe(topic) => {
+                    journeys.unsubscribe(&topic);
                     outgoing.unsubscribe(&topic);
                     Some(())
                 }
@@ -269,6 +273,9 @@ async fn talk(mut client: Client, served: Served, caller: Caller, mut leash: Lea
                 }
                 Err(RecvError::Closed) => return,
             },
+            (name, payload) = journeys.next() => {
+                client.say(outgoing.numbered(name, &payload.to_string())).await
+            }
             text = hear(&mut client.socket), if calls.len() < calls_max => match text {
                 None => return,
                 Some(text) => match wire::read(&text) {

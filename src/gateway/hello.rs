@@ -21,6 +21,8 @@ const EVENTS: &[&str] = &[
     "session.message",
     "sessions.changed",
     "shutdown",
+    "telson.journey",
+    "telson.journey.missed",
     "tick",
 ];
 

@@ -2,7 +2,7 @@
 //!
 //! It speaks the OpenClaw gateway protocol, version 4, on WebSocket, and HTTP beside it. [`wire`] and
 //! [`handshake`] decide, [`connection`] is the shell of one client, [`listener`] the actor that owns
-//! them all. What happens is told through the [`Hub`].
+//! them all. What happens is told through the [`Hub`]. [`page`] is what a browser gets.
 
 mod admission;
 mod connection;
@@ -18,6 +18,7 @@ mod http;
 mod hub;
 mod identity;
 mod limiter;
+mod journeys;
 mod link;
 mod listener;
 mod network;
@@ -26,6 +27,7 @@ mod outgoing;
 pub(crate) mod pairing;
 mod refusal;
 mod server;
+mod page;
 mod settings;
 mod stall;
 mod strength;

@@ -119,6 +119,7 @@ impl GatewaySpec {
             && let Ok(address) = listener.local_addr()
         {
             let auth = if mode == GatewayAuthMode::Password { "password" } else { "token" };
+            self.host.gateway.get_or_init(|| address);
             self.host.devices.set_place(Place { url: format!("ws://{address}"), auth });
         }
         // Opened once: an engine that is started anew goes on with the same ports.

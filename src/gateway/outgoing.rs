@@ -29,11 +29,14 @@ impl Outgoing {
         let is_allowed = event.scope.is_none_or(|scope| caller.may(scope));
         let is_wanted =
             event.topics.is_empty() || event.topics.iter().any(|topic| self.topics.contains(topic));
-        (is_allowed && is_wanted).then(|| {
-            self.seq += 1;
-            let (name, payload, seq) = (event.name, &event.payload, self.seq);
-            format!(r#"{{"type":"event","event":"{name}","payload":{payload},"seq":{seq}}}"#)
-        })
+        (is_allowed && is_wanted).then(|| self.numbered(event.name, &event.payload))
+    }
+
+    /// The frame of an event that is for this connection.
+    pub(super) fn numbered(&mut self, name: &str, payload: &str) -> String {
+        self.seq += 1;
+        let seq = self.seq;
+        format!(r#"{{"type":"event","event":"{name}","payload":{payload},"seq":{seq}}}"#)
     }
 }
 

@@ -6,6 +6,9 @@ use telson_actors::dead_letter::DeadLetterId;
 use super::{Call, ErrorBody, Method, Scope, letter, ready};
 use crate::engine::Engine;
 
+/// Longest text a person can give a dead letter.
+const TEXT_BYTES_MAX: usize = 256 * 1024;
+
 /// The methods of this family.
 pub(super) const METHODS: &[Method] = &[
     Method {
@@ -23,7 +26,7 @@ pub(super) const METHODS: &[Method] = &[
     Method {
         name: "telson.deadLetters.replay",
         scope: Scope::Write,
-        about: "put a dead letter back to work",
+        about: "put a dead letter back to work, as it is or with another text",
         run: |call| Box::pin(replay_dead(call)),
     },
     Method {
@@ -79,8 +82,27 @@ async fn replay_dead(Call { engine, params, .. }: Call) -> Result<Value, ErrorBo
         );
         return Err(ErrorBody::invalid(text));
     }
-    let result = engine.dead_letters().replay(id).await;
+    let result = match new_text(&params)? {
+        Some(text) => engine.dead_letters().replay_as(id, text).await,
+        None => engine.dead_letters().replay(id).await,
+    };
     result.map(|text| json!({"result": text})).map_err(ErrorBody::not_found)
+}
+
+/// The text a person gives it, if they do.
+fn new_text(params: &Value) -> Result<Option<String>, ErrorBody> {
+    match params.get("text") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if !text.trim().is_empty() && text.len() <= TEXT_BYTES_MAX => {
+            Ok(Some(text.clone()))
+        }
+        Some(_) => {
+            let range = format!("a text of 1 to {TEXT_BYTES_MAX} bytes");
+            Err(ErrorBody::invalid(format!(
+                "params.text: {range}; leave it out to keep the old one"
+            )))
+        }
+    }
 }
 
 async fn drop_dead(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {

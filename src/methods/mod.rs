@@ -17,10 +17,12 @@ pub mod rights;
 mod role;
 mod scope;
 mod sessions;
+mod watch;
 
 pub use call::{Call, Caller, Link};
 pub use role::Role;
 pub use scope::Scope;
+pub(crate) use watch::JOURNEYS;
 
 use std::future::ready as at_once;
 
@@ -55,6 +57,7 @@ const FAMILIES: &[&[Method]] = &[
     pairing::METHODS,
     models::METHODS,
     heartbeat::METHODS,
+    watch::METHODS,
 ];
 
 /// Every method.

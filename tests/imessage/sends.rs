@@ -147,6 +147,26 @@ fn a_message_nobody_can_receive_becomes_a_dead_letter_and_can_be_replayed() {
 }
 
 #[test]
+fn a_dead_letter_is_replayed_with_another_text() {
+    let scene = Scene::new();
+    let anna = scene.friend("+15550100001");
+    let service = scene.start();
+    scene.say(&anna, "[#1] [[imsg:fail22,fail22]]");
+    let letter = service.dead_letters(1).remove(0);
+    let id = letter["id"].as_str().unwrap();
+    for text in ["", " \n"] {
+        let refused = scene.home.ask(&["dead-letters", "replay", id, "--text", text]);
+        assert!(refused.code == 2 && refused.err.contains("params.text"), "{refused:?}");
+    }
+    service.dead_letters(1);
+    let replayed = scene.home.ask(&["dead-letters", "replay", id, "--text", "mended [#1]"]);
+    assert_eq!(replayed.code, 0, "{replayed:?}");
+    scene.answered(&[(&anna, "[#1]")]);
+    service.stop();
+    assert_eq!(scene.texts(), ["mended [#1]"], "once, and as it was changed");
+}
+
+#[test]
 fn a_send_that_messages_doubles_is_not_made_worse() {
     let scene = Scene::new();
     let anna = scene.friend("+15550100001");

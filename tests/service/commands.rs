@@ -66,7 +66,23 @@ fn help_and_version_are_no_failures() {
     assert_eq!((version.code, version.out.trim()), (0, "telson 0.1.0"));
     let help = home.ask(&["--help"]);
     assert_eq!(help.code, 0);
-    for command in ["run", "demo", "selftest", "status", "tree", "why", "dead-letters", "config"] {
+    for command in [
+        "run",
+        "demo",
+        "selftest",
+        "status",
+        "tree",
+        "why",
+        "dead-letters",
+        "config",
+        "health",
+        "sessions",
+        "chat",
+        "channels",
+        "devices",
+        "dashboard",
+        "gateway",
+    ] {
         assert!(help.out.contains(&format!("  {command} ")), "{command} is in {}", help.out);
     }
 }

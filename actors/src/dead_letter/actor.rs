@@ -43,8 +43,8 @@ pub struct DeadLetterDeps {
 
 /// What it is told.
 pub enum DeadLetterMessage {
-    /// Put it back to work.
-    Replay(DeadLetterId, RpcReplyPort<Result<String, String>>),
+    /// Put it back to work, as it is or with another text.
+    Replay(DeadLetterId, Option<String>, RpcReplyPort<Result<String, String>>),
     /// Forget it.
     Drop(DeadLetterId, RpcReplyPort<Result<(), String>>),
 }
@@ -76,8 +76,8 @@ impl Actor for DeadLetterActor {
     ) -> Result<(), ActorProcessingErr> {
         deps.health.taken();
         match message {
-            DeadLetterMessage::Replay(id, reply) => {
-                let result = replay(deps, id).await;
+            DeadLetterMessage::Replay(id, text, reply) => {
+                let result = replay(deps, id, text).await;
                 // Whoever asked may have gone.
                 drop(reply.send(result));
             }
@@ -93,12 +93,22 @@ impl Actor for DeadLetterActor {
     }
 }
 
-async fn replay(deps: &DeadLetterDeps, id: DeadLetterId) -> Result<String, String> {
+async fn replay(
+    deps: &DeadLetterDeps,
+    id: DeadLetterId,
+    text: Option<String>,
+) -> Result<String, String> {
     let letter: Option<DeadLetter> = deps.store.get(&key(id)).map_err(|error| error.to_string())?;
     match letter.map(|letter| letter.item) {
         None => Err(missing(id, &StoreError::Conflict)),
-        Some(Item::Inbound(record)) => replay_inbound(deps, id, *record).await,
-        Some(Item::Outbound(entry)) => replay_outbound(deps, id, *entry).await,
+        Some(Item::Inbound(mut record)) => {
+            record.envelope.inbound.text = text.unwrap_or(record.envelope.inbound.text);
+            replay_inbound(deps, id, *record).await
+        }
+        Some(Item::Outbound(mut entry)) => {
+            entry.text = text.unwrap_or(entry.text);
+            replay_outbound(deps, id, *entry).await
+        }
         Some(Item::Row { platform_id, .. }) => Err(format!(
             "{id} is a row ({platform_id}) that never became a message; it can only be dropped"
         )),
@@ -221,7 +231,15 @@ impl DeadLetters {
     /// # Errors
     /// A sentence for people.
     pub async fn replay(&self, id: DeadLetterId) -> Result<String, String> {
-        self.call(|reply| DeadLetterMessage::Replay(id, reply)).await
+        self.call(|reply| DeadLetterMessage::Replay(id, None, reply)).await
+    }
+
+    /// The same with another text: what its sender should have written, or what should be sent.
+    ///
+    /// # Errors
+    /// A sentence for people.
+    pub async fn replay_as(&self, id: DeadLetterId, text: String) -> Result<String, String> {
+        self.call(|reply| DeadLetterMessage::Replay(id, Some(text), reply)).await
     }
 
     /// Forgets it.

@@ -28,6 +28,7 @@ use self::error::HttpError;
 use self::hooks::WebHooks;
 use super::connection::Served;
 use super::listener::Opener;
+use super::page;
 
 /// Checks what the config says of webhooks against the gateway's own secret.
 ///
@@ -74,6 +75,7 @@ impl Routes {
 pub(super) fn router(routes: Routes) -> Router {
     let router = Router::new()
         .route("/", any(upgrade::root))
+        .route("/assets/{*path}", get(page::asset))
         .route("/healthz", get(health::alive))
         .route("/health", get(health::alive))
         .route("/startupz", get(health::started))

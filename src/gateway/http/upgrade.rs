@@ -11,9 +11,10 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use super::Routes;
 use crate::gateway::connection::Arrival;
 use crate::gateway::door::Place;
+use crate::gateway::page;
 use crate::gateway::visitor::Visitor;
 
-/// A WebSocket for those who ask for one.
+/// A WebSocket for those who ask for one, the page for everybody else.
 pub(super) async fn root(
     State(routes): State<Routes>,
     Extension(visitor): Extension<Visitor>,
@@ -31,7 +32,7 @@ pub(super) async fn root(
             ];
             (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
         }
-        None => (StatusCode::NOT_FOUND, "this port speaks the gateway protocol\n").into_response(),
+        None => page::index(request.headers()),
     }
 }
 

@@ -1,0 +1,77 @@
+//! Why a gateway could not be asked, in words that say what to do.
+
+use super::Address;
+use crate::frame::ErrorBody;
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// Nobody takes the connection.
+    #[error("no gateway answers at {url}: {reason}")]
+    NotThere {
+        /// Where.
+        url: String,
+        /// What happened.
+        reason: String,
+    },
+    /// Something else than a gateway listens there.
+    #[error("what listens at {url} is no gateway: {reason}")]
+    NoGateway {
+        /// Where.
+        url: String,
+        /// What it did.
+        reason: String,
+    },
+    /// It does not let this program in.
+    #[error("the gateway at {url} refuses this program: {}; {help}", .error.message)]
+    NotLetIn {
+        /// Where.
+        url: String,
+        /// What it says.
+        error: ErrorBody,
+        /// What to do.
+        help: &'static str,
+    },
+    /// It answered a question with an error.
+    #[error("{}", .0.message)]
+    Refused(ErrorBody),
+    /// The connection broke.
+    #[error("the connection to the gateway at {url} is lost: {reason}")]
+    Lost {
+        /// Where.
+        url: String,
+        /// What happened.
+        reason: String,
+    },
+    /// It did not answer in time.
+    #[error("the gateway at {url} does not answer {method} within {seconds} s")]
+    Late {
+        /// Where.
+        url: String,
+        /// Which question.
+        method: String,
+        /// How long was waited.
+        seconds: u64,
+    },
+}
+
+impl GatewayError {
+    /// A refusal of `connect`.
+    pub(super) fn not_let_in(address: &Address, error: ErrorBody) -> Self {
+        let code = error.details.as_ref().and_then(|details| details["code"].as_str());
+        let help = match code.unwrap_or(&error.code) {
+            "AUTH_TOKEN_MISMATCH" => {
+                "check the token: --token, TELSON_GATEWAY_TOKEN, or the file gateway-token in the \
+                 gateway's state directory"
+            }
+            "DEVICE_IDENTITY_REQUIRED" | "AUTH_TOKEN_MISSING" => {
+                "give the token with --token or TELSON_GATEWAY_TOKEN"
+            }
+            "PROTOCOL_MISMATCH" => "one of the two programs is too old: update it",
+            "AUTH_RATE_LIMITED" => "too many tries with a wrong token; wait and try again",
+            "NOT_PAIRED" | "PAIRING_REQUIRED" => "approve it with `telson devices approve`",
+            _ => "see the gateway's log",
+        };
+        Self::NotLetIn { url: address.to_string(), error, help }
+    }
+}

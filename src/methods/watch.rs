@@ -1,0 +1,49 @@
+//! Where the gateway is, and what it tells those who watch.
+
+use serde_json::{Value, json};
+
+use super::{Call, ErrorBody, Method, Scope, ready};
+
+/// The topic and the event of journeys.
+pub(crate) const JOURNEYS: &str = "telson.journey";
+
+/// The methods of this family.
+pub(super) const METHODS: &[Method] = &[
+    Method {
+        name: "telson.journey.subscribe",
+        scope: Scope::Read,
+        about: "be told what happens to messages, as telson.journey events",
+        run: |call| ready(watch(&call, true)),
+    },
+    Method {
+        name: "telson.journey.unsubscribe",
+        scope: Scope::Read,
+        about: "end that",
+        run: |call| ready(watch(&call, false)),
+    },
+    Method {
+        name: "telson.gateway.address",
+        scope: Scope::Read,
+        about: "where the gateway listens on this machine",
+        run: |call| ready(address(&call)),
+    },
+];
+
+fn watch(call: &Call, is_wanted: bool) -> Result<Value, ErrorBody> {
+    let Some(link) = &call.link else {
+        let text = "only a WebSocket can be told later; here, use telson.events.subscribe";
+        return Err(ErrorBody::invalid(text));
+    };
+    if is_wanted {
+        link.subscribe(JOURNEYS);
+    } else {
+        link.unsubscribe(JOURNEYS);
+    }
+    Ok(json!({"subscribed": is_wanted}))
+}
+
+fn address(call: &Call) -> Result<Value, ErrorBody> {
+    let address = call.host.gateway.get();
+    let address = address.ok_or_else(|| ErrorBody::not_found("there is no gateway here"))?;
+    Ok(json!({"url": format!("ws://{address}")}))
+}

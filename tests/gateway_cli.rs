@@ -1,0 +1,26 @@
+//! The command line over the gateway, here and as from another machine.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "test helpers fail their test and say why"
+)]
+
+#[path = "gateway_cli/asking.rs"]
+mod asking;
+#[path = "gateway_cli/chat.rs"]
+mod chat;
+#[path = "gateway_cli/double.rs"]
+mod double;
+#[path = "gateway_cli/journeys.rs"]
+mod journeys;
+#[path = "service/kit.rs"]
+mod kit;
+#[path = "gateway_cli/lists.rs"]
+mod lists;
+#[path = "imessage/scene.rs"]
+mod scene;
+#[path = "service/wire.rs"]
+mod wire;
