@@ -11,6 +11,7 @@ mod events;
 mod invoke;
 mod late;
 mod relay;
+mod runs;
 mod tools;
 
 use std::sync::atomic::AtomicBool;

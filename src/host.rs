@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use crate::gateway::{Devices, Hub, Metrics};
+use crate::gateway::{Devices, Hub, Metrics, Runs};
 
 /// See the module. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +28,8 @@ pub struct Facts {
     pub devices: Devices,
     /// What is counted.
     pub metrics: Metrics,
+    /// The runs whose ends clients wait for.
+    pub runs: Runs,
 }
 
 impl Host {

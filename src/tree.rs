@@ -24,6 +24,7 @@
 //!    |  +- previews                    shows answers while they are made, where wanted
 //!    |  +- the channel's own actors (imsg, watcher; or a receiver)
 //!    +- control                        the local socket the command line asks
+//!    +- narrator                       tells clients how runs go on
 //!    +- gateway                        the port of clients, apps and pages
 //! ```
 
@@ -67,6 +68,8 @@ use telson_supervision::{
 };
 
 use crate::engine::{AccountSpec, Builder, LateEngine, ProviderSpec, toolbox};
+use crate::gateway::narrator::NarratorDeps;
+use crate::host::Host;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -170,10 +173,11 @@ pub(crate) fn tree(wiring: &Wiring) -> (SupervisorSpec, Outbox) {
         wiring.spec.control.iter().fold(edge, |edge, control| {
             edge.child(control.clone().into_child(wiring.engine.clone()))
         });
-    let edge =
-        wiring.spec.gateway.iter().fold(edge, |edge, gateway| {
-            edge.child(gateway.clone().into_child(wiring.engine.clone()))
-        });
+    // The narrator before the gateway: what ends while the gateway says farewell is still told.
+    let edge = wiring.spec.gateway.iter().fold(edge, |edge, gateway| {
+        edge.child(gateway.narrator(|host| wiring.narrator(host)))
+            .child(gateway.clone().into_child(wiring.engine.clone()))
+    });
     // The edge needs the core; the core goes on without the edge.
     let tree = branch("engine", Strategy::RestForOne, 3)
         .child(core.into_child("core", wiring.stop()))
@@ -292,6 +296,18 @@ impl Wiring {
             task::spawn(parent, preview::run(deps.clone()))
         });
         Some(child.shutdown(shutdown))
+    }
+
+    fn narrator(&self, host: &Host) -> NarratorDeps {
+        NarratorDeps {
+            hub: host.hub.clone(),
+            runs: host.runs.clone(),
+            streams: self.streams.clone(),
+            journal: self.journal.clone(),
+            web_chat: self.web_chat.clone(),
+            store: self.store.clone(),
+            clock: self.spec.clock,
+        }
     }
 
     fn provider(&self, provider: &ProviderSpec) -> ChildSpec {

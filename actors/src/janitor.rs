@@ -8,6 +8,7 @@ use std::time::Duration;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use telson_supervision::Health;
 
+use crate::channel::webchat::sweep_web_chat;
 use crate::clock::Clock;
 use crate::inbox::DedupeRecord;
 use crate::outbox::{ReceiptRecord, receipt_prefix};
@@ -131,5 +132,6 @@ pub async fn sweep_all(store: &Store, clock: &Clock) -> Result<usize, StoreError
     let usage =
         sweep::<DayUsage>(store, &day_usage_prefix(), USAGE_WINDOW, now, |record| record.at)
             .await?;
-    Ok(ids + receipts + effects + usage)
+    let chats = sweep_web_chat(store, now).await?;
+    Ok(ids + receipts + effects + usage + chats)
 }

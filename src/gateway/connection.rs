@@ -233,7 +233,7 @@ async fn heard(request: &ClientRequest, hearing: &Hearing<'_>) -> Result<Admitte
 /// Everything after the handshake.
 async fn talk(mut client: Client, served: Served, caller: Caller, mut leash: Leash) {
     let mut events = served.host.hub.subscribe();
-    let mut outgoing = Outgoing::default();
+    let mut outgoing = Outgoing::new(served.host.hub.clone());
     let mut journeys = Journeys::default();
     let (link, mut links) = mpsc::unbounded_channel();
     let mut calls = FuturesUnordered::new();

@@ -20,6 +20,7 @@ const EVENTS: &[&str] = &[
     "presence",
     "session.message",
     "sessions.changed",
+    "telson.webchat",
     "shutdown",
     "telson.journey",
     "telson.journey.missed",

@@ -1,6 +1,7 @@
 //! What is told to everybody who is connected, each by its rights and wishes.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 use tokio::sync::broadcast;
@@ -25,12 +26,17 @@ pub struct HubEvent {
 
 /// Where events come together. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Hub(Arc<broadcast::Sender<HubEvent>>);
+pub struct Hub {
+    events: Arc<broadcast::Sender<HubEvent>>,
+    /// How many connections have asked for each topic.
+    wanted: Arc<Mutex<BTreeMap<String, usize>>>,
+}
 
 impl Hub {
     /// A hub without readers.
     pub fn new() -> Self {
-        Self(Arc::new(broadcast::channel(EVENTS_KEPT_MAX).0))
+        let events = Arc::new(broadcast::channel(EVENTS_KEPT_MAX).0);
+        Self { events, wanted: Arc::default() }
     }
 
     /// Tells everybody with this right.
@@ -46,7 +52,8 @@ impl Hub {
         topics: &[String],
         payload: Value,
     ) {
-        if self.0.receiver_count() > 0 {
+        let is_wanted = topics.is_empty() || topics.iter().any(|topic| self.wants(topic));
+        if is_wanted && self.is_heard() {
             let event = HubEvent {
                 name,
                 payload: payload.to_string().into(),
@@ -54,18 +61,42 @@ impl Hub {
                 topics: topics.into(),
             };
             // The last reader may just have left.
-            drop(self.0.send(event));
+            drop(self.events.send(event));
         }
+    }
+
+    /// Whether anybody has asked for a topic.
+    pub fn wants(&self, topic: &str) -> bool {
+        self.topics().contains_key(topic)
+    }
+
+    /// The topics somebody has asked for.
+    pub fn wanted(&self) -> Vec<String> {
+        self.topics().keys().cloned().collect()
+    }
+
+    /// A connection asks for a topic, or asks for it no more.
+    pub(super) fn want(&self, topic: &str, wants: bool) {
+        let mut topics = self.topics();
+        let count = topics.get(topic).copied().unwrap_or_default();
+        match if wants { count + 1 } else { count.saturating_sub(1) } {
+            0 => topics.remove(topic),
+            count => topics.insert(topic.to_owned(), count),
+        };
+    }
+
+    fn topics(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, usize>> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether anybody listens.
     pub fn is_heard(&self) -> bool {
-        self.0.receiver_count() > 0
+        self.events.receiver_count() > 0
     }
 
     /// Reads from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<HubEvent> {
-        self.0.subscribe()
+        self.events.subscribe()
     }
 }
 

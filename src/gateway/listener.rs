@@ -17,6 +17,7 @@ use super::connection::{Arrival, Served, serve};
 use super::door::Door;
 use super::http::{self, Routes, router};
 use super::hub::Hub;
+use super::narrator::{self, NARRATOR, NarratorDeps};
 use super::open::{Opened, Wanted};
 use super::server::{self, Front};
 use crate::engine::LateEngine;
@@ -38,6 +39,15 @@ pub struct GatewaySpec {
 }
 
 impl GatewaySpec {
+    /// The narrator as a child of the tree.
+    pub(crate) fn narrator(&self, deps: impl Fn(&Host) -> NarratorDeps) -> ChildSpec {
+        let deps = deps(&self.host);
+        // What it has not told, clients find in the history.
+        let shutdown = Shutdown { drain: Duration::ZERO, stop: Duration::from_millis(100) };
+        ChildSpec::new(NARRATOR, move |parent| task::spawn(parent, narrator::run(deps.clone())))
+            .shutdown(shutdown)
+    }
+
     /// The gateway as a child of the tree.
     pub(crate) fn into_child(self, engine: LateEngine) -> ChildSpec {
         let shutdown = Shutdown { drain: Duration::ZERO, stop: Duration::from_millis(500) };

@@ -2,7 +2,8 @@
 //!
 //! It speaks the OpenClaw gateway protocol, version 4, on WebSocket, and HTTP beside it. [`wire`] and
 //! [`handshake`] decide, [`connection`] is the shell of one client, [`listener`] the actor that owns
-//! them all. What happens is told through the [`Hub`]. [`page`] is what a browser gets.
+//! them all. What happens is told through the [`Hub`]; what becomes of runs is told by [`narrator`].
+//! [`page`] is what a browser gets.
 
 mod admission;
 mod connection;
@@ -21,13 +22,15 @@ mod limiter;
 mod journeys;
 mod link;
 mod listener;
+pub(crate) mod narrator;
 mod network;
 mod open;
 mod outgoing;
+mod page;
 pub(crate) mod pairing;
 mod refusal;
+mod runs;
 mod server;
-mod page;
 mod settings;
 mod stall;
 mod strength;
@@ -43,10 +46,12 @@ pub use hub::{Hub, HubEvent};
 pub use identity::Whois;
 pub(crate) use listener::GATEWAY;
 pub use listener::GatewaySpec;
+pub(crate) use narrator::story::At;
 pub(crate) use network::Cidr;
 pub use open::{PORT, TOKEN_FILE, Wanted, plan};
 pub(crate) use pairing::{may_change, may_give};
 pub use refusal::Refusal;
+pub use runs::Runs;
 pub use settings::{Policy, Settings};
 pub(crate) use strength::weakness;
 pub(crate) use visitor::is_origin;

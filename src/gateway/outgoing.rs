@@ -4,24 +4,38 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::hub::HubEvent;
+use super::hub::{Hub, HubEvent};
 use crate::frame::ErrorBody;
 use crate::methods::Caller;
 
+/// Topics one connection may ask for.
+const TOPICS_MAX: usize = 1024;
+
 /// The outgoing side of a connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outgoing {
+    hub: Hub,
     topics: BTreeSet<String>,
     seq: u64,
 }
 
 impl Outgoing {
+    pub(super) fn new(hub: Hub) -> Self {
+        Self { hub, topics: BTreeSet::new(), seq: 0 }
+    }
+
+    /// Beyond the limit a topic is not taken: nobody reads so many sessions at once.
     pub(super) fn subscribe(&mut self, topic: String) {
-        self.topics.insert(topic);
+        if self.topics.len() < TOPICS_MAX && !self.topics.contains(&topic) {
+            self.hub.want(&topic, true);
+            self.topics.insert(topic);
+        }
     }
 
     pub(super) fn unsubscribe(&mut self, topic: &str) {
-        self.topics.remove(topic);
+        if self.topics.remove(topic) {
+            self.hub.want(topic, false);
+        }
     }
 
     /// The frame of an event, if this connection is to have it.
@@ -37,6 +51,14 @@ impl Outgoing {
         self.seq += 1;
         let seq = self.seq;
         format!(r#"{{"type":"event","event":"{name}","payload":{payload},"seq":{seq}}}"#)
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        for topic in &self.topics {
+            self.hub.want(topic, false);
+        }
     }
 }
 

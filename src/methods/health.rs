@@ -10,6 +10,7 @@ use super::{Call, Method, Scope, models, ready, to_value};
 use crate::control::CONTROL;
 use crate::engine::Engine;
 use crate::gateway::GATEWAY;
+use crate::gateway::narrator::NARRATOR;
 
 /// The methods of this family.
 pub(super) const METHODS: &[Method] = &[
@@ -138,6 +139,6 @@ fn children_of(tree: &Node, path: &[&str]) -> Vec<Value> {
 /// The accounts; the control socket and the gateway beside them are none.
 fn channels(tree: &Node) -> Vec<Value> {
     let mut channels = children_of(tree, &["edge"]);
-    channels.retain(|channel| channel["id"] != CONTROL && channel["id"] != GATEWAY);
+    channels.retain(|channel| ![CONTROL, GATEWAY, NARRATOR].iter().any(|id| channel["id"] == *id));
     channels
 }

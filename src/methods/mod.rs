@@ -4,6 +4,7 @@
 //! the control socket of the command line, and the gateway's WebSocket.
 
 mod call;
+pub(crate) mod chat;
 mod cron;
 mod dead_letters;
 mod devices;
@@ -51,6 +52,7 @@ const FAMILIES: &[&[Method]] = &[
     health::METHODS,
     journeys::METHODS,
     sessions::METHODS,
+    chat::METHODS,
     dead_letters::METHODS,
     cron::METHODS,
     devices::METHODS,

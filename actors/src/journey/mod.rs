@@ -1,8 +1,10 @@
 //! What became of a message: read back from the journal, for people.
 
+mod ending;
 mod find;
 mod view;
 mod way;
 
+pub use ending::{Ending, ending};
 pub use find::find;
 pub use view::{AttemptView, EntryView, Journey, MessageView, TurnView};

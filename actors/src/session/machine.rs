@@ -71,6 +71,8 @@ pub enum Event {
     MakeRoom,
     /// An operator or the embedding program ends what runs and what waits.
     Stop(Asker),
+    /// The same for one message: what waits behind it goes on.
+    StopMessage(EnvelopeId, Asker),
 }
 
 /// Fixed settings of a session.
@@ -193,7 +195,7 @@ impl Session {
         if self.has_left {
             if let Event::Inbound(record) = event {
                 effects.push(Effect::GiveBack(record));
-            } else if let Event::Stop(asker) = event {
+            } else if let Event::Stop(asker) | Event::StopMessage(_, asker) = event {
                 effects.push(Effect::Stopped(asker, Stopped::default()));
             }
             return effects;
@@ -232,6 +234,7 @@ impl Session {
             }
             Event::MakeRoom => self.is_leaving = true,
             Event::Stop(asker) => self.stop_for(asker, now, &mut effects),
+            Event::StopMessage(id, asker) => self.stop_message(id, asker, now, &mut effects),
         }
         self.proceed(now, &mut effects);
         effects

@@ -45,6 +45,17 @@ impl Lane {
         cleared
     }
 
+    /// Takes one message that waits; nothing if it does not.
+    pub fn remove(&mut self, id: EnvelopeId) -> Option<Waiting> {
+        let queue = [&mut self.folded, &mut self.waiting]
+            .into_iter()
+            .find(|queue| queue.iter().any(|message| message.id == id))?;
+        let at = queue.iter().position(|message| message.id == id)?;
+        let removed = queue.remove(at);
+        self.mark_left(id);
+        removed
+    }
+
     /// Whether a message is here, or was not long ago.
     pub fn knows(&self, id: EnvelopeId) -> bool {
         self.waiting.iter().chain(&self.folded).any(|waiting| waiting.id == id)

@@ -90,6 +90,47 @@ impl Session {
         effects.push(Effect::Stopped(asker, Stopped { turn, messages }));
     }
 
+    /// Ends one message for somebody who is not in the conversation: the turn that answers it, or its
+    /// waiting.
+    pub(super) fn stop_message(
+        &mut self,
+        id: EnvelopeId,
+        asker: Asker,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let stopped = match self.turn.take_if(|turn| turn.members.contains(&id)) {
+            Some(turn) => {
+                let notices = stop_notices(None, Some(&turn), &[]);
+                let members = turn.members.clone();
+                let stopped = Stopped { turn: Some(turn.turn), messages: members.len() };
+                let exchange = self.exchange_of(&turn, STOPPED, members.clone(), now);
+                let (turn, queue) = (Some(ended(&turn)), None);
+                self.end(
+                    Ended { exchange, members, turn, is_clean: true, notices, queue },
+                    effects,
+                );
+                stopped
+            }
+            None => self.stop_waiting(id, now, effects),
+        };
+        effects.push(Effect::Stopped(asker, stopped));
+    }
+
+    fn stop_waiting(
+        &mut self,
+        id: EnvelopeId,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) -> Stopped {
+        let Some(waited) = self.lane.remove(id) else { return Stopped::default() };
+        let Some(exchange) = self.aside(STOPPED, vec![id], now) else { return Stopped::default() };
+        let (members, notices) = (vec![id], stop_notices(None, None, &[waited]));
+        let (turn, is_clean, queue) = (None, false, None);
+        self.end(Ended { exchange, members, turn, is_clean, notices, queue }, effects);
+        Stopped { turn: None, messages: 1 }
+    }
+
     /// What the person whose message the full lane drops is told: the first time, until a turn
     /// begins. All of them are dead letters.
     pub(super) fn full_notice(&mut self) -> Option<String> {

@@ -1,0 +1,132 @@
+//! What clients of the gateway ask of an engine about single messages and conversations.
+
+use std::sync::{Mutex, PoisonError};
+
+use telson_actors::channel::webchat;
+use telson_actors::inbox::{DedupeRecord, Fate, InboxRecord, dedupe_key, inbox_prefix};
+use telson_actors::journey::{self, Ending};
+use telson_actors::message::{Destination, EnvelopeId, SessionKey};
+use telson_actors::outbox::{Draft, EntryRecord};
+use telson_actors::session::machine::Event as SessionEvent;
+use telson_actors::session::{
+    Asker, Exchange, SessionMessage, Stopped, exchange_key, exchange_prefix,
+};
+use telson_actors::store::{Batch, Expect, StoreError};
+use telson_supervision::dynamic::DynamicMessage;
+use tokio::sync::oneshot;
+
+use super::{AbortError, Engine};
+
+/// Exchanges looked through for the last place an answer went to.
+const PLACES_LOOKED_THROUGH: usize = 64;
+
+impl Engine {
+    /// What became of a key at the gateway's own account.
+    pub(crate) fn run_of(
+        &self,
+        key: &str,
+    ) -> Result<Option<(EnvelopeId, SessionKey)>, StoreError> {
+        self.relayed(&webchat::account(), key)
+    }
+
+    /// How a message of a session has ended.
+    pub(crate) fn ending(
+        &self,
+        session: &SessionKey,
+        id: EnvelopeId,
+    ) -> Result<Ending, StoreError> {
+        journey::ending(&self.0.store, session, id)
+    }
+
+    /// The messages of a session without an answer, oldest first.
+    pub(crate) fn waiting_in(&self, session: &SessionKey) -> Result<Vec<InboxRecord>, StoreError> {
+        let records = self.0.store.scan(&inbox_prefix(session))?;
+        Ok(records.into_iter().map(|(_, record)| record).collect())
+    }
+
+    /// The newest exchanges of a session, oldest first.
+    pub(crate) fn newest_exchanges(
+        &self,
+        session: &SessionKey,
+        limit: usize,
+    ) -> Result<Vec<Exchange>, StoreError> {
+        let records = self.0.store.tail(&exchange_prefix(session), limit)?;
+        Ok(records.into_iter().map(|(_, exchange)| exchange).collect())
+    }
+
+    /// The exchange of a turn.
+    pub(crate) fn exchange(
+        &self,
+        session: &SessionKey,
+        turn: u64,
+    ) -> Result<Option<Exchange>, StoreError> {
+        self.0.store.get(&exchange_key(session, turn))
+    }
+
+    /// Where the last answer of a session to a platform went.
+    pub(crate) fn last_place(
+        &self,
+        session: &SessionKey,
+    ) -> Result<Option<Destination>, StoreError> {
+        let own = webchat::account();
+        let exchanges = self.newest_exchanges(session, PLACES_LOOKED_THROUGH)?;
+        let places = exchanges.into_iter().rev().map(|exchange| exchange.reply_to);
+        Ok(places.into_iter().find(|to| to.account != own))
+    }
+
+    /// Ends one message of a session: the turn that answers it, or its waiting. Returns once that
+    /// is durable, with what was ended.
+    ///
+    /// # Errors
+    /// The sessions are restarting; nothing has been ended. Try again.
+    pub async fn abort_message(
+        &self,
+        session: &SessionKey,
+        id: EnvelopeId,
+    ) -> Result<Stopped, AbortError> {
+        let (sender, receiver) = oneshot::channel();
+        let sender = Mutex::new(Some(sender));
+        let asker = Asker::new(move |stopped| {
+            let sender = sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // Whoever asked may have left; then nobody is told.
+            if let Some(sender) = sender {
+                sender.send(stopped).ok();
+            }
+        });
+        let message = SessionMessage(SessionEvent::StopMessage(id, asker));
+        let sent = self.0.sessions.cast(DynamicMessage::Dispatch(session.clone(), message));
+        sent.map_err(|_| AbortError)?;
+        receiver.await.map_err(|_| AbortError)
+    }
+
+    /// Writes a text of nobody's turn into the outbox, once for each `key`; gives the number of its
+    /// first entry. Returns once it is durable.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) async fn post(&self, key: &str, draft: &Draft) -> Result<u64, StoreError> {
+        let key_of_id = dedupe_key(&webchat::account(), key);
+        loop {
+            if let Some((entry, _)) = self.run_of(key)? {
+                return Ok(entry.0);
+            }
+            let now = self.0.clock.now();
+            let mut batch = Batch::new();
+            let entries = self.0.outbox.add(&mut batch, draft, now)?;
+            let first = entries.first().map_or(0, |entry: &EntryRecord| entry.id.0);
+            let fate =
+                Fate::Admitted { envelope: EnvelopeId(first), session: draft.session.clone() };
+            batch.expect(Expect::Absent(key_of_id.clone()));
+            batch.put(key_of_id.clone(), &DedupeRecord { at: now, fate });
+            match self.0.store.commit(batch).await {
+                Ok(()) => {
+                    self.0.outbox.written(entries);
+                    return Ok(first);
+                }
+                // Somebody else was quicker with the same key.
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Sending a message to a session: durable before it is acknowledged, once for each key.
+
+use serde_json::{Value, json};
+use telson_actors::channel::webchat;
+use telson_actors::clock::Clock;
+use telson_actors::journey::Ending;
+use telson_actors::message::session_key::{KeyParts, Place, RoomKind};
+use telson_actors::message::{Attachment, ChatKind, Destination, Inbound, SessionKey};
+use telson_actors::router::{AdmitError, Relayed};
+use telson_actors::session::command::Command;
+
+use super::attachments::attached;
+use super::params::Params;
+use super::place::Named;
+use super::view::dedupe_of;
+use super::{Call, ErrorBody, agents};
+use crate::engine::Engine;
+use crate::gateway::{At, Policy};
+
+/// Longest idempotency key, in bytes: it is part of a key of the store.
+const KEY_BYTES_MAX: usize = 512;
+/// When a client may ask again where too much waits.
+const BUSY_RETRY_MS: u64 = 1_000;
+/// Who writes, where nobody else is named.
+const SENDER: &str = "gateway";
+
+/// A message to be admitted.
+pub(super) struct Ask {
+    pub(super) run: String,
+    pub(super) session: SessionKey,
+    pub(super) agent: String,
+    pub(super) text: String,
+    pub(super) attachments: Vec<Attachment>,
+    pub(super) reply_to: Destination,
+}
+
+/// Where a run stands once its message is durable.
+pub(super) enum Begun {
+    /// It was not known before.
+    Started,
+    /// It was, and goes on.
+    InFlight,
+    /// It was, and has ended.
+    Ended(Ending),
+}
+
+pub(super) async fn send(call: Call) -> Result<Value, ErrorBody> {
+    let params = Params::new("chat.send", call.params.clone(), KNOWN)?;
+    params.refuse(UNSUPPORTED)?;
+    let run = checked_key(&params, params.needed("idempotencyKey")?)?;
+    let (session, agent) = agents(&call.host)
+        .session(&params.needed("sessionKey")?, params.text("agentId")?.as_deref())?;
+    let text = params.needed_any("message")?;
+    if params.flag("suppressCommandInterpretation")? && Command::parse(&text).is_some() {
+        return Err(
+            params.wrong("message", "would be read as a command, and that can't be suppressed")
+        );
+    }
+    let text = match params.text("queueMode")? {
+        // The mode of a single message is part of it.
+        Some(mode) if Command::parse(&text).is_none() => format!("/queue {mode} {text}"),
+        _ => text,
+    };
+    let named = Named {
+        channel: params.text("originatingChannel")?,
+        account: params.text("originatingAccountId")?,
+        target: params.text("originatingTo")?,
+        thread: params.text("originatingThreadId")?,
+    };
+    let reply_to = reply_to(&call.engine, &session, params.flag("deliver")?, named)?;
+    let (text, attachments) = with_attachments(&params, &text)?;
+    let ask = Ask { run: run.clone(), session, agent, text, attachments, reply_to };
+    Ok(shown(&run, begin(&call, ask).await?))
+}
+
+pub(super) async fn sessions_send(call: Call) -> Result<Value, ErrorBody> {
+    let known =
+        ["key", "agentId", "message", "thinking", "attachments", "timeoutMs", "idempotencyKey"];
+    let params = Params::new("sessions.send", call.params.clone(), &known)?;
+    let run = match params.text("idempotencyKey")? {
+        Some(run) => checked_key(&params, run)?,
+        None => random_run()?,
+    };
+    let (session, agent) =
+        agents(&call.host).session(&params.needed("key")?, params.text("agentId")?.as_deref())?;
+    let (text, attachments) = with_attachments(&params, &params.needed_any("message")?)?;
+    let reply_to = webchat::destination(&session);
+    let ask = Ask { run: run.clone(), session, agent, text, attachments, reply_to };
+    Ok(shown(&run, begin(&call, ask).await?))
+}
+
+/// Everything the protocol knows; most of it is about things this gateway leaves to its config.
+const KNOWN: &[&str] = &[
+    "sessionKey",
+    "agentId",
+    "sessionId",
+    "message",
+    "thinking",
+    "fastMode",
+    "fastAutoOnSeconds",
+    "queueMode",
+    "deliver",
+    "originatingChannel",
+    "originatingTo",
+    "originatingAccountId",
+    "originatingThreadId",
+    "replyToId",
+    "attachments",
+    "timeoutMs",
+    "systemInputProvenance",
+    "systemProvenanceReceipt",
+    "suppressCommandInterpretation",
+    "idempotencyKey",
+    "intent",
+    "toolBindings",
+    "expectedLeafEntryId",
+    "expectedSessionRoutingContract",
+    "expectedPermissionMode",
+    "expectedToolOverrides",
+];
+
+/// Conditions and wishes that must not be passed over in silence.
+const UNSUPPORTED: &[&str] = &[
+    "intent",
+    "toolBindings",
+    "expectedLeafEntryId",
+    "expectedSessionRoutingContract",
+    "expectedPermissionMode",
+    "expectedToolOverrides",
+];
+
+/// Admits a message, or finds what became of it.
+pub(super) async fn begin(call: &Call, ask: Ask) -> Result<Begun, ErrorBody> {
+    let Ask { run, session, agent, text, attachments, reply_to } = ask;
+    let (engine, runs) = (&call.engine, &call.host.runs);
+    if text.trim().is_empty() {
+        return Err(ErrorBody::invalid("message or attachment required"));
+    }
+    let clock = engine.clock();
+    let is_new = runs.open(&run, session.as_str(), &agent, at(&clock));
+    let inbound = Inbound {
+        account: webchat::account(),
+        dedupe_key: dedupe_of(&run),
+        chat: chat_of(&session),
+        peer: session.to_string(),
+        peer_aliases: Vec::new(),
+        thread: None,
+        sender: SENDER.into(),
+        reply_to,
+        text,
+        attachments,
+        sent_at: clock.now(),
+    };
+    let begun = match engine.relay(Relayed { session, agent, inbound }).await {
+        Ok(relay) if relay.is_new => Ok(Begun::Started),
+        Ok(_) => known(engine, &run),
+        Err(error) => Err(refused(&error)),
+    };
+    if is_new && !matches!(begun, Ok(Begun::Started | Begun::InFlight)) {
+        runs.forget(&run);
+    }
+    begun
+}
+
+/// What became of a run that was begun before.
+fn known(engine: &Engine, run: &str) -> Result<Begun, ErrorBody> {
+    let found = engine.run_of(&dedupe_of(run)).map_err(ErrorBody::internal)?;
+    let Some((id, session)) = found else {
+        // It was forgotten between two looks.
+        return Ok(Begun::Ended(Ending::Forgotten));
+    };
+    Ok(match engine.ending(&session, id).map_err(ErrorBody::internal)? {
+        Ending::Waiting => Begun::InFlight,
+        ending => Begun::Ended(ending),
+    })
+}
+
+fn shown(run: &str, begun: Begun) -> Value {
+    match begun {
+        Begun::Started => json!({"runId": run, "status": "started"}),
+        Begun::InFlight => json!({"runId": run, "status": "in_flight"}),
+        Begun::Ended(Ending::Dead(letter)) => {
+            json!({"runId": run, "status": "error", "summary": letter.reason.to_string()})
+        }
+        Begun::Ended(_) => json!({"runId": run, "status": "ok"}),
+    }
+}
+
+/// Where the answer goes: to web chat's readers; with `deliver` to the place that is named, else to
+/// where the session's last answer to a platform went, if there is one.
+pub(super) fn reply_to(
+    engine: &Engine,
+    session: &SessionKey,
+    deliver: bool,
+    named: Named,
+) -> Result<Destination, ErrorBody> {
+    if !deliver {
+        return Ok(webchat::destination(session));
+    }
+    let place = match named.destination(engine.accounts())? {
+        Some(place) => Some(place),
+        None => engine.last_place(session).map_err(ErrorBody::internal)?,
+    };
+    Ok(place.unwrap_or_else(|| webchat::destination(session)))
+}
+
+pub(super) fn with_attachments(
+    params: &Params,
+    text: &str,
+) -> Result<(String, Vec<Attachment>), ErrorBody> {
+    let max = Policy::default().attachment_max;
+    attached(text, params.list("attachments")?, max)
+        .map_err(|why| params.wrong("attachments", &why))
+}
+
+pub(super) fn checked_key(params: &Params, key: String) -> Result<String, ErrorBody> {
+    if key.len() > KEY_BYTES_MAX || key.chars().any(char::is_control) {
+        let why = format!("must be at most {KEY_BYTES_MAX} bytes without control characters");
+        return Err(params.wrong("idempotencyKey", &why));
+    }
+    Ok(key)
+}
+
+pub(super) fn at(clock: &Clock) -> At {
+    At { wall: clock.now(), steady: clock.steady() }
+}
+
+fn random_run() -> Result<String, ErrorBody> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(ErrorBody::internal)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Nothing was admitted: the client keeps its message and sends it again.
+fn refused(error: &AdmitError) -> ErrorBody {
+    let retry_after_ms = Some(BUSY_RETRY_MS);
+    ErrorBody { retry_after_ms, ..ErrorBody::unavailable(error.to_string()) }
+}
+
+fn chat_of(session: &SessionKey) -> ChatKind {
+    match session.parts() {
+        KeyParts::Agent { place: Place::Room { kind: RoomKind::Group, .. }, .. } => ChatKind::Group,
+        KeyParts::Agent { place: Place::Room { kind: RoomKind::Channel, .. }, .. } => {
+            ChatKind::Channel
+        }
+        KeyParts::Agent { .. } | KeyParts::Global => ChatKind::Direct,
+    }
+}
