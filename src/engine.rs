@@ -6,16 +6,19 @@
 mod builder;
 mod choice;
 mod drain;
-mod keys;
+mod editing;
 mod events;
 mod invoke;
+mod keys;
 mod late;
+mod nodes;
 mod relay;
 mod runs;
+mod sessions;
 mod tools;
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use telson_actors::channel::webchat::WebChat;
@@ -35,20 +38,25 @@ use telson_actors::router::{Admission, Admissions, AdmitError, Admitted, Pairing
 use telson_actors::session::machine::Event as SessionEvent;
 use telson_actors::session::{self, Asker, SessionMessage, Sessions, Stopped};
 use telson_actors::store::{Store, StoreError, StoreStats};
+use telson_actors::provider::ToolSpec;
 use telson_actors::stream::{Streams, Subscription};
 use telson_actors::system_event::SystemEvents;
-use telson_actors::tool::ToolMessage;
+use telson_actors::tool::{ToolMessage, Toolbox};
 use telson_actors::usage::{self, Day, UsageReport};
 use telson_supervision::dynamic::DynamicMessage;
 use telson_supervision::{Event, Node, Tree, Via};
 use tokio::sync::broadcast;
 
+use self::sessions::SessionIndex;
+
 pub use builder::{AccountSpec, Builder, ProviderSpec, StartError, StoreSpec};
 pub use choice::ChooseError;
-pub use keys::WakeError;
+pub use editing::EditError;
 pub(crate) use invoke::Invoked;
+pub use keys::WakeError;
 pub(crate) use late::LateEngine;
 pub use relay::{Outcome, Relay};
+pub use sessions::{LastExchange, SessionFacts};
 pub(crate) use tools::toolbox;
 
 /// Why an engine can't go on.
@@ -100,6 +108,8 @@ struct Inner {
     cron_events: CronEvents,
     events: SystemEvents,
     beats: Heartbeats,
+    index: SessionIndex,
+    toolbox: Arc<OnceLock<Arc<Toolbox>>>,
     started: tokio::time::Instant,
 }
 
@@ -166,6 +176,18 @@ impl Engine {
     /// How much is under way.
     pub fn load(&self) -> LoadSnapshot {
         LoadSnapshot::of(&self.0.store)
+    }
+
+    /// What this agent's model can call.
+    pub fn tools(&self, agent: &str) -> Vec<ToolSpec> {
+        self.0.toolbox.get().map_or_else(Vec::new, |tools| tools.specs(agent))
+    }
+
+    /// Stops a branch or an actor and keeps it stopped, or starts it again: by its path below the root,
+    /// such as `edge/imessage/default`. `false` if there is no such place. What is stopped starts
+    /// again with the service, or with the branch around it.
+    pub fn hold_actor(&self, path: &str, is_held: bool) -> bool {
+        self.0.tree.hold(path, is_held)
     }
 
     /// Figures about the store.

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use crate::gateway::{Devices, Hub, Metrics, Runs};
+use crate::gateway::{Devices, Guests, Hub, Metrics, Runs};
+use crate::logs::LogRing;
+use crate::methods::ConfigWrites;
 
 /// See the module. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +32,12 @@ pub struct Facts {
     pub metrics: Metrics,
     /// The runs whose ends clients wait for.
     pub runs: Runs,
+    /// Who is connected.
+    pub guests: Guests,
+    /// What was logged last; `None` where logs are somebody else's.
+    pub logs: Option<LogRing>,
+    /// When the config was changed from afar.
+    pub config_writes: ConfigWrites,
 }
 
 impl Host {

@@ -18,8 +18,10 @@ pub mod gateway;
 pub mod gateway_client;
 mod host;
 mod limits;
+pub mod logs;
 mod media;
 pub mod methods;
+mod put_file;
 pub mod selftest;
 mod state_dir;
 mod tree;
@@ -27,8 +29,8 @@ mod workspace;
 
 pub use assembly::{Assembly, assemble};
 pub use engine::{
-    AbortError, AccountSpec, Builder, ChooseError, Engine, EngineFailure, Outcome, ProviderSpec,
-    Relay, StartError, StoreSpec, WakeError,
+    AbortError, AccountSpec, Builder, ChooseError, EditError, Engine, EngineFailure, LastExchange,
+    Outcome, ProviderSpec, Relay, SessionFacts, StartError, StoreSpec, WakeError,
 };
 pub use host::{Facts, Host};
 pub use limits::Limits;

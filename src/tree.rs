@@ -31,7 +31,7 @@
 mod cron;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -90,6 +90,8 @@ pub(crate) struct Wiring {
     pub(crate) cron_events: CronEvents,
     pub(crate) events: SystemEvents,
     pub(crate) beats: Heartbeats,
+    /// What agents can call, once the tree is built.
+    pub(crate) tools: Arc<OnceLock<Arc<Toolbox>>>,
 }
 
 /// An account, taken apart: what sends, and which actors receive.
@@ -351,7 +353,7 @@ impl Wiring {
             clock: self.spec.clock,
             cron: self.cron_handle(),
         };
-        Arc::new(toolbox(&self.spec, &deps))
+        self.tools.get_or_init(|| Arc::new(toolbox(&self.spec, &deps))).clone()
     }
 
     /// The jobs, where there are any.

@@ -15,7 +15,7 @@ use telson_actors::heartbeat::BeatFile;
 use crate::config::{Config, Lookup};
 
 /// The files, in their order in the prompt, and whether a workspace is expected to have them.
-const FILES: [(&str, bool); 7] = [
+pub(crate) const FILES: [(&str, bool); 7] = [
     ("AGENTS.md", true),
     ("SOUL.md", true),
     ("TOOLS.md", true),
@@ -27,7 +27,7 @@ const FILES: [(&str, bool); 7] = [
 /// What an agent looks after at its heartbeats.
 const HEARTBEAT_FILE: &str = "HEARTBEAT.md";
 /// Largest file that is read, in bytes: beyond it something else than a prompt stands there.
-const FILE_BYTES_MAX: u64 = 1024 * 1024;
+pub(crate) const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Longest wait for a disk: a turn goes on without its files after it.
 const READ_MAX: Duration = Duration::from_secs(5);
 
@@ -114,6 +114,11 @@ pub(crate) fn heartbeat_file(workspaces: &BTreeMap<String, Workspace>) -> BeatFi
 }
 
 impl Workspace {
+    /// Its folder.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// What its files say.
     fn read(&self) -> String {
         let file = |(name, is_expected): &(&str, bool)| {
@@ -130,7 +135,7 @@ impl Workspace {
 }
 
 /// The text of a file, if there is one. Bytes that are no text are replaced.
-fn read(path: &Path) -> Result<Option<String>, String> {
+pub(crate) fn read(path: &Path) -> Result<Option<String>, String> {
     // A pipe would be waited for, a device would never end.
     match std::fs::metadata(path) {
         Ok(found) if !found.is_file() => return Err("not a file".into()),

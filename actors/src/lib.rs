@@ -26,6 +26,7 @@ pub mod load;
 pub mod mcp;
 pub mod message;
 pub mod model;
+pub mod node;
 pub mod outbox;
 pub mod provider;
 pub mod reply;

@@ -3,17 +3,20 @@
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::exit::Failure;
 use crate::config::LogLevel;
+use crate::logs::LogRing;
 
-/// Starts logging; once per process. Colours are for terminals, and only where they are wanted.
+/// Starts logging; once per process. What is logged last is kept in the ring as well. Colours are for terminals, and only where they are wanted.
 pub(super) fn start(
     level: Option<&str>,
     configured: LogLevel,
     json: bool,
     no_color: bool,
-) -> Result<(), Failure> {
+) -> Result<LogRing, Failure> {
     let level = match level {
         Some(level) => level.to_owned(),
         None => name(configured).to_owned(),
@@ -33,8 +36,14 @@ pub(super) fn start(
         .with_env_filter(filter)
         .with_ansi(!no_color && std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
-    let started = if json { logs.json().try_init() } else { logs.with_target(false).try_init() };
-    started.map_err(|error| Failure::failed(format!("cannot start logging: {error}")))
+    let ring = LogRing::default();
+    let started = if json {
+        logs.json().finish().with(ring.clone()).try_init()
+    } else {
+        logs.with_target(false).finish().with(ring.clone()).try_init()
+    };
+    started.map_err(|error| Failure::failed(format!("cannot start logging: {error}")))?;
+    Ok(ring)
 }
 
 fn name(level: LogLevel) -> &'static str {

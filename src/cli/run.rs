@@ -24,6 +24,7 @@ use crate::control::{ControlSpec, Standby, socket_path};
 use crate::engine::{Builder, Engine, StartError};
 use crate::gateway::{self, GatewaySpec};
 use crate::host::{Facts, Host};
+use crate::logs::LogRing;
 
 /// Time for the actors to stop once everything is finished.
 const STOP_MAX: Duration = Duration::from_secs(5);
@@ -40,11 +41,12 @@ pub(super) async fn run(
     let loaded = place.load(&env)?;
     let logs = &loaded.config.logging;
     let json = args.log_json || logs.json;
-    logging::start(args.log_level.as_deref(), logs.level, json, output.refuses_color())?;
+    let ring = logging::start(args.log_level.as_deref(), logs.level, json, output.refuses_color())?;
     crypto()?;
     let mut signals = Signals::new()?;
     let state_dir = place.state_dir()?;
-    let (mut builder, notes, gateway) = prepare(&state_dir, &config_path, &loaded, args, &env)?;
+    let (mut builder, notes, gateway) =
+        prepare(&state_dir, &config_path, &loaded, args, &env, ring)?;
     let mut patience = Patience::default();
     loop {
         let full = match builder.clone().start().await {
@@ -134,6 +136,7 @@ fn prepare(
     loaded: &Loaded,
     args: &RunArgs,
     env: &config::Lookup<'_>,
+    ring: LogRing,
 ) -> Result<(Builder, Vec<String>, GatewaySpec), Failure> {
     let assembly = assemble(&loaded.config, env).map_err(Failure::config)?;
     for warning in loaded.warnings.iter().chain(&assembly.warnings) {
@@ -143,6 +146,7 @@ fn prepare(
         state_dir: Some(state_dir.to_owned()),
         config_path: Some(config_path.to_owned()),
         config: Some(loaded.config.clone()),
+        logs: Some(ring),
         ..Facts::default()
     });
     let control = ControlSpec { path: socket_path(state_dir), host: host.clone() };

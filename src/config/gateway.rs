@@ -28,6 +28,24 @@ pub struct Gateway {
     pub control_ui: ControlUi,
     /// What it offers over HTTP.
     pub http: GatewayHttp,
+    /// Devices that let agents use what they can do.
+    pub nodes: GatewayNodes,
+}
+
+/// What nodes may be asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct GatewayNodes {
+    /// The commands of nodes.
+    pub commands: NodeCommands,
+}
+
+/// Commands of nodes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct NodeCommands {
+    /// Commands no node is ever asked, whoever has allowed them. Exact names. Default: none.
+    pub deny: Vec<String>,
 }
 
 /// Whether this machine is the gateway.

@@ -31,10 +31,12 @@ const GROUPS: &[Group] = &[
     Group {
         objects: &[&["gateway"]],
         keys: "allowRealIpFallback channelHealthCheckMinutes channelMaxRestartsPerHour \
-               channelStaleEventThresholdMinutes handshakeTimeoutMs nodes push reload remote \
+               channelStaleEventThresholdMinutes handshakeTimeoutMs push reload remote \
                terminal tls tools webchat",
     },
     Group { objects: &[&["gateway", "auth"]], keys: "identityScopes" },
+    Group { objects: &[&["gateway", "nodes"]], keys: "browser pairing pluginTools skills" },
+    Group { objects: &[&["gateway", "nodes", "commands"]], keys: "allow" },
     Group {
         objects: &[&["gateway", "tailscale"]],
         keys: "preserveFunnel resetOnExit serviceName",

@@ -13,6 +13,7 @@ mod access_groups;
 mod agents;
 mod auth;
 mod bindings;
+pub(crate) mod change;
 mod channels;
 mod commands;
 mod context;
@@ -70,7 +71,8 @@ pub use env::Lookup;
 pub use error::{ConfigError, Problem};
 pub use gateway::{
     ControlUi, Endpoint, Endpoints, Gateway, GatewayAuth, GatewayAuthMode, GatewayBind,
-    GatewayHttp, GatewayMode, GatewayTailscale, RateLimit, TailscaleMode, TrustedProxy,
+    GatewayHttp, GatewayMode, GatewayNodes, GatewayTailscale, NodeCommands, RateLimit,
+    TailscaleMode, TrustedProxy,
 };
 pub(crate) use heartbeat::pause;
 pub use heartbeat::{ActiveHours, DirectPolicy, Heartbeat, HeartbeatVisibility};

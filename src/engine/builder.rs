@@ -38,6 +38,7 @@ use telson_actors::tool::{TOOLS, Tool, Toolbox};
 use telson_supervision::{Dice, Registry, Tree};
 
 use super::keys::Desk;
+use super::sessions::SessionIndex;
 use super::{Engine, Inner, LateEngine};
 use crate::control::ControlSpec;
 use crate::gateway::GatewaySpec;
@@ -539,6 +540,7 @@ impl Builder {
             cron_events: CronEvents::new(),
             events,
             beats,
+            tools: Arc::default(),
             store: store.clone(),
             engine: LateEngine::default(),
             spec: self,
@@ -574,6 +576,8 @@ impl Builder {
             cron_events: wiring.cron_events.clone(),
             events: wiring.events.clone(),
             beats: wiring.beats.clone(),
+            index: SessionIndex::new(store.clone(), wiring.journal.clone()),
+            toolbox: wiring.tools.clone(),
             started: tokio::time::Instant::now(),
             store,
         }));

@@ -3,6 +3,7 @@
 //! Runs as a supervised task of the gateway. Whatever a client does ends at most its own connection.
 //! Invariant: L1 (frames, calls under way and unread events are bounded).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,25 +17,27 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role as Side, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as WireError, Message};
 
 use super::admission::{Admitted, Hearing};
 use super::devices::{Connected, Cut};
 use super::door::Place;
 use super::gate::Gate;
+use super::guests::{Newcomer, Visit};
+use super::handshake::Grant;
 use super::hello::hello;
 use super::journeys::Journeys;
-use super::link::{ConnectionLink, LinkMessage};
+use super::link::{ConnectionLink, LinkMessage, LinkSender};
 use super::outgoing::{Outgoing, answer, challenge};
 use super::refusal::Refusal;
 use super::settings::Settings;
 use super::visitor::Visitor;
-use super::wire::{self, BadFrame, ClientRequest};
+use super::wire::{self, BadFrame, ClientRequest, Connect};
 use crate::engine::LateEngine;
 use crate::frame::ErrorBody;
 use crate::host::Host;
-use crate::methods::{self, Call, Caller};
+use crate::methods::{self, Call, Caller, Role};
 
 /// Bytes a connection keeps for reading and for writing before it needs more.
 const BUFFER_BYTES: usize = 4 * 1024;
@@ -75,7 +78,7 @@ pub(super) async fn serve(
         .max_write_buffer_size(policy.buffered_max)
         .max_message_size(Some(policy.payload_max))
         .max_frame_size(Some(policy.payload_max));
-    let socket = WebSocketStream::from_raw_socket(gate, Role::Server, Some(config)).await;
+    let socket = WebSocketStream::from_raw_socket(gate, Side::Server, Some(config)).await;
     let mut client = Client { socket, write_max: policy.write_max };
     // Before it is judged, so that nothing is missed that ends it.
     let cuts = served.host.devices.cuts();
@@ -84,7 +87,7 @@ pub(super) async fn serve(
         let_in = tokio::time::timeout(policy.handshake_max, letting_in) => let_in,
         () = place.pushed_out() => return,
     };
-    let Ok(Some(LetIn { admitted, connection })) = let_in else { return };
+    let Ok(Some(LetIn { connect, admitted, connection })) = let_in else { return };
     is_open.store(true, Ordering::Relaxed);
     place.spoke();
     let grant = admitted.grant;
@@ -93,14 +96,44 @@ pub(super) async fn serve(
         cuts,
         connected: device.map(|device| served.host.devices.connected(device)),
     };
-    let caller = Caller {
-        name: connection,
-        role: grant.role,
-        scopes: grant.scopes,
-        device: grant.device,
-    };
-    talk(client, served, caller, leash).await;
+    let guest = Guest { connect, grant, connection, address: visitor.address };
+    talk(client, served, guest, leash).await;
     drop(place);
+}
+
+/// A client that was let in.
+struct Guest {
+    connect: Connect,
+    grant: Grant,
+    connection: String,
+    address: IpAddr,
+}
+
+impl Guest {
+    fn caller(&self) -> Caller {
+        let Grant { role, scopes, device, .. } = self.grant.clone();
+        Caller { name: self.connection.clone(), role, scopes, device }
+    }
+
+    /// Notes that it is here, for as long as this lives.
+    fn visit(&self, served: &Served, link: &LinkSender) -> Option<Visit> {
+        let engine = served.engine.get()?;
+        let (hub, clock) = (&served.host.hub, engine.clock());
+        // Only nodes are allowed anything.
+        let is_node = self.grant.role == Role::Node;
+        let allowed = if is_node { engine.nodes().unwrap_or_default() } else { Vec::new() };
+        let newcomer = Newcomer {
+            connect: &self.connect,
+            grant: &self.grant,
+            connection: &self.connection,
+            address: self.address,
+            hub,
+            clock,
+            allowed: &allowed,
+            link,
+        };
+        Some(served.host.guests.arrive(&newcomer))
+    }
 }
 
 /// What ends the connection of a device from outside.
@@ -173,6 +206,7 @@ async fn hear(socket: &mut Socket) -> Option<String> {
 }
 
 struct LetIn {
+    connect: Connect,
     admitted: Admitted,
     connection: String,
 }
@@ -206,11 +240,11 @@ async fn let_in(client: &mut Client, served: &Served, visitor: &Visitor) -> Opti
         ts,
     };
     match heard(&request, &hearing).await {
-        Ok(admitted) => {
+        Ok((connect, admitted)) => {
             let policy = &served.settings.policy;
             let hello = hello(&engine, &served.host, policy, &admitted, &connection);
             client.say(answer(&id, Ok(hello))).await?;
-            Some(LetIn { admitted, connection })
+            Some(LetIn { connect, admitted, connection })
         }
         Err(refusal) => {
             let (address, why) = (visitor.address, &refusal.error.message);
@@ -222,20 +256,26 @@ async fn let_in(client: &mut Client, served: &Served, visitor: &Visitor) -> Opti
     }
 }
 
-async fn heard(request: &ClientRequest, hearing: &Hearing<'_>) -> Result<Admitted, Refusal> {
+async fn heard(
+    request: &ClientRequest,
+    hearing: &Hearing<'_>,
+) -> Result<(Connect, Admitted), Refusal> {
     if request.method != "connect" {
         return Err(Refusal::plain("invalid handshake: first request must be connect"));
     }
     let connect = wire::read_connect(&request.params).map_err(Refusal::plain)?;
-    hearing.admit(&connect).await
+    let admitted = hearing.admit(&connect).await?;
+    Ok((connect, admitted))
 }
 
 /// Everything after the handshake.
-async fn talk(mut client: Client, served: Served, caller: Caller, mut leash: Leash) {
+async fn talk(mut client: Client, served: Served, guest: Guest, mut leash: Leash) {
     let mut events = served.host.hub.subscribe();
     let mut outgoing = Outgoing::new(served.host.hub.clone());
     let mut journeys = Journeys::default();
     let (link, mut links) = mpsc::unbounded_channel();
+    let _visit = guest.visit(&served, &link);
+    let caller = guest.caller();
     let mut calls = FuturesUnordered::new();
     let calls_max = served.settings.policy.calls_max;
     loop {
@@ -248,6 +288,9 @@ async fn talk(mut client: Client, served: Served, caller: Caller, mut leash: Lea
                     journeys.subscribe(&topic, &served.engine);
                     outgoing.subscribe(topic);
                     Some(())
+                }
+                LinkMessage::Event(name, payload) => {
+                    client.say(outgoing.numbered(name, &payload.to_string())).await
                 }
                 LinkMessage::Unsubscribe(topic) => {
                     journeys.unsubscribe(&topic);

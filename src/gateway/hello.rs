@@ -7,11 +7,15 @@ use super::handshake::PROTOCOL;
 use super::settings::Policy;
 use crate::engine::Engine;
 use crate::host::Host;
-use crate::methods::methods;
+use crate::methods::{methods, report};
 
 /// The events that may come.
 const EVENTS: &[&str] = &[
     "connect.challenge",
+    "config.changed",
+    "node.invoke.request",
+    "node.pair.requested",
+    "node.pair.resolved",
     "agent",
     "chat",
     "device.pair.requested",
@@ -52,17 +56,20 @@ pub(super) fn hello(
         "features": {
             "methods": methods().map(|method| method.name).collect::<Vec<_>>(),
             "events": EVENTS,
+            // Without it the command line shows what it remembers in place of `models.list`.
+            "capabilities": ["published-model-catalog"],
         },
         "snapshot": {
-            "presence": [],
-            "health": {},
-            "stateVersion": {"presence": 0, "health": 0},
+            "presence": host.guests.presence(engine.clock().now().0),
+            "health": report::health(engine, host),
+            "stateVersion": host.guests.state_version(),
+            "authMode": grant.method,
             "uptimeMs": u64::try_from(engine.uptime().as_millis()).unwrap_or(u64::MAX),
             "sessionDefaults": {
                 "defaultAgentId": default_agent,
                 "mainKey": main_key,
                 "mainSessionKey": format!("agent:{default_agent}:{main_key}"),
-                "scope": "per-sender",
+                "scope": report::scope(host),
             },
         },
         "auth": auth,

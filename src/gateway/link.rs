@@ -5,7 +5,11 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::methods::Link;
 
+/// The way to a connection.
+pub(super) type LinkSender = UnboundedSender<LinkMessage>;
+
 /// What a method asks of its connection.
+#[derive(Debug)]
 pub(super) enum LinkMessage {
     /// Answers the call with this id before its last answer.
     Early(Value, Value),
@@ -13,12 +17,14 @@ pub(super) enum LinkMessage {
     Subscribe(String),
     /// It wants it no more.
     Unsubscribe(String),
+    /// It is told this, and nobody else.
+    Event(&'static str, Value),
 }
 
 /// Bounded by the calls under way: each sends a few of these.
 pub(super) struct ConnectionLink {
     pub(super) id: Value,
-    pub(super) connection: UnboundedSender<LinkMessage>,
+    pub(super) connection: LinkSender,
 }
 
 impl ConnectionLink {

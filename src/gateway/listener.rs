@@ -22,11 +22,14 @@ use super::open::{Opened, Wanted};
 use super::server::{self, Front};
 use crate::engine::LateEngine;
 use crate::host::Host;
+use crate::methods::report;
 
 /// Its name in the tree.
 pub(crate) const GATEWAY: &str = "gateway";
 /// Pause before an HTTP task that has ended is started again.
 const HTTP_REST: Duration = Duration::from_millis(200);
+/// Pause between two reports of health.
+const HEALTH_EVERY: Duration = Duration::from_secs(60);
 /// Time for clients to hear that the service ends.
 const FAREWELL: Duration = Duration::from_millis(100);
 
@@ -65,6 +68,8 @@ enum GatewayMessage {
     Serve(usize),
     /// Time for a sign of life (from itself).
     Tick,
+    /// Time to tell how the service is (from itself).
+    Health,
 }
 
 /// How the HTTP tasks hand clients over.
@@ -151,6 +156,7 @@ impl Actor for Gateway {
             state.serve(&myself, index).await?;
         }
         myself.send_interval(settings.policy.tick, || GatewayMessage::Tick);
+        myself.send_interval(HEALTH_EVERY, || GatewayMessage::Health);
         Ok(state)
     }
 
@@ -171,6 +177,12 @@ impl Actor for Gateway {
                 if let Some(engine) = state.served.engine.get() {
                     let now = engine.clock().now().0;
                     state.hub.tell("tick", None, json!({"ts": now}));
+                    state.served.host.guests.pass(&state.hub, now);
+                }
+            }
+            GatewayMessage::Health => {
+                if let Some(engine) = state.served.engine.get().filter(|_| state.hub.is_heard()) {
+                    report::tell(&engine, &state.served.host);
                 }
             }
         }

@@ -1,16 +1,24 @@
 //! How the service is, and what its supervision tree looks like.
 
+use std::time::Duration;
+
+use serde::Deserialize;
 use serde_json::{Value, json};
 use telson_actors::hook::Failing;
 use telson_actors::provider::profile::Resting;
 use telson_actors::store::StoreError;
 use telson_supervision::{Node, NodeState};
 
-use super::{Call, Method, Scope, models, ready, to_value};
+use super::params::read;
+use super::report;
+use super::{Call, ErrorBody, Method, Scope, keys, ready, to_value};
 use crate::control::CONTROL;
 use crate::engine::Engine;
 use crate::gateway::GATEWAY;
 use crate::gateway::narrator::NARRATOR;
+
+/// Longest wait for the sessions to be read for the first time.
+const SESSIONS_WAIT: Duration = Duration::from_millis(100);
 
 /// The methods of this family.
 pub(super) const METHODS: &[Method] = &[
@@ -18,13 +26,13 @@ pub(super) const METHODS: &[Method] = &[
         name: "health",
         scope: Scope::Read,
         about: "whether the service works",
-        run: |call| ready(Ok(health(&call.engine))),
+        run: |call| Box::pin(health(call)),
     },
     Method {
         name: "status",
         scope: Scope::Read,
         about: "load, store and channels",
-        run: |call| ready(Ok(status(&call.engine))),
+        run: |call| Box::pin(status(call)),
     },
     Method {
         name: "telson.tree",
@@ -34,11 +42,53 @@ pub(super) const METHODS: &[Method] = &[
     },
 ];
 
-fn tree(call: &Call) -> Result<Value, super::ErrorBody> {
+fn tree(call: &Call) -> Result<Value, ErrorBody> {
     to_value(call.engine.tree())
 }
 
-fn health(engine: &Engine) -> Value {
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct HealthParams {
+    #[serde(default)]
+    probe: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[expect(dead_code, reason = "the summary costs nothing")]
+struct StatusParams {
+    include_channel_summary: Option<bool>,
+}
+
+/// Our own figures, and the report that clients of the gateway protocol know. A probe waits until
+/// everything is known.
+async fn health(call: Call) -> Result<Value, ErrorBody> {
+    let params: HealthParams = read("health", call.params)?;
+    let sessions = call.engine.sessions();
+    if params.probe {
+        sessions.await.map_err(ErrorBody::internal)?;
+    } else if tokio::time::timeout(SESSIONS_WAIT, sessions).await.is_err() {
+        tracing::debug!("the sessions are still being read; this report goes without them");
+    }
+    let report = report::health(&call.engine, &call.host);
+    Ok(merged(report, own_health(&call.engine)))
+}
+
+async fn status(call: Call) -> Result<Value, ErrorBody> {
+    read::<StatusParams>("status", call.params)?;
+    let report = report::status(&call.engine, &call.host).await.map_err(ErrorBody::internal)?;
+    Ok(merged(report, own_status(&call.engine)))
+}
+
+/// Both together; what we say ourselves counts.
+fn merged(mut report: Value, own: Value) -> Value {
+    if let (Value::Object(report), Value::Object(own)) = (&mut report, own) {
+        report.extend(own);
+    }
+    report
+}
+
+fn own_health(engine: &Engine) -> Value {
     let tree = engine.tree();
     let troubled = troubled(&tree, "");
     json!({
@@ -50,7 +100,7 @@ fn health(engine: &Engine) -> Value {
     })
 }
 
-fn status(engine: &Engine) -> Value {
+fn own_status(engine: &Engine) -> Value {
     let tree = engine.tree();
     let (load, store, disk) = (engine.load(), engine.store_stats(), engine.disk());
     json!({
@@ -79,7 +129,7 @@ fn troubles(engine: &Engine) -> Vec<Value> {
     let unread = |error: StoreError| vec![trouble("store", "store", error.to_string())];
     let keys = engine.resting_keys().map(|keys| {
         let told = |rest: &Resting| {
-            let mut trouble = trouble("key", &rest.profile, models::told(rest));
+            let mut trouble = trouble("key", &rest.profile, keys::told(rest));
             trouble["until"] = json!(rest.until);
             trouble
         };
@@ -98,12 +148,12 @@ fn troubles(engine: &Engine) -> Vec<Value> {
     all
 }
 
-fn millis(duration: std::time::Duration) -> u64 {
+fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Paths of everything that does not run as it should.
-fn troubled(node: &Node, prefix: &str) -> Vec<String> {
+pub(super) fn troubled(node: &Node, prefix: &str) -> Vec<String> {
     let path = if prefix.is_empty() { node.id.clone() } else { format!("{prefix}/{}", node.id) };
     let mut paths = Vec::new();
     if matches!(node.state, NodeState::Restarting | NodeState::Tripped) {

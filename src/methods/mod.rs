@@ -3,8 +3,15 @@
 //! A family of methods is a file of its own. What is added here is reachable from every transport:
 //! the control socket of the command line, and the gateway's WebSocket.
 
+mod accounts;
+mod agents;
 mod call;
+mod catalog;
+mod channels;
 pub(crate) mod chat;
+mod config;
+mod config_file;
+mod config_write;
 mod cron;
 mod dead_letters;
 mod devices;
@@ -12,15 +19,26 @@ mod health;
 mod heartbeat;
 mod journeys;
 mod letter;
+mod keys;
+mod logs;
 mod models;
+mod nodes;
 mod pairing;
+mod params;
+mod presence;
+pub(crate) mod report;
 pub mod rights;
 mod role;
 mod scope;
+mod session_edit;
+mod session_list;
+mod session_rows;
+mod session_texts;
 mod sessions;
 mod watch;
 
 pub use call::{Call, Caller, Link};
+pub use config_write::ConfigWrites;
 pub use role::Role;
 pub use scope::Scope;
 pub(crate) use watch::JOURNEYS;
@@ -54,11 +72,22 @@ const FAMILIES: &[&[Method]] = &[
     sessions::METHODS,
     chat::METHODS,
     dead_letters::METHODS,
+    presence::METHODS,
+    channels::METHODS,
+    models::METHODS,
+    agents::METHODS,
+    catalog::METHODS,
+    session_list::METHODS,
+    session_texts::METHODS,
+    session_edit::METHODS,
+    nodes::METHODS,
+    logs::METHODS,
+    config::METHODS,
     cron::METHODS,
+    heartbeat::METHODS,
     devices::METHODS,
     pairing::METHODS,
-    models::METHODS,
-    heartbeat::METHODS,
+    keys::METHODS,
     watch::METHODS,
 ];
 

@@ -128,6 +128,20 @@ impl Board {
         })
     }
 
+    /// Where the child at `path` is: its supervisor, which is absent for this branch's own children, and
+    /// its place there. Children of dynamic branches have none.
+    pub(crate) fn place(&self, path: &str) -> Option<(Option<ActorCell>, usize)> {
+        let slots = self.0.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.iter().enumerate().find_map(|(index, slot)| {
+            let rest = path.strip_prefix(&*slot.id)?;
+            if rest.is_empty() {
+                return Some((None, index));
+            }
+            let (parent, index) = slot.board.as_ref()?.place(rest.strip_prefix('/')?)?;
+            Some((parent.or_else(|| slot.cell.clone()), index))
+        })
+    }
+
     /// The branch itself as a node named `id`.
     pub(crate) fn node(&self, id: &str) -> Node {
         let slots = self.0.slots.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -104,6 +104,8 @@ pub(crate) struct Supervisor;
 pub(crate) enum SupervisorMessage {
     /// A restart pause is over, if nothing else has happened to the child since.
     Due { index: usize, generation: u64 },
+    /// Stop a child and keep it stopped, or start it again (from a person).
+    Hold { index: usize, is_held: bool },
     /// The half-open pause is over.
     Retry,
     /// Look for deaf children.
@@ -160,6 +162,9 @@ impl Actor for Supervisor {
         match message {
             SupervisorMessage::Due { index, generation } => {
                 branch.due(&myself, index, generation).await
+            }
+            SupervisorMessage::Hold { index, is_held } => {
+                branch.hold(&myself, index, is_held).await
             }
             SupervisorMessage::Retry => branch.retry(&myself).await,
             SupervisorMessage::CheckSilence => {
@@ -381,6 +386,28 @@ impl Branch {
             Err((failed, reason)) => {
                 Box::pin(self.react(myself, failed, Exit::Failed(reason))).await
             }
+        }
+    }
+
+    /// Stops one child for as long as a person wishes, or starts it again.
+    async fn hold(
+        &mut self,
+        myself: &Myself,
+        index: usize,
+        is_held: bool,
+    ) -> Result<(), ActorProcessingErr> {
+        let Some(child) = self.children.get_mut(index) else { return Ok(()) };
+        child.done = is_held;
+        if is_held {
+            self.stop(index..index + 1).await;
+            return Ok(());
+        }
+        if self.tripped {
+            return Ok(());
+        }
+        match self.start(myself, index..index + 1).await {
+            Ok(()) => Ok(()),
+            Err((failed, reason)) => self.react(myself, failed, Exit::Failed(reason)).await,
         }
     }
 

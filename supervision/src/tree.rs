@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use ractor::{Actor, ActorCell, SpawnErr};
+use ractor::{Actor, ActorCell, ActorRef, SpawnErr};
 use tokio::sync::broadcast;
 
 use crate::board::{Board, NodeKind};
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Supervisor, SupervisorMessage};
 use crate::{Event, Events, Node, Shutdown, StopOutcome, SupervisorSpec, stop};
 
 /// A running supervision tree.
@@ -50,6 +50,15 @@ impl Tree {
             }
             None => false,
         }
+    }
+
+    /// Stops the child at `path` and keeps it stopped, or lets it run again; `false` if there is no such
+    /// child. Its supervisor forgets about it when it is itself started anew.
+    pub fn hold(&self, path: &str, is_held: bool) -> bool {
+        let Some((parent, index)) = self.board.place(path) else { return false };
+        let parent = parent.unwrap_or_else(|| self.root.clone());
+        let parent: ActorRef<SupervisorMessage> = parent.into();
+        parent.send_message(SupervisorMessage::Hold { index, is_held }).is_ok()
     }
 
     /// Returns when the root has ended: after [`Tree::shutdown`], or because a failure escalated

@@ -10,6 +10,7 @@ pub mod command;
 mod ending;
 pub mod lane;
 pub mod machine;
+mod note;
 pub mod query;
 pub mod queue;
 mod record;
@@ -20,6 +21,7 @@ pub use actor::{
 };
 pub use aside::{TurnAside, aside_key};
 pub use ending::{Asker, Stopped};
+pub use note::{SessionNote, note_key, past_key, past_prefix};
 pub use record::{
     Exchange, Said, SessionRecord, TurnRecord, UnsentRecord, exchange_key, exchange_prefix,
     is_known, session_key, session_prefix, turn_key, unsent_key,

@@ -62,14 +62,20 @@ pub enum Space {
     CronReap = 0x72,
     /// Where main sessions last spoke.
     CronPlace = 0x73,
-    /// Devices that may connect to the gateway.
-    Device = 0x78,
-    /// Devices that have asked to.
-    DeviceRequest = 0x79,
     /// What happened, for agents to read with their next turn.
     SystemEvent = 0x74,
     /// How far heartbeats have got, and what they said.
     Heartbeat = 0x75,
+    /// Devices that may connect to the gateway.
+    Device = 0x78,
+    /// Devices that have asked to.
+    DeviceRequest = 0x79,
+    /// What people have allowed of nodes.
+    Node = 0x7a,
+    /// What people have noted about a session.
+    SessionNote = 0x7b,
+    /// What was said in a session before it was begun anew.
+    PastLife = 0x7c,
 }
 
 impl Space {
@@ -78,7 +84,7 @@ impl Space {
         [Space::Inbox, Space::Outbox, Space::DeadLetter, Space::Quarantine];
 
     /// Spaces of the other rooms' records.
-    pub(super) const RECORDS: [Space; 30] = [
+    pub(super) const RECORDS: [Space; 33] = [
         Space::Cursor,
         Space::Dedupe,
         Space::Inbox,
@@ -109,6 +115,9 @@ impl Space {
         Space::DeviceRequest,
         Space::SystemEvent,
         Space::Heartbeat,
+        Space::SessionNote,
+        Space::PastLife,
+        Space::Node,
     ];
 }
 

@@ -42,7 +42,7 @@ impl Damaged {
 
     /// What it was, in a word.
     pub fn kind(&self) -> &'static str {
-        const KINDS: [(Space, &str); 29] = [
+        const KINDS: [(Space, &str); 32] = [
             (Space::Meta, "store"),
             (Space::Cursor, "cursor"),
             (Space::Dedupe, "platform id"),
@@ -72,6 +72,9 @@ impl Damaged {
             (Space::WebChat, "web chat message"),
             (Space::SystemEvent, "system event"),
             (Space::Heartbeat, "heartbeat"),
+            (Space::SessionNote, "note about a session"),
+            (Space::PastLife, "exchange of a past life"),
+            (Space::Node, "node"),
         ];
         let space = self.key.first().copied();
         KINDS.iter().find(|(known, _)| space == Some(*known as u8)).map_or("record", |kind| kind.1)

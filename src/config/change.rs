@@ -1,0 +1,10 @@
+//! Changing a config from afar: what of it may be shown, what comes back, and how a change is laid
+//! over what is there. Pure.
+
+mod merge;
+mod redact;
+mod lookup;
+
+pub(crate) use lookup::lookup;
+pub(crate) use merge::merge;
+pub(crate) use redact::{Withheld, redact, redact_text, restore, restore_text};

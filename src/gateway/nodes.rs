@@ -1,0 +1,273 @@
+//! The nodes that are connected, what they offer, what waits to be allowed, and calls on their way.
+//!
+//! What a person has allowed is in the store and comes in as a [`NodeRecord`]; a command that is not
+//! allowed does not exist for anybody. Invariant: L1 (calls and requests are bounded).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+use serde_json::Value;
+use telson_actors::node::NodeRecord;
+use tokio::sync::oneshot;
+
+use super::link::{LinkMessage, LinkSender};
+use super::wire::Connect;
+
+/// How long a request to be allowed something waits for a person, in milliseconds.
+const PENDING_MILLIS: i64 = 5 * 60 * 1000;
+/// Calls on their way to all nodes together.
+const CALLS_MAX: usize = 1024;
+/// Caps and commands of one node that are listened to.
+const OFFERED_MAX: usize = 256;
+
+/// What a node offers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// What it can show.
+    pub caps: BTreeSet<String>,
+    /// What it can be asked to do.
+    pub commands: BTreeSet<String>,
+}
+
+/// A node that is connected, or was since the service started.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// Its connection; `None` once it has gone.
+    pub connection: Option<String>,
+    /// What it offers.
+    pub offer: Offer,
+    /// What it says of itself.
+    pub client: super::wire::ClientInfo,
+    /// When it came or went, in milliseconds.
+    pub at: i64,
+    /// A person has said no to what it offers.
+    is_refused: bool,
+    link: LinkSender,
+}
+
+/// What waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pending {
+    /// Its name.
+    pub request_id: String,
+    /// The node.
+    pub node_id: String,
+    /// The program on it.
+    pub client_id: String,
+    /// How that is used.
+    pub client_mode: String,
+    /// Its system.
+    pub platform: String,
+    /// Its version.
+    pub version: String,
+    /// What it wants to show.
+    pub caps: Vec<String>,
+    /// What it wants to be asked.
+    pub commands: Vec<String>,
+    /// When it was last heard of, in milliseconds.
+    pub ts: i64,
+}
+
+/// What a node has answered: its payload, or a code and a sentence.
+pub type Outcome = Result<Value, (String, String)>;
+
+/// See the module. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Nodes(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    seen: BTreeMap<String, Seen>,
+    pending: BTreeMap<String, Pending>,
+    calls: BTreeMap<String, (String, oneshot::Sender<Outcome>)>,
+}
+
+/// Why a call was not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotSent {
+    /// The node is not connected.
+    Away,
+    /// Too many calls are under way.
+    Full,
+}
+
+impl Nodes {
+    /// A node was let in; one of the same name before it is no longer asked.
+    pub(super) fn connect(
+        &self,
+        id: &str,
+        connect: &Connect,
+        (connection, link): (&str, &LinkSender),
+        now: i64,
+    ) {
+        let first = |names: &[String]| {
+            let names = names.iter().filter(|name| !name.is_empty()).take(OFFERED_MAX);
+            names.cloned().collect()
+        };
+        let seen = Seen {
+            connection: Some(connection.to_owned()),
+            offer: Offer { caps: first(&connect.caps), commands: first(&connect.commands) },
+            client: connect.client.clone(),
+            at: now,
+            is_refused: false,
+            link: link.clone(),
+        };
+        self.state().seen.insert(id.to_owned(), seen);
+    }
+
+    /// A connection has ended; calls on their way over it are answered.
+    pub(super) fn disconnect(&self, connection: &str, now: i64) {
+        let mut state = self.state();
+        let gone = state
+            .seen
+            .iter_mut()
+            .find(|(_, seen)| seen.connection.as_deref() == Some(connection))
+            .map(|(id, seen)| {
+                (seen.connection, seen.at) = (None, now);
+                id.clone()
+            });
+        let Some(gone) = gone else { return };
+        let of_node = |(_, (node, _)): &(&String, &(String, _))| *node == gone;
+        let ended: Vec<String> =
+            state.calls.iter().filter(of_node).map(|(id, _)| id.clone()).collect();
+        for id in ended {
+            if let Some((_, asker)) = state.calls.remove(&id) {
+                let why = ("UNAVAILABLE".to_owned(), "the node has disconnected".to_owned());
+                // Whoever asked may have left.
+                drop(asker.send(Err(why)));
+            }
+        }
+    }
+
+    /// Every node that was connected since the service started.
+    pub fn seen(&self) -> BTreeMap<String, Seen> {
+        self.state().seen.clone()
+    }
+
+    /// The node of a connection.
+    pub fn of_connection(&self, connection: &str) -> Option<String> {
+        let state = self.state();
+        let mut seen = state.seen.iter();
+        seen.find(|(_, seen)| seen.connection.as_deref() == Some(connection))
+            .map(|(id, _)| id.clone())
+    }
+
+    /// What waits for a person, given what is allowed already. A request keeps its name as long as it
+    /// asks for the same.
+    pub fn pending(&self, allowed: &[NodeRecord], now: i64) -> Vec<Pending> {
+        let mut state = self.state();
+        let wanted: BTreeMap<String, Pending> = state
+            .seen
+            .iter()
+            .filter_map(|(id, seen)| Some((id.clone(), wish(id, seen, allowed, now)?)))
+            .collect();
+        let before = std::mem::take(&mut state.pending);
+        for (id, mut wish) in wanted {
+            if let Some(known) = before.get(&id).filter(|known| known.asks_the_same(&wish)) {
+                wish.request_id.clone_from(&known.request_id);
+            }
+            state.pending.insert(id, wish);
+        }
+        state.pending.values().cloned().collect()
+    }
+
+    /// Takes back a node's wish until it connects again.
+    pub fn refuse(&self, node: &str) {
+        let mut state = self.state();
+        state.pending.remove(node);
+        if let Some(seen) = state.seen.get_mut(node) {
+            seen.is_refused = true;
+        }
+    }
+
+    /// Forgets a node that has gone.
+    pub fn forget(&self, node: &str) {
+        let mut state = self.state();
+        state.pending.remove(node);
+        if state.seen.get(node).is_some_and(|seen| seen.connection.is_none()) {
+            state.seen.remove(node);
+        }
+    }
+
+    /// Sends a call to a node; its answer comes over the receiver.
+    ///
+    /// # Errors
+    /// Why it was not sent.
+    pub fn ask(
+        &self,
+        node: &str,
+        call: &str,
+        request: Value,
+    ) -> Result<oneshot::Receiver<Outcome>, NotSent> {
+        let mut state = self.state();
+        if state.calls.len() >= CALLS_MAX {
+            return Err(NotSent::Full);
+        }
+        let seen = state.seen.get(node).filter(|seen| seen.connection.is_some());
+        let link = seen.map(|seen| seen.link.clone()).ok_or(NotSent::Away)?;
+        let (sender, receiver) = oneshot::channel();
+        link.send(LinkMessage::Event("node.invoke.request", request))
+            .map_err(|_| NotSent::Away)?;
+        state.calls.insert(call.to_owned(), (node.to_owned(), sender));
+        Ok(receiver)
+    }
+
+    /// A call is not waited for any more.
+    pub fn give_up(&self, call: &str) {
+        self.state().calls.remove(call);
+    }
+
+    /// A node has answered a call; `false` if nobody waits for it.
+    pub fn answered(&self, node: &str, call: &str, outcome: Outcome) -> bool {
+        let mut state = self.state();
+        if state.calls.get(call).is_none_or(|(asked, _)| asked != node) {
+            return false;
+        }
+        let asker = state.calls.remove(call);
+        asker.is_some_and(|(_, asker)| asker.send(outcome).is_ok())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pending {
+    fn asks_the_same(&self, other: &Self) -> bool {
+        self.caps == other.caps && self.commands == other.commands
+    }
+}
+
+/// What a node wants that is not allowed; nothing if it is content, or gave up long ago.
+fn wish(id: &str, seen: &Seen, allowed: &[NodeRecord], now: i64) -> Option<Pending> {
+    let is_late = seen.connection.is_none() && now.saturating_sub(seen.at) > PENDING_MILLIS;
+    let known = allowed.iter().find(|node| node.id == id);
+    let has = |names: &BTreeSet<String>, of: fn(&NodeRecord) -> &Vec<String>| {
+        known.is_some_and(|node| names.iter().all(|name| of(node).contains(name)))
+    };
+    let is_content = has(&seen.offer.caps, |node| &node.caps)
+        && has(&seen.offer.commands, |node| &node.commands);
+    if seen.is_refused || is_late || is_content {
+        return None;
+    }
+    let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>();
+    let (caps, commands) = (list(&seen.offer.caps), list(&seen.offer.commands));
+    let name = format!("{id}\n{}\n{}\n{}", caps.join(","), commands.join(","), seen.at);
+    Some(Pending {
+        request_id: super::own_key::short_hash(&name),
+        node_id: id.to_owned(),
+        client_id: seen.client.id.clone(),
+        client_mode: seen.client.mode.clone(),
+        platform: seen.client.platform.clone(),
+        version: seen.client.version.clone(),
+        caps,
+        commands,
+        ts: seen.at,
+    })
+}
+
+#[cfg(test)]
+#[path = "nodes/tests.rs"]
+mod tests;

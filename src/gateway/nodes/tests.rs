@@ -1,0 +1,72 @@
+//! What nodes may be asked, and what becomes of calls.
+
+use serde_json::json;
+use telson_actors::clock::Timestamp;
+use tokio::sync::mpsc;
+
+use super::*;
+
+fn connect(caps: &[&str], commands: &[&str]) -> Connect {
+    let client = json!({"id": "node-host", "version": "1", "platform": "linux", "mode": "node"});
+    serde_json::from_value(json!({
+        "minProtocol": 4, "maxProtocol": 4, "client": client, "role": "node",
+        "caps": caps, "commands": commands,
+    }))
+    .unwrap()
+}
+
+fn record(caps: &[&str], commands: &[&str]) -> NodeRecord {
+    let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+    NodeRecord {
+        id: "n".into(),
+        display_name: None,
+        platform: "linux".into(),
+        client: "node-host".into(),
+        version: "1".into(),
+        caps: owned(caps),
+        commands: owned(commands),
+        approved_at: Timestamp(1),
+    }
+}
+
+#[test]
+fn a_node_asks_until_all_it_offers_is_allowed() {
+    let nodes = Nodes::default();
+    let (link, _events) = mpsc::unbounded_channel();
+    nodes.connect("n", &connect(&["camera"], &["camera.snap", "x"]), ("c1", &link), 10);
+    let first = nodes.pending(&[], 20);
+    assert_eq!(first[0].commands, ["camera.snap", "x"]);
+    assert_eq!(nodes.pending(&[], 30), first, "asked again, it is the same request");
+    let less = nodes.pending(&[record(&["camera"], &["camera.snap"])], 30);
+    assert_eq!(less.len(), 1, "a part is not enough");
+    assert!(nodes.pending(&[record(&["camera"], &["camera.snap", "x", "y"])], 30).is_empty());
+    nodes.disconnect("c1", 40);
+    assert!(nodes.pending(&[], 40 + PENDING_MILLIS).len() == 1);
+    assert!(nodes.pending(&[], 41 + PENDING_MILLIS).is_empty(), "it has given up");
+}
+
+#[test]
+fn a_call_is_answered_by_its_node_alone_and_once() {
+    let nodes = Nodes::default();
+    let (link, mut events) = mpsc::unbounded_channel();
+    nodes.connect("n", &connect(&[], &["x"]), ("c1", &link), 10);
+    let mut answer = nodes.ask("n", "k1", json!({"id": "k1"})).unwrap();
+    assert!(matches!(events.try_recv(), Ok(LinkMessage::Event("node.invoke.request", _))));
+    assert!(!nodes.answered("other", "k1", Ok(json!(1))));
+    assert!(answer.try_recv().is_err());
+    assert!(nodes.answered("n", "k1", Ok(json!(2))));
+    assert!(!nodes.answered("n", "k1", Ok(json!(3))));
+    assert_eq!(answer.try_recv(), Ok(Ok(json!(2))));
+    assert_eq!(nodes.ask("away", "k2", json!({})).unwrap_err(), NotSent::Away);
+}
+
+#[test]
+fn whoever_waits_for_a_node_that_goes_is_told() {
+    let nodes = Nodes::default();
+    let (link, _events) = mpsc::unbounded_channel();
+    nodes.connect("n", &connect(&[], &["x"]), ("c1", &link), 10);
+    let mut answer = nodes.ask("n", "k1", json!({})).unwrap();
+    nodes.disconnect("c1", 20);
+    assert!(answer.try_recv().unwrap().is_err());
+    assert_eq!(nodes.ask("n", "k2", json!({})).unwrap_err(), NotSent::Away);
+}

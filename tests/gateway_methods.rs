@@ -1,0 +1,27 @@
+//! The methods of the gateway beside chat, as a client sees them: over its port and its socket.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "test helpers fail their test and say why"
+)]
+
+#[path = "gateway_methods/client.rs"]
+mod client;
+#[path = "gateway_methods/config.rs"]
+mod config;
+#[path = "service/kit.rs"]
+mod kit;
+#[path = "gateway_methods/nodes.rs"]
+mod nodes;
+#[path = "gateway_methods/presence.rs"]
+mod presence;
+#[path = "gateway_methods/sessions.rs"]
+mod sessions;
+#[path = "gateway_methods/strict.rs"]
+mod strict;
+mod support;
+#[path = "service/wire.rs"]
+mod wire;
