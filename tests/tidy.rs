@@ -135,6 +135,25 @@ const PURE_FILES: &[&str] = &[
     "src/config/change/lookup.rs",
     "src/methods/accounts.rs",
     "src/methods/params.rs",
+    "actors/src/tool/core/web/fence.rs",
+    "src/gateway/http/hooks/github.rs",
+    "src/gateway/http/hooks/gmail.rs",
+    "src/gateway/http/hooks/limiter.rs",
+    "src/gateway/http/hooks/place.rs",
+    "src/gateway/http/hooks/template.rs",
+    "src/gateway/http/hooks/wish.rs",
+    "src/gateway/http/metrics/route.rs",
+    "src/gateway/http/openai/chat.rs",
+    "src/gateway/http/openai/fields.rs",
+    "src/gateway/http/openai/prompt.rs",
+    "src/gateway/http/openai/responses.rs",
+    "src/gateway/http/openai/shown.rs",
+    "src/gateway/narrator/story.rs",
+    "src/gateway/narrator/tale.rs",
+    "src/methods/chat/attachments.rs",
+    "src/methods/chat/params.rs",
+    "src/methods/chat/place.rs",
+    "src/methods/chat/view.rs",
     "src/selftest/plan.rs",
     "src/selftest/report.rs",
     "src/selftest/deeds.rs",
@@ -296,7 +315,8 @@ fn knowledge_stays_in_its_room() {
     let mut found = offences("std::env::", &["src/"]);
     found.extend(offences("sled::", &["actors/src/store/"]));
     found.extend(offences("rusqlite::", &["actors/src/channel/imessage/", "src/demo/"]));
-    found.extend(offences("TcpListener", &["src/gateway/"]));
+    // The model of a sweep is a server on this machine's own address.
+    found.extend(offences("TcpListener", &["src/gateway/", "src/selftest/model.rs"]));
     found.extend(offences("UnixListener", &["src/control/"]));
     found.extend(offences("flush_async", &[]));
     assert!(found.is_empty(), "{found:#?}");

@@ -41,10 +41,9 @@ fn of(input: &[ModelInput], api: ProviderApi) -> Inputs {
     input.iter().fold(Inputs::default(), |inputs, input| match (input, api) {
         (ModelInput::Image, ProviderApi::GoogleGenerativeAi) => inputs.images().phone_images(),
         (ModelInput::Image, _) => inputs.images(),
-        // Its format has a place for pictures only.
-        (ModelInput::Document, ProviderApi::Ollama) => inputs,
-        (ModelInput::Document, _) => inputs.documents(),
-        (ModelInput::Text | ModelInput::Audio | ModelInput::Video, _) => inputs,
+        // Ollama's format has a place for pictures only.
+        (ModelInput::Document, api) if api != ProviderApi::Ollama => inputs.documents(),
+        _ => inputs,
     })
 }
 

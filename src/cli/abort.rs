@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use serde_json::json;
+use telson_actors::message::SessionKey;
 
 use super::args::Place;
 use super::exit::Failure;
@@ -14,6 +15,10 @@ pub(super) async fn run(
     session: &str,
     output: &Output,
 ) -> Result<ExitCode, Failure> {
+    // A person who mistypes is told; programs may use short keys.
+    SessionKey::parse(session).map_err(|error| {
+        Failure::rejected(format!("{error}; `telson why` shows the session of a message"))
+    })?;
     let mut client = Line::open(place).await?;
     let answer = client.call("sessions.abort", json!({"key": session})).await?;
     output.show(&answer, || match answer["stopped"]["messages"].as_u64() {

@@ -206,10 +206,7 @@ const GROUPS: &[Group] = &[
         objects: &[&["models", "providers", "*", "models", "*"]],
         keys: "api baseUrl compat contextTokens headers params reasoning",
     },
-    Group {
-        objects: &[&["hooks"]],
-        keys: "gmail internal transformsDir",
-    },
+    Group { objects: &[&["hooks"]], keys: "gmail internal transformsDir" },
     Group { objects: &[&["hooks", "mappings", "*"]], keys: "thinking timeoutSeconds transform" },
     Group {
         objects: &[&["gateway"]],

@@ -95,9 +95,9 @@ pub use tools::{
     FileTools, MessageTool, SessionTools, SessionVisibility, SsrfRules, ToolProfile, Tools,
     WebFetch, WebTools,
 };
-pub use webhooks::{HookAction, HookMapping, HookMatch, HookPreset, WakeMode};
 pub use usage::{Budget, Budgets, Dollars, ModelCost, Usage};
 pub use variables::Variables;
+pub use webhooks::{HookAction, HookMapping, HookMatch, HookPreset, WakeMode};
 
 use include::Document;
 

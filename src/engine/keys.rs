@@ -78,16 +78,12 @@ impl Engine {
             return Ok((named.to_owned(), None));
         }
         let found = self.keys().find(|(_, keys)| keys.contains(&named));
-        match found {
-            Some((provider, _)) => Ok((provider.to_owned(), Some(named.to_owned()))),
-            None => {
-                let known: Vec<&str> = self
-                    .keys()
-                    .flat_map(|(provider, keys)| [vec![provider], keys].concat())
-                    .collect();
-                Err(WakeError::Unknown { named: named.to_owned(), known: known.join(", ") })
-            }
+        if let Some((provider, _)) = found {
+            return Ok((provider.to_owned(), Some(named.to_owned())));
         }
+        let known = self.keys().flat_map(|(provider, keys)| [vec![provider], keys].concat());
+        let known: Vec<&str> = known.collect();
+        Err(WakeError::Unknown { named: named.to_owned(), known: known.join(", ") })
     }
 
     /// Hooks whose last run failed.

@@ -13,8 +13,9 @@ use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::broadcast::{self, Receiver};
+use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role as Side, WebSocketConfig};
@@ -27,6 +28,7 @@ use super::gate::Gate;
 use super::guests::{Newcomer, Visit};
 use super::handshake::Grant;
 use super::hello::hello;
+use super::hub::HubEvent;
 use super::journeys::Journeys;
 use super::link::{ConnectionLink, LinkMessage, LinkSender};
 use super::outgoing::{Outgoing, answer, challenge};
@@ -43,6 +45,8 @@ use crate::methods::{self, Call, Caller, Role};
 const BUFFER_BYTES: usize = 4 * 1024;
 /// The code a connection is closed with whose device may be here no more.
 const CUT: u16 = 4001;
+/// Events written together.
+const FRAMES_AT_ONCE_MAX: usize = 64;
 /// When a client may ask again while the service starts.
 const STARTING_RETRY_MS: u64 = 500;
 
@@ -176,6 +180,17 @@ impl Client {
         tokio::time::timeout(self.write_max, sent).await.ok()?.ok()
     }
 
+    /// The same for several, with one write for as many as fit.
+    async fn say_all(&mut self, texts: Vec<String>) -> Option<()> {
+        let sending = async {
+            for text in texts {
+                self.socket.feed(Message::text(text)).await?;
+            }
+            self.socket.flush().await
+        };
+        tokio::time::timeout(self.write_max, sending).await.ok()?.ok()
+    }
+
     /// The next text; `None` at the end.
     async fn hear(&mut self) -> Option<String> {
         hear(&mut self.socket).await
@@ -300,21 +315,14 @@ async fn talk(mut client: Client, served: Served, guest: Guest, mut leash: Leash
             },
             Some((id, result)) = calls.next() => client.say(answer(&id, result)).await,
             why = leash.cut(&caller) => return client.close(CUT, why).await,
-            event = events.recv() => match event {
-                Ok(event) => {
-                    let said = match outgoing.event(&event, &caller) {
-                        Some(frame) => client.say(frame).await,
-                        None => Some(()),
-                    };
-                    if event.name == "shutdown" {
-                        return client.close(1012, "service restart").await;
-                    }
-                    said
+            event = events.recv() => {
+                let told = gather(event, &mut events, &mut outgoing, &caller);
+                let said = client.say_all(told.frames).await;
+                match told.end {
+                    Some(End::Close(code, reason)) => return client.close(code, reason).await,
+                    Some(End::Gone) => return,
+                    None => said,
                 }
-                Err(RecvError::Lagged(_)) => {
-                    return client.close(1008, "slow consumer").await;
-                }
-                Err(RecvError::Closed) => return,
             },
             (name, payload) = journeys.next() => {
                 client.say(outgoing.numbered(name, &payload.to_string())).await
@@ -339,6 +347,50 @@ async fn talk(mut client: Client, served: Served, guest: Guest, mut leash: Leash
             return;
         }
     }
+}
+
+/// What a connection is told at once.
+struct Gathered {
+    frames: Vec<String>,
+    end: Option<End>,
+}
+
+/// Why nothing more is told.
+enum End {
+    Close(u16, &'static str),
+    Gone,
+}
+
+/// An event and those that wait behind it.
+fn gather(
+    first: Result<HubEvent, RecvError>,
+    events: &mut Receiver<HubEvent>,
+    outgoing: &mut Outgoing,
+    caller: &Caller,
+) -> Gathered {
+    let (mut frames, mut next) = (Vec::new(), first);
+    let end = loop {
+        match next {
+            Ok(event) => {
+                frames.extend(outgoing.event(&event, caller));
+                if event.name == "shutdown" {
+                    break Some(End::Close(1012, "service restart"));
+                }
+            }
+            Err(RecvError::Lagged(_)) => break Some(End::Close(1008, "slow consumer")),
+            Err(RecvError::Closed) => break Some(End::Gone),
+        }
+        if frames.len() >= FRAMES_AT_ONCE_MAX {
+            break None;
+        }
+        next = match events.try_recv() {
+            Ok(event) => Ok(event),
+            Err(TryRecvError::Empty) => break None,
+            Err(TryRecvError::Lagged(missed)) => Err(RecvError::Lagged(missed)),
+            Err(TryRecvError::Closed) => Err(RecvError::Closed),
+        };
+    };
+    Gathered { frames, end }
 }
 
 async fn perform(

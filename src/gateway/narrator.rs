@@ -292,7 +292,10 @@ impl Narrator {
         let (at, max) = (self.at(), if all { usize::MAX } else { LOOKED_UP_MAX });
         let quiet = self.deps.runs.with(|story| story.quiet(all, max, at));
         for (run, session) in quiet {
-            let Some((id, session)) = self.find(&run, &session)? else { continue };
+            let Some((id, session)) = self.find(&run, &session)? else {
+                self.deps.runs.with(|story| story.absent(&run, at));
+                continue;
+            };
             match ending(&self.deps.store, &session, id)? {
                 Ending::Waiting => {}
                 Ending::Told(exchange) => self.ended(&session, &exchange),

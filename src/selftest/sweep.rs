@@ -59,13 +59,13 @@ async fn world(
     let dir = world_dir(request.dir, number);
     std::fs::create_dir(&dir)
         .map_err(|error| SweepError::File(format!("{}: {error}", dir.display())))?;
-    let unmodelled = |error: std::io::Error| SweepError::File(format!("the model: {error}"));
-    let model = Model::bind().await.map_err(unmodelled)?;
+    let broken = |error: std::io::Error| SweepError::File(format!("the model: {error}"));
+    let model = Model::bind().await.map_err(broken)?;
     let world = (channel.build)(&dir, request.program, script.unsettled, &model.url())?;
     let mut lives = Lives::new(world);
     tokio::select! {
         lived = live_all(&mut lives, script, request.on_kill) => lived?,
-        gone = model.serve() => match gone.map_err(unmodelled)? {},
+        gone = model.serve() => match gone.map_err(broken)? {},
     }
     let (audit, deeds) = (lives.world.audit()?, lives.world.deeds()?);
     let Lives { record, .. } = lives;

@@ -14,7 +14,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 /// How long anything may take before the test fails. Far above what is normal, because test
 /// machines are busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Pause between two looks at the page.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The names the browser goes by, where it is installed.
@@ -131,7 +131,7 @@ impl Browser {
             Some("Network.requestWillBeSent") => self.opened.extend(at("/params/request/url")),
             Some("Network.webSocketCreated") => self.opened.extend(at("/params/url")),
             Some("Network.webSocketFrameSent") => {
-                self.said.extend(at("/params/response/payloadData"))
+                self.said.extend(at("/params/response/payloadData"));
             }
             Some("Runtime.exceptionThrown") => {
                 self.wrongs.push(frame["params"]["exceptionDetails"].to_string());

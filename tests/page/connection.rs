@@ -117,8 +117,8 @@ async fn a_lost_service_is_shown_and_found_again() {
 /// The parameters of the last `connect` the page has sent.
 fn connect(browser: &Browser) -> Value {
     let frames = browser.said().iter().map(|said| serde_json::from_str(said).unwrap());
-    let connects = frames.filter(|frame: &Value| frame["method"] == "connect");
-    connects.last().expect("it connects")["params"].clone()
+    let mut connects = frames.rev().filter(|frame: &Value| frame["method"] == "connect");
+    connects.next().expect("it connects")["params"].clone()
 }
 
 /// Checks the proof as the protocol's version 3 has it.

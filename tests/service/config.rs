@@ -185,7 +185,7 @@ fn programs_that_are_not_there_are_named() {
     let expected = [
         "mcp.servers.lost.command: \"no-such-server\" is in no folder of PATH; write its whole path"
             .to_owned(),
-        format!("mcp.servers.mute.command: {:?} is not a program this user may run", plain),
+        format!("mcp.servers.mute.command: {plain:?} is not a program this user may run"),
         "hooks.commands.late.command: \"/gone/hook.sh\" is not there".to_owned(),
     ];
     for line in expected {

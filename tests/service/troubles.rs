@@ -19,8 +19,8 @@ fn crowded_model() -> (String, Arc<AtomicBool>) {
     let serving = answers.clone();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
-            let mut request = [0; 64 * 1024];
-            let _ = stream.read(&mut request);
+            // What is asked does not matter; a question is answered once it has begun.
+            drop(stream.read(&mut vec![0; 64 * 1024]));
             let answer = json!({
                 "choices": [{"index": 0, "finish_reason": "stop",
                              "message": {"role": "assistant", "content": "at your service"}}],

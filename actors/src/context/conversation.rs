@@ -185,7 +185,9 @@ mod tests {
                         Part::Result(result) => {
                             prop_assert_eq!(open.pop(), Some(result.call.as_str()));
                         }
-                        Part::Text(_) | Part::Reasoning(_) => prop_assert!(open.is_empty()),
+                        Part::Text(_) | Part::Reasoning(_) | Part::Media(_) => {
+                            prop_assert!(open.is_empty());
+                        }
                     }
                 }
                 prop_assert!(open.is_empty());

@@ -19,8 +19,8 @@ pub mod responses;
 mod secret;
 
 pub use actor::{
-    Call, CallWatch, ProviderActor, ProviderDeps, ProviderMessage, Reply, Report, TurnKey, UNWATCHED,
-    provider_name,
+    Call, CallWatch, ProviderActor, ProviderDeps, ProviderMessage, Reply, Report, TurnKey,
+    UNWATCHED, provider_name,
 };
 pub(crate) use content::plain;
 pub use content::{Part, Reasoning, Role, ToolCall, ToolResult, ToolSpec, ToolStatus, TurnMessage};

@@ -38,12 +38,11 @@ fn check_channels(config: &Config, checked: &mut Checked) {
             Finding::new(path.clone(), message).with_help(help).about_the_key()
         };
         // Not the second one: there is a platform by nearly that name.
-        match nearest(channel, [CHANNELS[0]]) {
-            Some(near) => checked.problem(finding(format!("did you mean {near:?}?"))),
-            None => {
-                let help = format!("it has no effect; there are {}", CHANNELS.join(", "));
-                checked.warning(finding(help));
-            }
+        if let Some(near) = nearest(channel, [CHANNELS[0]]) {
+            checked.problem(finding(format!("did you mean {near:?}?")));
+        } else {
+            let help = format!("it has no effect; there are {}", CHANNELS.join(", "));
+            checked.warning(finding(help));
         }
     }
 }
@@ -82,15 +81,12 @@ fn check_server(
         return;
     }
     let message = format!("there is no MCP server {server:?} whose tool this could be");
-    match nearest(server, servers.keys().map(String::as_str)) {
-        Some(near) => {
-            let help = format!("did you mean {near}__…?");
-            checked.problem(Finding::new(path, message).with_help(help));
-        }
-        None => {
-            let help = "it has no effect until mcp.servers has such a server";
-            checked.warning(Finding::new(path, message).with_help(help));
-        }
+    if let Some(near) = nearest(server, servers.keys().map(String::as_str)) {
+        let help = format!("did you mean {near}__…?");
+        checked.problem(Finding::new(path, message).with_help(help));
+    } else {
+        let help = "it has no effect until mcp.servers has such a server";
+        checked.warning(Finding::new(path, message).with_help(help));
     }
 }
 

@@ -6,9 +6,8 @@ use super::super::root::Config;
 use super::Checked;
 
 /// First parts of paths that are the gateway's own.
-const TAKEN: [&str; 10] = [
-    "api", "health", "healthz", "ready", "readyz", "startup", "startupz", "tools", "v1", "assets",
-];
+const TAKEN: [&str; 10] =
+    ["api", "health", "healthz", "ready", "readyz", "startup", "startupz", "tools", "v1", "assets"];
 /// Largest body that can be allowed, in bytes.
 const BODY_BYTES_MAX: u64 = 25 * 1024 * 1024;
 
@@ -41,7 +40,8 @@ pub(super) fn check(config: &Config, checked: &mut Checked) {
     }
     if hooks.enabled && hooks.token.is_none() {
         let finding = Finding::new(base.key("token"), "webhooks need a token of their own");
-        let help = "choose a long random one that is not the gateway's, or set hooks.enabled to false";
+        let help =
+            "choose a long random one that is not the gateway's, or set hooks.enabled to false";
         checked.problem(finding.with_help(help));
     }
 }

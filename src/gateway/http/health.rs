@@ -44,7 +44,8 @@ pub(super) async fn ready(
             failing.iter().map(|it| json!({"part": it.part, "why": it.why})).collect();
         body["failing"] = json!(shown);
         if let Some(engine) = routes.served.engine.get() {
-            body["uptimeMs"] = json!(u64::try_from(engine.uptime().as_millis()).unwrap_or(u64::MAX));
+            body["uptimeMs"] =
+                json!(u64::try_from(engine.uptime().as_millis()).unwrap_or(u64::MAX));
         }
     }
     answer(ready, body)

@@ -73,7 +73,7 @@ impl Routes {
 
 /// Every route.
 pub(super) fn router(routes: Routes) -> Router {
-    let router = Router::new()
+    let app = Router::new()
         .route("/", any(upgrade::root))
         .route("/assets/{*path}", get(page::asset))
         .route("/healthz", get(health::alive))
@@ -88,12 +88,11 @@ pub(super) fn router(routes: Routes) -> Router {
         .route("/v1/models/{*id}", get(openai::model))
         .route("/tools/invoke", post(tools::invoke))
         .route("/api/diagnostics/prometheus", get(metrics::scrape));
-    let router = match &routes.hooks {
-        Some(hooks) => router.route(&format!("{}/{{*name}}", hooks.path()), any(hooks::hook)),
-        None => router,
+    let app = match &routes.hooks {
+        Some(hooks) => app.route(&format!("{}/{{*name}}", hooks.path()), any(hooks::hook)),
+        None => app,
     };
-    router
-        .fallback(nothing)
+    app.fallback(nothing)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(routes.clone(), metrics::count))
         .with_state(routes)

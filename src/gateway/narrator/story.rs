@@ -24,6 +24,8 @@ use crate::methods::chat::view::{agent_of, answer_text, model_of, run_of, run_of
 pub(crate) const GATHER: Duration = Duration::from_millis(150);
 /// A run that nobody has heard of for this long is looked up.
 const LOOK_AFTER: Duration = Duration::from_secs(2);
+/// A run whose message never came to the store was given up by its client.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(60);
 
 /// A moment: what clocks on walls say, and the time that never steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +49,7 @@ struct Open {
     session: String,
     agent: String,
     seq: u64,
+    since: Timestamp,
     /// When something was last heard of it.
     heard: Timestamp,
 }
@@ -73,7 +76,8 @@ impl Story {
             return false;
         }
         let (session, agent) = (session.to_owned(), agent.to_owned());
-        self.open.insert(run.to_owned(), Open { session, agent, seq: 0, heard: at.steady });
+        let open = Open { session, agent, seq: 0, since: at.steady, heard: at.steady };
+        self.open.insert(run.to_owned(), open);
         true
     }
 
@@ -238,6 +242,13 @@ impl Story {
         self.finish(run, None, at)
     }
 
+    /// Its message is not in the store: it is expected a while longer.
+    pub(crate) fn absent(&mut self, run: &str, at: At) {
+        if self.open.get(run).is_some_and(|it| at.steady.since(it.since) >= GIVEN_UP_AFTER) {
+            self.forget(run);
+        }
+    }
+
     /// Runs nobody has heard of for a while, at most so many, and their sessions. `all` of them if
     /// news was missed.
     pub(crate) fn quiet(&mut self, all: bool, max: usize, at: At) -> Vec<(String, String)> {
@@ -320,7 +331,7 @@ impl Story {
     }
 
     fn tale(&mut self, run: &str, at: At) -> Option<Tale<'_>> {
-        let Open { session, agent, seq, heard } = self.open.get_mut(run)?;
+        let Open { session, agent, seq, heard, .. } = self.open.get_mut(run)?;
         *heard = at.steady;
         Some(Tale { run: run.to_owned(), session, agent, seq, now: at.wall, told: Vec::new() })
     }

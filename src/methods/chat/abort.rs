@@ -16,7 +16,7 @@ pub(super) async fn abort(call: Call) -> Result<Value, ErrorBody> {
     let known = ["sessionKey", "agentId", "runId", "preserveSideRuns"];
     let params = Params::new("chat.abort", call.params.clone(), &known)?;
     let (session, _) = agents(&call.host)
-        .session(&params.needed("sessionKey")?, params.text("agentId")?.as_deref())?;
+        .named(&params.needed("sessionKey")?, params.text("agentId")?.as_deref())?;
     let (_, runs) = end(&call.engine, &session, params.text("runId")?.as_deref()).await?;
     Ok(json!({"ok": true, "aborted": !runs.is_empty(), "runIds": runs}))
 }
@@ -27,7 +27,7 @@ pub(in super::super) async fn sessions_abort(call: Call) -> Result<Value, ErrorB
     let params = Params::new("sessions.abort", call.params.clone(), &known)?;
     let run = params.text("runId")?;
     let session = match (params.text("key")?, &run) {
-        (Some(key), _) => agents(&call.host).session(&key, params.text("agentId")?.as_deref())?.0,
+        (Some(key), _) => agents(&call.host).named(&key, params.text("agentId")?.as_deref())?.0,
         (None, Some(run)) => {
             let known = call.engine.run_of(&dedupe_of(run)).map_err(ErrorBody::internal)?;
             match known {

@@ -41,7 +41,7 @@ pub(super) async fn history(call: Call) -> Result<Value, ErrorBody> {
     let params = Params::new("chat.history", call.params.clone(), &known)?;
     params.refuse(&["messageId"])?;
     let (session, agent) = agents(&call.host)
-        .session(&params.needed("sessionKey")?, params.text("agentId")?.as_deref())?;
+        .named(&params.needed("sessionKey")?, params.text("agentId")?.as_deref())?;
     if params.any_text("cursor")?.is_some() {
         // Whoever reads on from a place reads anew: no place is handed out.
         return Ok(json!({"kind": "reset"}));
@@ -83,7 +83,7 @@ pub(super) async fn get(call: Call) -> Result<Value, ErrorBody> {
     let known = ["sessionKey", "agentId", "messageId", "maxChars"];
     let params = Params::new("chat.message.get", call.params.clone(), &known)?;
     let (session, _) = agents(&call.host)
-        .session(&params.needed("sessionKey")?, params.text("agentId")?.as_deref())?;
+        .named(&params.needed("sessionKey")?, params.text("agentId")?.as_deref())?;
     let id = params.needed("messageId")?;
     let chars_max = params.number("maxChars", (1, 2_000_000))?.unwrap_or(2_000_000);
     let found = find(&call.engine, &session, &id).map_err(ErrorBody::internal)?;

@@ -14,9 +14,22 @@ pub(super) struct Agents {
 }
 
 impl Agents {
-    /// The session a key names, and its agent. A short key such as `main` is one of `agent`, or of
-    /// the default agent.
+    /// The session a key names, and its agent, who must be there. A short key such as `main` is one
+    /// of `agent`, or of the default agent.
     pub(super) fn session(
+        &self,
+        key: &str,
+        agent: Option<&str>,
+    ) -> Result<(SessionKey, String), ErrorBody> {
+        let (session, agent) = self.named(key, agent)?;
+        if !self.known.contains(&agent) {
+            return Err(ErrorBody::invalid(format!("unknown agent id {agent:?}")));
+        }
+        Ok((session, agent))
+    }
+
+    /// The same for a session to be looked at or ended: its agent may be gone.
+    pub(super) fn named(
         &self,
         key: &str,
         agent: Option<&str>,
@@ -34,9 +47,6 @@ impl Agents {
         if let Some(agent) = agent.filter(|agent| *agent != meant) {
             let text = format!("agentId {agent:?} does not match the session key {key:?}");
             return Err(ErrorBody::invalid(text));
-        }
-        if !self.known.contains(&meant) {
-            return Err(ErrorBody::invalid(format!("unknown agent id {meant:?}")));
         }
         Ok((self.main(session), meant))
     }

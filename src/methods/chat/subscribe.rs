@@ -19,7 +19,7 @@ pub(super) fn messages(call: &Call, wants: bool) -> Result<Value, ErrorBody> {
     let known = ["key", "agentId", "includeApprovals"];
     let params = Params::new("sessions.messages.subscribe", call.params.clone(), &known)?;
     let (session, _) =
-        agents(&call.host).session(&params.needed("key")?, params.text("agentId")?.as_deref())?;
+        agents(&call.host).named(&params.needed("key")?, params.text("agentId")?.as_deref())?;
     set(&link(call)?, &topic_of(session.as_str()), wants);
     Ok(json!({"subscribed": wants, "key": session.as_str()}))
 }

@@ -20,7 +20,7 @@ pub(super) fn since(call: &Call) -> Result<Value, ErrorBody> {
     let known = ["sessionKey", "agentId", "after", "limit"];
     let params = Params::new("telson.webchat.since", call.params.clone(), &known)?;
     let (session, _) = agents(&call.host)
-        .session(&params.needed("sessionKey")?, params.text("agentId")?.as_deref())?;
+        .named(&params.needed("sessionKey")?, params.text("agentId")?.as_deref())?;
     let after = params.number("after", (0, u64::MAX))?.unwrap_or(0);
     let limit = params.number("limit", (1, PAGE.1))?.unwrap_or(PAGE.0);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);

@@ -146,7 +146,7 @@ impl State {
                 self.deps.store.get(&step_key(&self.key, *turn, *id))?;
             records.extend(record.map(|record| (*id, record)));
         }
-        let messages = Steps::read(records.into_iter()).map(|(steps, _)| steps.messages());
+        let messages = Steps::read(records).map(|(steps, _)| steps.messages());
         Ok(DoneBefore::of(&messages.unwrap_or_default(), |name| {
             let tool = self.deps.toolbox.get(&self.agent, name);
             tool.is_some_and(|tool| tool.traits().is_idempotent)

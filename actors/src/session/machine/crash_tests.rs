@@ -84,7 +84,7 @@ impl World {
                 self.ended(&finished.members, Some(&finished.steps))?;
                 self.history.push(finished.exchange);
             }
-            Effect::End(ended) => {
+            Effect::End(ended) | Effect::Answer { ended, .. } => {
                 self.history.push(ended.exchange.clone());
                 self.queue = ended.queue.unwrap_or(self.queue);
                 let steps = ended.turn.as_ref().map(|turn| &turn.steps);

@@ -91,6 +91,7 @@ enum Step {
     /// A message that is, or begins with, a command.
     Command(u8, &'static str),
     OperatorStop,
+    StopMessage(u64),
     Repeat(u8),
     Answer,
     AskForTools(u8),
@@ -120,6 +121,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0u8..3).prop_map(Step::Push),
         1 => (0u8..3, prop::sample::select(COMMANDS)).prop_map(|(to, text)| Step::Command(to, text)),
         1 => Just(Step::OperatorStop),
+        1 => (1u64..20).prop_map(Step::StopMessage),
         1 => any::<u8>().prop_map(Step::Repeat),
         3 => Just(Step::Answer),
         1 => (1u8..4).prop_map(Step::AskForTools),
@@ -206,7 +208,7 @@ impl Observer {
                         *self.ends.entry(record.envelope.id.0).or_default() += 1;
                     }
                 }
-                Effect::End(ended) => self.ended(*ended)?,
+                Effect::End(ended) | Effect::Answer { ended, .. } => self.ended(*ended)?,
                 Effect::Passivate => self.has_left = true,
                 Effect::GiveBack(_) => prop_assert!(false, "a life that has left is not used"),
                 Effect::JournalAttempt(_) | Effect::WakeAt(_) | Effect::Stopped(..) => {}
@@ -292,6 +294,7 @@ proptest! {
                     Event::Inbound(Box::new(saying(pushed, target, text)))
                 }
                 Step::OperatorStop => Event::Stop(Asker::new(|_| ())),
+                Step::StopMessage(id) => Event::StopMessage(EnvelopeId(id), Asker::new(|_| ())),
                 Step::Repeat(nth) if pushed > 0 => {
                     let id = u64::from(nth) % pushed + 1;
                     if observer.ends.contains_key(&id) {

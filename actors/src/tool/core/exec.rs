@@ -2,7 +2,8 @@
 //!
 //! A command gets a bare environment, no input, a limit on time and on output, and takes everything
 //! it started along when it ends: its process group, and on Linux also what left the group, found by
-//! a mark in its environment. A workspace does not confine a command: whoever may run commands may
+//! a mark in its environment. What a killed gateway leaves running is ended by the next one, by the
+//! same mark; elsewhere than on Linux it runs to its own end. A workspace does not confine a command: whoever may run commands may
 //! do what the user of the gateway may do. That is why nobody may unless the config says so.
 
 mod family;

@@ -6,8 +6,8 @@
 //! resolve names by itself.
 
 mod address;
-mod fetch;
 pub mod fence;
+mod fetch;
 mod html;
 mod page;
 mod rules;

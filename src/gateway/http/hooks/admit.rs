@@ -41,7 +41,9 @@ pub(super) async fn admit(engine: &Engine, message: Message) -> Result<Relay, Ht
         };
         match result {
             Ok(relay) => break relay,
-            Err(error @ AdmitError::Store(_)) => return Err(HttpError::unavailable(error.to_string())),
+            Err(error @ AdmitError::Store(_)) => {
+                return Err(HttpError::unavailable(error.to_string()));
+            }
             Err(error) if Instant::now() + AGAIN_AFTER >= end => {
                 let text = format!("not admitted within {} s: {error}", ADMIT_MAX.as_secs());
                 return Err(HttpError::unavailable(text));

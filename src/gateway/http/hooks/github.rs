@@ -83,7 +83,9 @@ mod tests {
         assert!(!is_signed("another", BODY, Some(SIGNATURE)));
         assert!(!is_signed("", BODY, Some(SIGNATURE)));
         assert!(!is_signed(SECRET, BODY, None));
-        for wrong in ["", "sha256=", "sha1=757107ea", &SIGNATURE[..70], "sha256=zz", &SIGNATURE[7..]] {
+        for wrong in
+            ["", "sha256=", "sha1=757107ea", &SIGNATURE[..70], "sha256=zz", &SIGNATURE[7..]]
+        {
             assert!(!is_signed(SECRET, BODY, Some(wrong)), "{wrong}");
         }
         let long = format!("{SIGNATURE}00");

@@ -67,7 +67,8 @@ mod tests {
     #[test]
     fn both_shapes_are_read() {
         let data = STANDARD.encode(r#"{"emailAddress": "a@b.test", "historyId": 7}"#);
-        let push = read(&json!({"message": {"data": data, "messageId": "12"}, "subscription": "s"}));
+        let push =
+            read(&json!({"message": {"data": data, "messageId": "12"}, "subscription": "s"}));
         let expected = "The mailbox a@b.test has changed (history 7).".to_owned();
         assert_eq!(push, Ok(Push { id: "12".into(), message: expected }));
         let push = read(&json!({"messages": [

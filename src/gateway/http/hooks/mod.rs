@@ -327,7 +327,9 @@ impl WebHooks {
         match engine.choose_model(session, Some(model)).await {
             Ok(_) => Ok(()),
             Err(ChooseError::Refused(why)) => Err(HttpError::param("model", why.to_string())),
-            Err(ChooseError::Store(why)) => Err(HttpError::new(502, "preparation", why.to_string())),
+            Err(ChooseError::Store(why)) => {
+                Err(HttpError::new(502, "preparation", why.to_string()))
+            }
         }
     }
 }

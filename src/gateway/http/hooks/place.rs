@@ -129,7 +129,8 @@ mod tests {
         assert_eq!(place(&open, &SessionWish::Own).unwrap(), "agent:main:hook:id");
         assert_eq!(place(&open, &wish("hook:a:b")).unwrap(), "agent:main:hook:a%3Ab");
         assert_eq!(place(&open, &wish("agent:main:hook:y")).unwrap(), "agent:main:hook:y");
-        for bad in ["other", "agent:work:main", "agent:", "hook:", "agent:main:cron:x:y", "cron:x"] {
+        for bad in ["other", "agent:work:main", "agent:", "hook:", "agent:main:cron:x:y", "cron:x"]
+        {
             assert_eq!(place(&open, &wish(bad)).unwrap_err().status, 400, "{bad}");
         }
     }

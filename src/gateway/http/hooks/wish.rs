@@ -57,8 +57,7 @@ fn field<'a>(body: &'a Value, name: &str) -> Result<Option<&'a str>, HttpError> 
         Some(Value::String(text)) if !text.trim().is_empty() => text.trim(),
         Some(_) => return Err(HttpError::param(name, format!("{name} must be a text"))),
     };
-    let max =
-        if matches!(name, "text" | "message") { TEXT_CHARS_MAX } else { NAME_CHARS_MAX };
+    let max = if matches!(name, "text" | "message") { TEXT_CHARS_MAX } else { NAME_CHARS_MAX };
     if text.chars().count() > max {
         return Err(HttpError::param(name, format!("{name} is longer than {max} characters")));
     }
@@ -253,10 +252,7 @@ mod tests {
     #[test]
     fn the_first_mapping_that_fits_is_used() {
         let mapping = |path: Option<&str>, sender: Option<&str>, text: &str| HookMapping {
-            matches: HookMatch {
-                path: path.map(str::to_owned),
-                source: sender.map(str::to_owned),
-            },
+            matches: HookMatch { path: path.map(str::to_owned), source: sender.map(str::to_owned) },
             message_template: Some(text.into()),
             ..HookMapping::default()
         };

@@ -163,7 +163,11 @@ impl Flow {
             ("turns_started", "Turns begun, also anew after an interruption", &flow.turns_started),
             ("delivery_attempts", "Attempts to send begun", &flow.attempts),
             ("dead_lettered", "What could not be finished, since the start", &flow.dead_letters),
-            ("events_missed", "Events these figures lack because there were too many", &flow.missed),
+            (
+                "events_missed",
+                "Events these figures lack because there were too many",
+                &flow.missed,
+            ),
         ];
         for (name, about, counter) in counters {
             registry.register(name, about, counter.clone());
@@ -171,8 +175,16 @@ impl Flow {
         registry.register("turns", "Turns by how they ended", flow.turns.clone());
         registry.register("deliveries", "Replies by what came of them", flow.deliveries.clone());
         let histograms = [
-            ("turn_duration_seconds", "From a turn's begin to its durable answer", &flow.turn_seconds),
-            ("answer_latency_seconds", "From admission to the durable answer", &flow.answer_seconds),
+            (
+                "turn_duration_seconds",
+                "From a turn's begin to its durable answer",
+                &flow.turn_seconds,
+            ),
+            (
+                "answer_latency_seconds",
+                "From admission to the durable answer",
+                &flow.answer_seconds,
+            ),
             ("delivery_duration_seconds", "From answer to receipt", &flow.delivery_seconds),
         ];
         for (name, about, histogram) in histograms {

@@ -40,11 +40,7 @@ pub(super) async fn scrape(
 }
 
 /// Counts what is asked over HTTP.
-pub(super) async fn count(
-    State(routes): State<Routes>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn count(State(routes): State<Routes>, request: Request, next: Next) -> Response {
     let hooks = routes.hooks.as_ref().map(|hooks| hooks.path().to_owned());
     let route = route::of(request.uri().path(), hooks.as_deref());
     let begun = Instant::now();

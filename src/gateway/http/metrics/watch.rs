@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use prometheus_client::metrics::histogram::Histogram;
 use telson_actors::clock::Timestamp;
 use telson_actors::event::{JourneyEvent, JourneyStep};
 use tokio::sync::broadcast::error::RecvError;
@@ -56,7 +57,11 @@ impl Begun {
         let (flow, at) = (metrics.flow(), event.at);
         let turn = |outcome| flow.turns.get_or_create(&OutcomeLabel { outcome }).inc();
         let delivery = |outcome| flow.deliveries.get_or_create(&OutcomeLabel { outcome }).inc();
-        let since = |begun: Option<Timestamp>| begun.map(|begun| at.since(begun).as_secs_f64());
+        let took = |seconds: &Histogram, begun: Option<Timestamp>| {
+            if let Some(begun) = begun {
+                seconds.observe(at.since(begun).as_secs_f64());
+            }
+        };
         match &event.kind {
             JourneyStep::Admitted { message, .. } => {
                 flow.admitted.inc();
@@ -71,8 +76,8 @@ impl Begun {
             }
             JourneyStep::Answered { turn: number, entries } => {
                 turn("answered");
-                since(self.turns.remove(number)).map(|it| flow.turn_seconds.observe(it));
-                since(self.messages.remove(number)).map(|it| flow.answer_seconds.observe(it));
+                took(&flow.turn_seconds, self.turns.remove(number));
+                took(&flow.answer_seconds, self.messages.remove(number));
                 for entry in entries {
                     begin(&mut self.entries, *entry, at);
                 }
@@ -87,7 +92,7 @@ impl Begun {
             }
             JourneyStep::Delivered { entry } => {
                 delivery("delivered");
-                since(self.entries.remove(entry)).map(|it| flow.delivery_seconds.observe(it));
+                took(&flow.delivery_seconds, self.entries.remove(entry));
             }
             JourneyStep::InDoubt { .. } => {
                 delivery("in_doubt");

@@ -25,7 +25,8 @@ pub(super) struct Asked {
 
 /// Reads a request.
 pub(super) fn read(body: &Value) -> Result<Asked, HttpError> {
-    let model = text(body, "model")?.ok_or_else(|| HttpError::param("model", "model is missing"))?;
+    let model =
+        text(body, "model")?.ok_or_else(|| HttpError::param("model", "model is missing"))?;
     refuse_what_cannot_be(body)?;
     let not_applied = sampling(body)?;
     let all = match field(body, "messages") {
@@ -147,8 +148,14 @@ mod tests {
             (json!({"model": "x"}), "messages"),
             (json!({"model": "x", "messages": []}), "messages"),
             (json!({"model": "x", "messages": {}}), "messages"),
-            (json!({"model": "x", "messages": [{"role": "user", "content": "a"}], "stream": 1}), "stream"),
-            (json!({"model": "x", "messages": [{"role": "user", "content": "a"}], "user": ""}), "user"),
+            (
+                json!({"model": "x", "messages": [{"role": "user", "content": "a"}], "stream": 1}),
+                "stream",
+            ),
+            (
+                json!({"model": "x", "messages": [{"role": "user", "content": "a"}], "user": ""}),
+                "user",
+            ),
             (
                 json!({"model": "x", "messages": [{"role": "user", "content": "a"}], "stream_options": 1}),
                 "stream_options",

@@ -50,9 +50,10 @@ pub(super) fn text(body: &Value, name: &str) -> Result<Option<String>, HttpError
 pub(super) fn name(body: &Value, name: &str) -> Result<Option<String>, HttpError> {
     let text = text(body, name)?;
     match &text {
-        Some(long) if long.chars().count() > NAME_CHARS_MAX => {
-            Err(HttpError::param(name, format!("{name} is longer than {NAME_CHARS_MAX} characters")))
-        }
+        Some(long) if long.chars().count() > NAME_CHARS_MAX => Err(HttpError::param(
+            name,
+            format!("{name} is longer than {NAME_CHARS_MAX} characters"),
+        )),
         _ => Ok(text),
     }
 }
@@ -79,7 +80,7 @@ pub(super) fn sampling(body: &Value) -> Result<Vec<String>, HttpError> {
     }
     for name in COUNTS {
         let Some(value) = field(body, name) else { continue };
-        if !value.as_u64().is_some_and(|count| count >= 1) {
+        if value.as_u64().is_none_or(|count| count < 1) {
             return Err(HttpError::param(name, format!("{name} must be a whole number from 1")));
         }
         not_applied.push(name.to_owned());
@@ -96,7 +97,8 @@ pub(super) fn sampling(body: &Value) -> Result<Vec<String>, HttpError> {
         }
         not_applied.push("stop".into());
     }
-    not_applied.extend(HINTS.iter().filter(|it| field(body, it).is_some()).map(ToString::to_string));
+    not_applied
+        .extend(HINTS.iter().filter(|it| field(body, it).is_some()).map(ToString::to_string));
     Ok(not_applied)
 }
 

@@ -30,7 +30,8 @@ pub(super) fn messages(all: &[Value]) -> Result<(Vec<String>, Vec<SaidIn>), Http
             Some("assistant") => Some(Who::Assistant),
             Some("tool" | "function") => Some(Who::Tool),
             _ => {
-                let text = format!("{place}.role must be system, developer, user, assistant or tool");
+                let text =
+                    format!("{place}.role must be system, developer, user, assistant or tool");
                 return Err(HttpError::param(&format!("{place}.role"), text));
             }
         };
@@ -52,11 +53,16 @@ pub(super) fn content(content: Option<&Value>, place: &str) -> Result<String, Ht
         None | Some(Value::Null) => Ok(String::new()),
         Some(Value::String(text)) => Ok(text.clone()),
         Some(Value::Array(parts)) => {
-            let texts: Result<Vec<&str>, HttpError> =
-                parts.iter().enumerate().map(|(index, part)| part_text(part, place, index)).collect();
+            let texts: Result<Vec<&str>, HttpError> = parts
+                .iter()
+                .enumerate()
+                .map(|(index, part)| part_text(part, place, index))
+                .collect();
             Ok(texts?.join("\n"))
         }
-        Some(_) => Err(HttpError::param(place, format!("{place} must be a text or a list of parts"))),
+        Some(_) => {
+            Err(HttpError::param(place, format!("{place} must be a text or a list of parts")))
+        }
     }
 }
 
@@ -66,7 +72,8 @@ fn part_text<'a>(part: &'a Value, place: &str, index: usize) -> Result<&'a str, 
         "text" | "input_text" | "output_text" => part.get("text"),
         "refusal" => part.get("refusal"),
         _ => {
-            let text = format!("{place}[{index}]: parts of type {kind:?} are not read here, only text");
+            let text =
+                format!("{place}[{index}]: parts of type {kind:?} are not read here, only text");
             return Err(HttpError::param(place, text).code("unsupported_content"));
         }
     };

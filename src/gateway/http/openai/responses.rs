@@ -29,7 +29,8 @@ pub(super) struct Asked {
 
 /// Reads a request.
 pub(super) fn read(body: &Value) -> Result<Asked, HttpError> {
-    let model = text(body, "model")?.ok_or_else(|| HttpError::param("model", "model is missing"))?;
+    let model =
+        text(body, "model")?.ok_or_else(|| HttpError::param("model", "model is missing"))?;
     refuse_what_cannot_be(body)?;
     let not_applied = sampling(body)?;
     if flag(body, "background")? {
@@ -244,7 +245,10 @@ mod tests {
             (json!({"model": "x", "input": 1}), "input"),
             (json!({"model": "x", "input": [{"type": "input_image"}]}), "input"),
             (json!({"model": "x", "input": "a", "background": true}), "background"),
-            (json!({"model": "x", "input": "a", "previous_response_id": "resp_x"}), "previous_response_id"),
+            (
+                json!({"model": "x", "input": "a", "previous_response_id": "resp_x"}),
+                "previous_response_id",
+            ),
         ];
         for (body, param) in bad {
             assert_eq!(read(&body).unwrap_err().param.as_deref(), Some(param), "{body}");

@@ -39,7 +39,7 @@ impl Shown {
             return Some(more.to_owned());
         }
         let text = part.get(..self.said).unwrap_or_default().to_owned() + piece;
-        self.paragraph(&text)
+        Some(self.paragraph(&text))
     }
 
     /// The whole answer; gives what is still to be sent.
@@ -52,7 +52,7 @@ impl Shown {
             self.whole.push_str(more);
             return Some(more.to_owned());
         }
-        self.paragraph(answer)
+        Some(self.paragraph(answer))
     }
 
     /// Whether the present part has begun, or is the first.
@@ -61,12 +61,12 @@ impl Shown {
     }
 
     /// A part of its own.
-    fn paragraph(&mut self, text: &str) -> Option<String> {
+    fn paragraph(&mut self, text: &str) -> String {
         let more = format!("\n\n{text}");
         self.begin = self.whole.len() + 2;
         self.said = text.len();
         self.whole.push_str(&more);
-        Some(more)
+        more
     }
 }
 

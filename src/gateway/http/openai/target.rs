@@ -142,17 +142,12 @@ impl Target {
 
 /// A name for this request: made of its `Idempotency-Key`, or of chance.
 fn once(headers: &HeaderMap, agent: &str) -> Result<String, HttpError> {
-    let bytes: [u8; 16] = match header(headers, "idempotency-key")? {
-        Some(key) => {
-            let digest = Sha256::digest(format!("{agent}\n{key}"));
-            digest.first_chunk().copied().unwrap_or_default()
-        }
-        None => {
-            let mut bytes = [0; 16];
-            getrandom::fill(&mut bytes).map_err(HttpError::internal)?;
-            bytes
-        }
-    };
+    let mut bytes = [0_u8; 16];
+    if let Some(key) = header(headers, "idempotency-key")? {
+        bytes = *Sha256::digest(format!("{agent}\n{key}")).first_chunk().unwrap_or(&bytes);
+    } else {
+        getrandom::fill(&mut bytes).map_err(HttpError::internal)?;
+    }
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
@@ -197,14 +192,16 @@ mod tests {
 
     #[test]
     fn a_model_is_an_agent() {
-        for default in ["openclaw", "openclaw/default", "openclaw:default", "telson", "telson/default"]
+        for default in
+            ["openclaw", "openclaw/default", "openclaw:default", "telson", "telson/default"]
         {
             assert_eq!(named(default).unwrap(), None, "{default}");
         }
         for work in ["openclaw/work", "openclaw:work", "telson/work", "agent:work"] {
             assert_eq!(named(work).unwrap(), Some("work"), "{work}");
         }
-        for none in ["", "gpt-4", "openclaw/", "openclaws", "agent:", "agent:a:b", "openclaw2/work"] {
+        for none in ["", "gpt-4", "openclaw/", "openclaws", "agent:", "agent:a:b", "openclaw2/work"]
+        {
             assert_eq!(named(none).unwrap_err().param.as_deref(), Some("model"), "{none}");
         }
     }

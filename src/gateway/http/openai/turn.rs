@@ -93,8 +93,11 @@ impl Turn {
         };
         let relay = engine.relay(relayed).await.map_err(refused)?;
         let (created, now) = (engine.clock().now().0 / 1000, Instant::now());
-        let subscription =
-            if relay.session == session { subscription } else { engine.stream(Some(&relay.session)) };
+        let subscription = if relay.session == session {
+            subscription
+        } else {
+            engine.stream(Some(&relay.session))
+        };
         Ok(Self {
             engine,
             subscription,

@@ -92,6 +92,16 @@ fn text_with_a_gap_is_not_told_but_its_end_is() {
     assert!(told.iter().any(|it| it.payload["message"]["content"][0]["text"] == "abc"));
 }
 
+#[test]
+fn a_run_that_never_came_to_the_store_is_given_up() {
+    let mut story = Story::default();
+    story.open("r1", "agent:main:main", "main", at(0));
+    story.absent("r1", at(59_000));
+    assert_eq!(story.quiet(true, 9, at(59_000)).len(), 1, "it may be on its way");
+    story.absent("r1", at(60_000));
+    assert!(story.open.is_empty());
+}
+
 proptest! {
     // Whatever is heard, in whatever order and however often: a run that is open ends once, and the
     // deltas are the text.

@@ -1,0 +1,48 @@
+//! The narrator killed while runs are under way.
+
+use std::sync::Arc;
+
+use telson::{Engine, Facts, Host};
+use telson_actors::store::MemoryBackend;
+
+use crate::client::{Client, is_ending_of};
+use crate::kit::until;
+use crate::rig::TOKEN;
+
+/// Kills, fewer than the restarts its branch allows.
+const KILLS: usize = 4;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_narrator_that_is_killed_tells_each_end_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = Host::new(Facts::default());
+    let gateway = telson::gateway::open(dir.path(), 0, Some(TOKEN.into()), host).unwrap();
+    let address = gateway.listener.local_addr().unwrap();
+    let backend = Arc::new(MemoryBackend::new());
+    let engine =
+        Engine::builder().web_chat().backend(backend).gateway(gateway).start().await.unwrap();
+    let mut client = Client::connect(&format!("ws://{address}"), TOKEN).await;
+    let mut runs = Vec::new();
+    for kill in 0..KILLS {
+        for number in 0..25 {
+            let run = format!("{kill}-{number}");
+            client.send(&format!("s{number}"), "hello", &run).await;
+            runs.push(run);
+            if number == 12 {
+                assert!(engine.kill_actor("edge/narrator"));
+            }
+        }
+    }
+    for run in &runs {
+        assert_eq!(client.ending(run).await["state"], "final", "{run}");
+    }
+    let rest = client.rest().await;
+    let twice = rest.iter().filter(|event| runs.iter().any(|run| is_ending_of(event, run))).count();
+    assert_eq!(twice, 0, "{rest:#?}");
+    let node = engine.tree();
+    let edge = node.children.iter().find(|child| child.id == "edge").unwrap();
+    let narrator = edge.children.iter().find(|child| child.id == "narrator").unwrap();
+    assert!(narrator.restarts > 0, "it was killed");
+    until("all is out", || engine.load().is_idle().then_some(()));
+    engine.shutdown(std::time::Duration::from_secs(5)).await;
+}

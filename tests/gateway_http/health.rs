@@ -1,0 +1,109 @@
+//! Whether the gateway lives, has started, and can work.
+
+use serde_json::json;
+
+use super::kit::{HOOK_TOKEN, Scene, TOKEN, endpoints};
+use super::service_kit::until;
+
+#[test]
+fn a_service_that_works_says_so_under_both_names() {
+    let scene = Scene::new(json!({}));
+    let service = scene.start();
+    for (paths, status) in [
+        (["/health", "/healthz"], "live"),
+        (["/startup", "/startupz"], "started"),
+        (["/ready", "/readyz"], "ready"),
+    ] {
+        for path in paths {
+            let answer = service.get(path);
+            assert_eq!((answer.status, answer.json()["status"].as_str()), (200, Some(status)));
+            assert_eq!(answer.json()["ok"], true);
+        }
+    }
+    service.process.stop();
+}
+
+#[test]
+fn every_answer_carries_the_same_headers() {
+    let scene = Scene::new(endpoints());
+    let service = scene.start();
+    let answers = [
+        service.get("/healthz"),
+        service.get("/"),
+        service.get("/nothing"),
+        service.get("/v1/models"),
+        service.get_as_operator("/v1/models"),
+        service.get_as_operator("/api/diagnostics/prometheus"),
+        service.send("DELETE", "/healthz", &[], ""),
+        service.post("/v1/chat/completions", &[], &json!({})),
+    ];
+    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses, [200, 404, 404, 401, 200, 200, 405, 400]);
+    for answer in &answers {
+        assert_eq!(answer.header("x-frame-options"), Some("DENY"), "{answer:?}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        let policy = answer.header("content-security-policy").unwrap();
+        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
+    }
+    service.process.stop();
+}
+
+#[test]
+fn an_account_that_cannot_work_is_told_to_those_who_may_know() {
+    let scene = Scene::new(json!({
+        "channels": {"imessage": {"dbPath": "/nowhere/chat.db", "cliPath": "/nowhere/imsg"}},
+    }));
+    let service = scene.start();
+    let bearer = format!("Bearer {TOKEN}");
+    let answer = until("the account is in trouble", || {
+        let answer = service.get("/readyz");
+        (answer.status == 503).then_some(answer)
+    });
+    assert_eq!(answer.json()["failing"][0]["part"], "imessage/default", "{answer:?}");
+    assert!(!answer.json()["failing"][0]["why"].as_str().unwrap().is_empty());
+    // A page that leads a browser here under its own name, and a proxy that vouches for nobody.
+    for stranger in [("host", "evil.test"), ("x-forwarded-for", "10.0.0.1")] {
+        let answer = service.send("GET", "/readyz", &[stranger], "");
+        assert_eq!((answer.status, answer.json().get("failing")), (503, None), "{answer:?}");
+    }
+    let operator = [("host", "gateway.test"), ("authorization", bearer.as_str())];
+    let answer = service.send("GET", "/readyz", &operator, "");
+    assert_eq!(answer.json()["failing"][0]["part"], "imessage/default", "{answer:?}");
+    assert_eq!(service.get("/healthz").status, 200, "it lives all the same");
+    service.process.stop();
+}
+
+#[test]
+fn a_service_that_drains_takes_nothing_new_and_answers_what_it_has() {
+    let mut config = endpoints();
+    config["hooks"] = json!({"enabled": true, "token": HOOK_TOKEN});
+    let scene = Scene::new(config);
+    let service = scene.start();
+    let body = json!({"model": "openclaw", "messages": [{"role": "user", "content": "SLOW one"}]});
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| service.post("/v1/chat/completions", &[], &body));
+        until("the model is asked", || (scene.model.asked("SLOW one") == 1).then_some(()));
+        service.process.signal(rustix::process::Signal::TERM);
+        let answer = until("it drains", || {
+            let answer = service.get("/startupz");
+            (answer.status == 503).then_some(answer)
+        });
+        assert_eq!(answer.json()["status"], "draining");
+        assert_eq!(service.get("/readyz").status, 503);
+        assert_eq!(service.get("/healthz").status, 200);
+        let refused = service.post("/v1/chat/completions", &[], &body);
+        assert_eq!(
+            (refused.status, refused.header("retry-after")),
+            (503, Some("1")),
+            "{refused:?}"
+        );
+        assert_eq!(service.hook("agent", &[], &json!({"message": "late"})).status, 503);
+        scene.model.release();
+        let answer = asking.join().unwrap();
+        assert_eq!(answer.json()["choices"][0]["message"]["content"], "begun ended", "{answer:?}");
+    });
+    let finished = service.process.finish();
+    assert_eq!(finished.code, 0, "{}", finished.err);
+    assert_eq!(scene.model.asked("late"), 0);
+}
