@@ -3,6 +3,7 @@
 //! Nothing here reads files besides the store, the environment or signals: the same engine runs in
 //! the service and inside any tokio program. Two engines in one process share nothing (A4).
 
+mod beats;
 mod builder;
 mod choice;
 mod drain;

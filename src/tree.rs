@@ -471,6 +471,7 @@ impl Wiring {
             beats: self.beats.clone(),
             events: self.events.clone(),
             admissions: Admissions::new(&self.registry),
+            admitting: self.admitting.clone(),
             store: self.store.clone(),
             clock: self.spec.clock,
             registry: self.registry.clone(),

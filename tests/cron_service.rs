@@ -11,10 +11,10 @@
 
 #[path = "cron_service/commands.rs"]
 mod commands;
-#[path = "service/kit.rs"]
-mod kit;
 #[path = "cron_service/kills.rs"]
 mod kills;
+#[path = "service/kit.rs"]
+mod kit;
 #[path = "cron_service/model.rs"]
 mod model;
 #[path = "imessage/scene.rs"]

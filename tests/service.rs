@@ -16,6 +16,8 @@ mod commands;
 mod config;
 #[path = "service/damage.rs"]
 mod damage;
+#[path = "service/heartbeat.rs"]
+mod heartbeat;
 #[path = "service/kit.rs"]
 mod kit;
 #[path = "service/lifetime.rs"]

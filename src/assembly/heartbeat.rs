@@ -153,10 +153,7 @@ mod tests {
         };
         assert_eq!(ids("{}"), ["main"]);
         assert_eq!(ids("{agents: {entries: {a: {}, b: {default: true}}}}"), ["b"]);
-        assert_eq!(
-            ids("{agents: {entries: {a: {heartbeat: {}}, b: {default: true}}}}"),
-            ["a"]
-        );
+        assert_eq!(ids("{agents: {entries: {a: {heartbeat: {}}, b: {default: true}}}}"), ["a"]);
     }
 
     #[test]
@@ -201,9 +198,6 @@ mod tests {
               b: {allowFrom: ['*', 'accessGroup:g', 'imessage:anna@example.org', '+2'], dmPolicy: 'open'}}}}}",
         );
         let owners: Vec<String> = owners(&config).iter().map(ToString::to_string).collect();
-        assert_eq!(
-            owners,
-            ["imessage/b:anna@example.org", "imessage/b:+2", "imessage/a:+1"]
-        );
+        assert_eq!(owners, ["imessage/b:anna@example.org", "imessage/b:+2", "imessage/a:+1"]);
     }
 }

@@ -106,7 +106,12 @@ fn settings(config: &Config, env: &Lookup<'_>) -> CoreSettings {
             agents_meet: meet.enabled.unwrap_or(true),
             agents: meet.allow.clone(),
         },
-        owners: config.commands.owner_allow_from.iter().map(|owner| owner.trim().to_owned()).collect(),
+        owners: config
+            .commands
+            .owner_allow_from
+            .iter()
+            .map(|owner| owner.trim().to_owned())
+            .collect(),
         cross: CrossContext {
             within_channel: cross.allow_within_provider.unwrap_or(true),
             across_channels: cross.allow_across_providers.unwrap_or(true),

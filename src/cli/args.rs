@@ -171,8 +171,9 @@ pub(super) struct RunArgs {
     /// Longest time to finish what is under way when stopping, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub(super) drain_seconds: u64,
-    /// Port of the gateway; 0 for any free one [default: 18789].
-    #[arg(long, value_name = "PORT", env = "TELSON_GATEWAY_PORT")]
+    /// Port of the gateway; 0 for any free one [env: TELSON_GATEWAY_PORT or OPENCLAW_GATEWAY_PORT;
+    /// default: the config's, else 18789].
+    #[arg(long, value_name = "PORT")]
     pub(super) port: Option<u16>,
     /// Go on although the database has lost something; the damaged files are kept beside it.
     #[arg(long, action = ArgAction::SetTrue)]

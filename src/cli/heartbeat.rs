@@ -47,10 +47,8 @@ pub(super) async fn system(
 
 async fn switch(client: &mut Client, enabled: bool, output: &Output) -> Result<(), Failure> {
     let answer = client.call("set-heartbeats", json!({"enabled": enabled})).await?;
-    output.show(&answer, || match enabled {
-        true => "heartbeats are on\n".to_owned(),
-        false => "heartbeats are off, until `telson heartbeat enable`\n".to_owned(),
-    });
+    let said = if enabled { "on" } else { "off, until `telson heartbeat enable`" };
+    output.show(&answer, || format!("heartbeats are {said}\n"));
     Ok(())
 }
 

@@ -162,7 +162,10 @@ fn prepare(
     let port = match (args.port, either("PORT")) {
         (Some(port), _) => Some(port),
         (None, Some(port)) => {
-            let wrong = |_| Failure::config(format!("OPENCLAW_GATEWAY_PORT: {port:?} is no port"));
+            let wrong = |_| {
+                let names = "TELSON_GATEWAY_PORT or OPENCLAW_GATEWAY_PORT";
+                Failure::config(format!("{names}: {port:?} is no port"))
+            };
             Some(port.trim().parse().map_err(wrong)?)
         }
         (None, None) => None,

@@ -106,9 +106,9 @@ impl Visitor<'_> for Time {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Retention, E> {
         let millis = telson_actors::cron::wire::read_duration(text.trim());
-        millis.map(|millis| Retention(Some(millis))).ok_or_else(|| {
-            E::custom(format!("{text:?} is no time such as 30m, 24h or 7d"))
-        })
+        millis
+            .map(|millis| Retention(Some(millis)))
+            .ok_or_else(|| E::custom(format!("{text:?} is no time such as 30m, 24h or 7d")))
     }
 }
 

@@ -141,9 +141,15 @@ mod tests {
 
     #[test]
     fn pauses_are_read_as_people_write_them() {
-        for (text, seconds) in
-            [("30m", 1_800), ("1h30m", 5_400), ("1 h 30 m", 5_400), ("45s", 45), ("0m", 0), ("5", 300), ("1d", 86_400)]
-        {
+        for (text, seconds) in [
+            ("30m", 1_800),
+            ("1h30m", 5_400),
+            ("1 h 30 m", 5_400),
+            ("45s", 45),
+            ("0m", 0),
+            ("5", 300),
+            ("1d", 86_400),
+        ] {
             assert_eq!(pause(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         for text in ["", "m", "-5m", "1.5h", "30 minutes", "1s", "400d", "99999999999999999999d"] {

@@ -37,10 +37,7 @@ const GROUPS: &[Group] = &[
     Group { objects: &[&["gateway", "auth"]], keys: "identityScopes" },
     Group { objects: &[&["gateway", "nodes"]], keys: "browser pairing pluginTools skills" },
     Group { objects: &[&["gateway", "nodes", "commands"]], keys: "allow" },
-    Group {
-        objects: &[&["gateway", "tailscale"]],
-        keys: "preserveFunnel resetOnExit serviceName",
-    },
+    Group { objects: &[&["gateway", "tailscale"]], keys: "preserveFunnel resetOnExit serviceName" },
     Group {
         objects: &[&["gateway", "controlUi"]],
         keys: "allowExternalEmbedUrls allowInsecureAuth basePath chatMessageMaxWidth \

@@ -61,7 +61,8 @@ fn check_limits(config: &Config, checked: &mut Checked) {
     let max_concurrent = config.agents.defaults.max_concurrent.map(u64::from);
     let turns = (Path::of(&["agents", "defaults", "maxConcurrent"]), max_concurrent);
     let runs = (Path::of(&["cron", "maxConcurrentRuns"]), Some(config.cron.max_concurrent_runs));
-    let after = (Path::of(&["cron", "failureAlert", "after"]), Some(config.cron.failure_alert.after));
+    let after =
+        (Path::of(&["cron", "failureAlert", "after"]), Some(config.cron.failure_alert.after));
     let of_jobs = [runs, after].map(|(path, number)| (path, number.map(u64::from)));
     let timeouts = config.models.providers.iter().map(|(id, provider)| {
         (Path::of(&["models", "providers", id, "timeoutSeconds"]), provider.timeout_seconds)

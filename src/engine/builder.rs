@@ -17,7 +17,7 @@ use telson_actors::cron::{CronEvents, CronSettings};
 use telson_actors::dead_letter::DeadLetters;
 use telson_actors::disk::DiskSpace;
 use telson_actors::event::Journal;
-use telson_actors::heartbeat::{Beat, BeatRules, Heartbeats};
+use telson_actors::heartbeat::{BeatRules, Heartbeats};
 use telson_actors::hook::{Hook, HookEvent, Hooks, Moment};
 use telson_actors::mcp::{self, McpServer};
 use telson_actors::message::AccountKey;
@@ -25,7 +25,7 @@ use telson_actors::model::{Catalog, ModelRef};
 use telson_actors::outbox::UnsettledSends;
 use telson_actors::provider::profile::Keyring;
 use telson_actors::provider::{Echo, Provider};
-use telson_actors::router::{Access, Admissions, AgentId, CodeSource, Rules, SessionScope};
+use telson_actors::router::{Access, Admissions, AgentId, CodeSource, Rules};
 use telson_actors::session::lane::LaneSettings;
 use telson_actors::session::{AgentProfile, SESSIONS};
 use telson_actors::store::{Backend, CompactionPolicy, Store, StoreError};
@@ -403,22 +403,6 @@ impl Builder {
         self
     }
 
-    /// Lets an agent look by itself, every so often, whether something needs attention.
-    #[must_use]
-    pub fn heartbeat(mut self, agent: &str, beat: Beat) -> Self {
-        self.beats.agents.insert(agent.to_owned(), beat);
-        self
-    }
-
-    /// Sets what else heartbeats go by: who owns what, what is shown, the time zone of people (of
-    /// system events, too), where `HEARTBEAT.md` comes from. Agents and sessions come from the rest
-    /// of this description.
-    #[must_use]
-    pub fn heartbeats(mut self, change: impl FnOnce(&mut BeatRules)) -> Self {
-        change(&mut self.beats);
-        self
-    }
-
     /// Sets the name an agent answers to, for `{identity.name}` in a prefix.
     #[must_use]
     pub fn name(mut self, agent: &str, name: &str) -> Self {
@@ -603,19 +587,6 @@ impl Builder {
         servers.collect()
     }
 
-    /// What heartbeats have to know of the rest.
-    fn beat_rules(&self) -> BeatRules {
-        let (rules, session) = (self.beats.clone(), &self.rules.session);
-        BeatRules {
-            default_agent: self.rules.agents.default.as_ref().map(|id| id.as_str().to_owned()),
-            main_key: session.main_key.clone(),
-            is_global: session.scope == SessionScope::Global,
-            known: self.agents.keys().cloned().collect(),
-            accounts: self.rules.access.keys().cloned().collect(),
-            ..rules
-        }
-    }
-
     fn check_providers(&self) -> Result<(), StartError> {
         let known = |name: &str| self.providers.iter().any(|provider| provider.name == name);
         let own = self.agents.iter().map(|(id, agent)| (id, &agent.provider));
@@ -627,7 +598,12 @@ impl Builder {
         });
         let beats = self.beats.agents.iter();
         let beats = beats.filter_map(|(id, beat)| Some((id, &beat.model.as_ref()?.provider)));
-        match own.chain(steps_in).chain(summaries).chain(beats).find(|(_, provider)| !known(provider)) {
+        match own
+            .chain(steps_in)
+            .chain(summaries)
+            .chain(beats)
+            .find(|(_, provider)| !known(provider))
+        {
             Some((agent, provider)) => {
                 let (agent, provider) = (agent.clone(), provider.clone());
                 Err(StartError::NoProvider { agent, provider })

@@ -79,9 +79,7 @@ impl Hearing<'_> {
     ) -> Result<(Judged, Option<DeviceRecord>), Refusal> {
         let (devices, clock) = (&self.host.devices, self.engine.clock());
         let record = match &connect.device {
-            Some(proof) => {
-                devices.get(self.engine.store(), &proof.id).map_err(Refusal::later)?
-            }
+            Some(proof) => devices.get(self.engine.store(), &proof.id).map_err(Refusal::later)?,
             None => None,
         };
         let setup = self.setup(connect);

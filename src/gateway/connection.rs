@@ -13,6 +13,7 @@ use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use telson_actors::clock::Clock;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::broadcast::{self, Receiver};
 use tokio::sync::mpsc;
@@ -91,15 +92,10 @@ pub(super) async fn serve(
         let_in = tokio::time::timeout(policy.handshake_max, letting_in) => let_in,
         () = place.pushed_out() => return,
     };
-    let Ok(Some(LetIn { connect, admitted, connection })) = let_in else { return };
+    let Ok(Some(LetIn { connect, grant, connected, connection })) = let_in else { return };
     is_open.store(true, Ordering::Relaxed);
     place.spoke();
-    let grant = admitted.grant;
-    let device = grant.device.as_deref();
-    let leash = Leash {
-        cuts,
-        connected: device.map(|device| served.host.devices.connected(device)),
-    };
+    let leash = Leash { cuts, connected };
     let guest = Guest { connect, grant, connection, address: visitor.address };
     talk(client, served, guest, leash).await;
     drop(place);
@@ -156,7 +152,8 @@ impl Leash {
             match self.cuts.recv().await {
                 Ok(cut) => {
                     let is_role = cut.role.is_none_or(|role| role == caller.role);
-                    if is_role && caller.device.as_deref() == Some(&cut.device) {
+                    let stays = cut.except.as_deref() == Some(&caller.name);
+                    if is_role && !stays && caller.device.as_deref() == Some(&cut.device) {
                         return cut.why;
                     }
                 }
@@ -222,14 +219,18 @@ async fn hear(socket: &mut Socket) -> Option<String> {
 
 struct LetIn {
     connect: Connect,
-    admitted: Admitted,
+    grant: Grant,
+    connected: Option<Connected>,
     connection: String,
 }
 
 /// Challenge, `connect`, answer.
 async fn let_in(client: &mut Client, served: &Served, visitor: &Visitor) -> Option<LetIn> {
     let (nonce, connection) = (random_id()?, random_id()?);
-    let engine = served.engine.get()?;
+    let Some(engine) = served.engine.get() else {
+        turn_back(client, &nonce).await;
+        return None;
+    };
     let ts = engine.clock().now().0;
     client.say(challenge(&nonce, ts)).await?;
     let text = client.hear().await?;
@@ -257,9 +258,12 @@ async fn let_in(client: &mut Client, served: &Served, visitor: &Visitor) -> Opti
     match heard(&request, &hearing).await {
         Ok((connect, admitted)) => {
             let policy = &served.settings.policy;
+            // Before it is told, so that whoever it tells finds it connected.
+            let device = admitted.grant.device.as_deref();
+            let connected = device.map(|device| served.host.devices.connected(device));
             let hello = hello(&engine, &served.host, policy, &admitted, &connection);
             client.say(answer(&id, Ok(hello))).await?;
-            Some(LetIn { connect, admitted, connection })
+            Some(LetIn { connect, grant: admitted.grant, connected, connection })
         }
         Err(refusal) => {
             let (address, why) = (visitor.address, &refusal.error.message);
@@ -269,6 +273,16 @@ async fn let_in(client: &mut Client, served: &Served, visitor: &Visitor) -> Opti
             None
         }
     }
+}
+
+/// Tells a client that comes before the engine runs, or after, to come again.
+async fn turn_back(client: &mut Client, nonce: &str) -> Option<()> {
+    client.say(challenge(nonce, Clock::system().now().0)).await?;
+    let text = client.hear().await?;
+    let id = wire::read(&text).ok()?.id;
+    client.say(answer(&id.into(), Err(starting()))).await?;
+    client.close(1013, "the service is starting or stopping").await;
+    Some(())
 }
 
 async fn heard(
@@ -288,6 +302,7 @@ async fn talk(mut client: Client, served: Served, guest: Guest, mut leash: Leash
     let mut events = served.host.hub.subscribe();
     let mut outgoing = Outgoing::new(served.host.hub.clone());
     let mut journeys = Journeys::default();
+    #[expect(clippy::disallowed_methods, reason = "the calls under way bound it, a few each")]
     let (link, mut links) = mpsc::unbounded_channel();
     let _visit = guest.visit(&served, &link);
     let caller = guest.caller();

@@ -11,6 +11,7 @@ use super::network::neighbourhood;
 
 /// How many at once.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_field_names, reason = "limits are named so everywhere")]
 pub struct Room {
     /// Connections altogether.
     pub total_max: usize,

@@ -8,7 +8,7 @@ use telson_actors::store::{Key, Record, Space};
 use crate::methods::{Role, Scope};
 
 /// How long a request to be let in stands, in milliseconds.
-pub(super) const REQUEST_MS: i64 = 5 * 60 * 1000;
+const REQUEST_MS: i64 = 5 * 60 * 1000;
 
 /// What a device says of itself with every connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,6 +115,13 @@ pub(super) fn fingerprint(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
 }
 
+impl DeviceRequest {
+    /// Whether it still stands.
+    pub fn stands(&self, now: i64) -> bool {
+        now.saturating_sub(self.at) < REQUEST_MS
+    }
+}
+
 impl TokenRecord {
     /// Whether this is the token.
     pub fn is(&self, shown: &str) -> bool {
@@ -136,7 +143,8 @@ impl DeviceRecord {
 
     /// Whether a new token is due for a role: it has none, or one with other rights than it may have.
     pub fn is_token_due(&self, role: Role) -> bool {
-        self.token(role).is_none_or(|token| token.revoked_at.is_none() && token.fingerprint.is_none())
+        self.token(role)
+            .is_none_or(|token| token.revoked_at.is_none() && token.fingerprint.is_none())
     }
 
     /// Gives it a token: the old one of that role is good no more.

@@ -42,11 +42,9 @@ impl ProofError {
     /// Code, reason and sentence, as clients know them.
     pub fn texts(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Self::PublicKeyInvalid => (
-                "DEVICE_AUTH_PUBLIC_KEY_INVALID",
-                "device-public-key",
-                "device public key invalid",
-            ),
+            Self::PublicKeyInvalid => {
+                ("DEVICE_AUTH_PUBLIC_KEY_INVALID", "device-public-key", "device public key invalid")
+            }
             Self::DeviceIdMismatch => {
                 ("DEVICE_AUTH_DEVICE_ID_MISMATCH", "device-id-mismatch", "device identity mismatch")
             }
@@ -98,8 +96,7 @@ pub fn check(
         Some(_) => {}
     }
     let signature = BASE64.decode(&proof.signature).map_err(|_| ProofError::SignatureInvalid)?;
-    let signature =
-        Signature::from_slice(&signature).map_err(|_| ProofError::SignatureInvalid)?;
+    let signature = Signature::from_slice(&signature).map_err(|_| ProofError::SignatureInvalid)?;
     let [newer, older] = payloads(proof, connect, nonce);
     // A strict check: a weak key can't have signed everything.
     let has_signed = |text: &str| key.verify_strict(text.as_bytes(), &signature).is_ok();

@@ -11,9 +11,7 @@ use serde_json::{Value, json};
 use telson_actors::store::{Batch, Key, Space, Store, StoreError};
 use tokio::sync::{MutexGuard, broadcast};
 
-use super::device::{
-    DeviceRecord, DeviceRequest, REQUEST_MS, device_key, fingerprint, request_key,
-};
+use super::device::{DeviceRecord, DeviceRequest, device_key, fingerprint, request_key};
 use super::device_proof::BASE64;
 use super::handshake::{SetupGrant, Wish};
 use super::hub::Hub;
@@ -71,6 +69,8 @@ pub struct Cut {
     pub device: String,
     /// The role; `None` for all.
     pub role: Option<Role>,
+    /// The connection that stays: the one that has asked for this.
+    pub except: Option<String>,
     /// Why.
     pub why: &'static str,
 }
@@ -138,7 +138,7 @@ impl Devices {
     /// What the store says.
     pub fn requests(&self, store: &Store, now: i64) -> Result<Vec<DeviceRequest>, StoreError> {
         let mut requests: Vec<DeviceRequest> = records(store, Space::DeviceRequest)?;
-        requests.retain(|request| now.saturating_sub(request.at) < REQUEST_MS);
+        requests.retain(|request| request.stands(now));
         requests.sort_by_key(|request| std::cmp::Reverse(request.at));
         Ok(requests)
     }
@@ -227,8 +227,7 @@ impl Devices {
         now: i64,
     ) -> Result<String, StoreError> {
         let all: Vec<DeviceRequest> = records(store, Space::DeviceRequest)?;
-        let is_alive = |it: &DeviceRequest| now.saturating_sub(it.at) < REQUEST_MS;
-        let is_same = |it: &&DeviceRequest| is_alive(it) && pairing::is_same_request(it, wish);
+        let is_same = |it: &&DeviceRequest| it.stands(now) && pairing::is_same_request(it, wish);
         let same = all.iter().find(is_same).map(|it| it.id.clone());
         let id = match &same {
             Some(id) => id.clone(),
@@ -250,7 +249,7 @@ impl Devices {
         let mut batch = Batch::new();
         let of_device =
             |it: &&DeviceRequest| it.portrait.device_id == wish.portrait.device_id && it.id != id;
-        let gone = |it: &&DeviceRequest| of_device(it) || !is_alive(it);
+        let gone = |it: &&DeviceRequest| of_device(it) || !it.stands(now);
         for old in all.iter().filter(gone) {
             batch.delete(request_key(&old.id));
         }
@@ -299,7 +298,7 @@ impl Devices {
             batch.delete(request_key(&request.id));
         }
         store.commit(batch).await?;
-        self.cut(Cut { device: id.into(), role: None, why: "device removed" });
+        self.cut(Cut { device: id.into(), role: None, except: None, why: "device removed" });
         Ok(())
     }
 
@@ -417,4 +416,70 @@ fn records<R: telson_actors::store::Record>(
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use telson_actors::store::MemoryBackend;
+
+    use super::*;
+    use crate::gateway::device::Portrait;
+    use crate::gateway::visitor::Via;
+
+    const MINUTE: i64 = 60_000;
+
+    fn wish(seed: usize) -> Wish {
+        let portrait = Portrait {
+            device_id: format!("device-{seed}"),
+            public_key: "key".into(),
+            display_name: None,
+            platform: "linux".into(),
+            device_family: None,
+            client_id: "cli".into(),
+            client_mode: "cli".into(),
+        };
+        Wish { portrait, role: Role::Operator, scopes: vec!["operator.read".into()] }
+    }
+
+    #[test]
+    fn a_setup_code_is_good_for_ten_minutes_and_once() {
+        let devices = Devices::default();
+        let grant = SetupGrant { role: Role::Operator, scopes: Vec::new(), by: "me".into() };
+        let (code, _) = devices.set_up(grant.clone(), 0).unwrap();
+        assert_eq!(devices.setup(&code, 10 * MINUTE - 1), Some(grant.clone()));
+        assert_eq!(devices.setup(&code, 10 * MINUTE), None);
+        assert_eq!(devices.setup("another", 0), None);
+        assert!(devices.use_setup(&code) && !devices.use_setup(&code));
+        // L1
+        let codes: Vec<_> = (0..40).map(|_| devices.set_up(grant.clone(), 0).unwrap().0).collect();
+        let good = codes.iter().filter(|code| devices.setup(code, 1).is_some()).count();
+        assert_eq!(good, SETUPS_MAX);
+    }
+
+    #[tokio::test]
+    async fn a_request_stands_for_five_minutes_and_few_at_once() {
+        let store = Store::inline(Arc::new(MemoryBackend::new())).unwrap();
+        let (devices, hub) = (Devices::default(), Hub::new());
+        let visitor = Visitor {
+            address: [203, 0, 113, 7].into(),
+            is_local: false,
+            proxy: None,
+            via: Via::Port,
+            page: Page::None,
+            claim: None,
+        };
+        let ask = async |seed, now| {
+            devices.ask(&store, &hub, &wish(seed), &visitor, false, now).await.unwrap()
+        };
+        let first = ask(0, 0).await;
+        assert_eq!(ask(0, 4 * MINUTE).await, first, "asking again keeps it standing");
+        assert_eq!(devices.requests(&store, 9 * MINUTE - 1).unwrap().len(), 1);
+        assert_eq!(devices.requests(&store, 9 * MINUTE).unwrap().len(), 0);
+        assert_ne!(ask(0, 9 * MINUTE).await, first, "a request that has lapsed is another one");
+        // L1
+        for seed in 0..200 {
+            ask(seed, 10 * MINUTE).await;
+        }
+        assert_eq!(devices.requests(&store, 10 * MINUTE).unwrap().len(), REQUESTS_MAX);
+    }
 }

@@ -197,7 +197,7 @@ fn trust(
         Shared::Wrong(why) => {
             // The same text may be a device's token; a second one beside it must not hide a guess.
             let is_device_token = own_token(shown, known, role)
-                .is_some_and(|own| is_shown(&shown.token, own) && shown.password.is_none());
+                .is_some_and(|own| shown.token.as_deref() == Some(own) && shown.password.is_none());
             if !is_device_token {
                 failed.push(Class::Shared);
             }
@@ -212,7 +212,8 @@ fn trust(
             Some(Err(why)) => refusal = refusal.or(Some(why)),
             None => {
                 let has_token = known.record.and_then(|record| record.token(role)).is_some();
-                refusal = refusal.map(|why| if has_token { why.or_with_device_token() } else { why });
+                refusal =
+                    refusal.map(|why| if has_token { why.or_with_device_token() } else { why });
             }
         }
         match setup(shown, known, failed) {
@@ -222,10 +223,6 @@ fn trust(
         }
     }
     Err(refusal.unwrap_or_else(|| nothing_shown(connect, known)))
-}
-
-fn is_shown(shown: &Option<String>, secret: &str) -> bool {
-    shown.as_deref() == Some(secret)
 }
 
 enum Shared {
@@ -414,3 +411,6 @@ fn device(mut wish: Wish, trust: Trust, known: &Known<'_>) -> Result<Outcome, Re
 fn to_scopes(names: &[String]) -> Vec<Scope> {
     names.iter().filter_map(|name| Scope::named(name)).collect()
 }
+
+#[cfg(test)]
+mod tests;

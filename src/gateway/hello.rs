@@ -46,8 +46,11 @@ pub(super) fn hello(
         auth["deviceToken"] = json!(token);
         auth["issuedAtMs"] = json!(issued_at);
     }
-    let default_agent =
-        host.config.as_ref().and_then(|config| config.default_agent()).unwrap_or("main".into());
+    let default_agent = host
+        .config
+        .as_ref()
+        .and_then(crate::config::Config::default_agent)
+        .unwrap_or("main".into());
     let main_key = host.config.as_ref().map_or("main", |config| &config.session.main_key);
     json!({
         "type": "hello-ok",

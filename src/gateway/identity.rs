@@ -45,7 +45,8 @@ pub(super) fn named_by_proxy(
     if !rules.required_headers.iter().all(is_there) {
         return None;
     }
-    let user = approach.header(&rules.user_header).map(str::trim).filter(|user| !user.is_empty())?;
+    let user =
+        approach.header(&rules.user_header).map(str::trim).filter(|user| !user.is_empty())?;
     let is_listed = rules.allow_users.is_empty() || rules.allow_users.iter().any(|it| it == user);
     is_listed.then(|| Claim::Proxy(user.to_owned()))
 }
@@ -73,7 +74,8 @@ impl Whois for TailscaleCommand {
             let mut command = tokio::process::Command::new("tailscale");
             command.args(["whois", "--json", &address.to_string()]).kill_on_drop(true);
             let output = tokio::time::timeout(WHOIS_MAX, command.output()).await.ok()?;
-            let output = output.inspect_err(|error| tracing::warn!(%error, "tailscale whois")).ok()?;
+            let output =
+                output.inspect_err(|error| tracing::warn!(%error, "tailscale whois")).ok()?;
             login_in(&output.stdout).filter(|_| output.status.success())
         })
     }
@@ -100,9 +102,13 @@ mod tests {
         }
     }
 
-    fn claim(rules: &ProxyRules, peer: &str, headers: &[(&str, &str)], is_ours: bool) -> Option<Claim> {
-        let proxies =
-            ["10.0.0.2", "127.0.0.1"].map(|proxy| Cidr::parse(proxy).unwrap()).to_vec();
+    fn claim(
+        rules: &ProxyRules,
+        peer: &str,
+        headers: &[(&str, &str)],
+        is_ours: bool,
+    ) -> Option<Claim> {
+        let proxies = ["10.0.0.2", "127.0.0.1"].map(|proxy| Cidr::parse(proxy).unwrap()).to_vec();
         let house = House { proxies, ..House::default() };
         let headers: Vec<_> =
             headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
@@ -128,7 +134,11 @@ mod tests {
             assert_eq!(claim(&rules(), "10.0.0.2", &some, false), None, "without {missing}");
         }
         let local = [("x-forwarded-for", "127.0.0.1"), ("x-user", "ann"), ("x-checked", "1")];
-        assert_eq!(claim(&rules(), "10.0.0.2", &local, false), None, "a client of the proxy itself");
+        assert_eq!(
+            claim(&rules(), "10.0.0.2", &local, false),
+            None,
+            "a client of the proxy itself"
+        );
         let few = ProxyRules { allow_users: vec!["bob".into()], ..rules() };
         assert_eq!(claim(&few, "10.0.0.2", &good, false), None);
     }

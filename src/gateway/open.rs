@@ -107,8 +107,8 @@ impl GatewaySpec {
         let mode = wanted.config.auth_mode();
         let secret = match secret(&wanted, mode) {
             None if mode == GatewayAuthMode::Token => {
-                let made = tokio::task::spawn_blocking(move || kept_token(&wanted.state_dir));
-                Some(made.await.map_err(|error| error.to_string())??)
+                let fresh = tokio::task::spawn_blocking(move || kept_token(&wanted.state_dir));
+                Some(fresh.await.map_err(|error| error.to_string())??)
             }
             secret => secret,
         };
@@ -159,7 +159,11 @@ fn settings(
     let house = House {
         proxies: proxies.collect::<Result<_, _>>()?,
         origins: config.control_ui.allowed_origins.clone(),
-        names: if config.is_loopback() { Vec::new() } else { vec![format!("{own_name}.local"), own_name] },
+        names: if config.is_loopback() {
+            Vec::new()
+        } else {
+            vec![format!("{own_name}.local"), own_name]
+        },
     };
     let lower = |text: &String| text.trim().to_ascii_lowercase();
     let proxy = config.auth.trusted_proxy.as_ref().map(|proxy| ProxyRules {
@@ -210,16 +214,19 @@ async fn listen(wanted: &Wanted) -> Result<Vec<(TcpListener, Via)>, String> {
     let near: IpAddr = Ipv4Addr::LOCALHOST.into();
     let everywhere: IpAddr = Ipv4Addr::UNSPECIFIED.into();
     let custom = wanted.config.custom_bind_host.as_deref().map(|host| host.trim().parse());
-    let mut places = match wanted.config.bind {
+    let bound = match wanted.config.bind {
+        GatewayBind::Auto if TcpListener::bind((near, 0)).is_ok() => GatewayBind::Loopback,
+        GatewayBind::Auto => GatewayBind::Lan,
+        bind => bind,
+    };
+    let mut places = match bound {
         GatewayBind::Loopback => vec![near],
-        GatewayBind::Lan => vec![everywhere],
+        GatewayBind::Lan | GatewayBind::Auto => vec![everywhere],
         GatewayBind::Tailnet => vec![tailnet_address()?, near],
         GatewayBind::Custom => match custom {
             Some(Ok(address)) => vec![address, near],
             _ => return Err("gateway.customBindHost: an address such as 192.168.1.5".into()),
         },
-        GatewayBind::Auto if TcpListener::bind((near, 0)).is_ok() => vec![near],
-        GatewayBind::Auto => vec![everywhere],
     };
     if places.first().is_some_and(|first| first.is_unspecified() || *first == near) {
         places.truncate(1);

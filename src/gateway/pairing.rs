@@ -126,9 +126,7 @@ pub(crate) fn rotation(
 
 /// Whether a request says the same as another: then it is the same one.
 pub(crate) fn is_same_request(known: &DeviceRequest, wish: &Wish) -> bool {
-    known.portrait == wish.portrait
-        && known.role == wish.role.name()
-        && known.scopes == wish.scopes
+    known.portrait == wish.portrait && known.role == wish.role.name() && known.scopes == wish.scopes
 }
 
 #[cfg(test)]
@@ -214,9 +212,8 @@ mod tests {
             let mut record = let_in(None, &wish(Role::Operator, names(&first)), "x", None, 0);
             record.issue(Role::Operator, token_scopes(&record, Role::Operator), Some("t"), 0);
             let after = let_in(Some(record.clone()), &wish(Role::Operator, names(&more)), "y", None, 1);
-            prop_assert!(first.iter().chain(&more).all(|scope| {
-                after.scopes.contains(&scope.name().to_owned())
-            }));
+            let has = |scope: &Scope| after.scopes.contains(&scope.name().to_owned());
+            prop_assert!(first.iter().chain(&more).all(has));
             let is_wider = after.scopes != record.scopes;
             prop_assert_eq!(after.is_token_due(Role::Operator), is_wider);
             prop_assert_eq!(after.token(Role::Operator).unwrap().is("t"), !is_wider);

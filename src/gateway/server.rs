@@ -68,12 +68,14 @@ pub(super) async fn serve(listener: TcpListener, via: Via, front: Front) {
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => match front.door.enter(peer.ip()) {
-                    Some(place) => {
-                        connections.spawn(connection(stream, peer, via, Arc::new(place), front.clone()));
+                Ok((stream, peer)) => {
+                    if let Some(place) = front.door.enter(peer.ip()) {
+                        let place = Arc::new(place);
+                        connections.spawn(connection(stream, peer, via, place, front.clone()));
+                    } else {
+                        tracing::warn!(%peer, "too many connections");
                     }
-                    None => tracing::warn!(%peer, "too many connections"),
-                },
+                }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be taken");
                     tokio::time::sleep(REST).await;
@@ -150,6 +152,7 @@ fn is_upgrade<B>(request: &Request<B>) -> bool {
 }
 
 /// Who asks; or the answer to somebody who may not even.
+#[expect(clippy::result_large_err, reason = "an answer is made once and handed on")]
 fn judge<B>(
     settings: &Settings,
     peer: SocketAddr,
@@ -174,9 +177,8 @@ fn judge<B>(
     visitor.claim = match &settings.proxy {
         Some(rules) => {
             // An address that can be bound is one of this machine's.
-            let is_ours = visitor
-                .proxy
-                .is_some_and(|proxy| std::net::UdpSocket::bind((proxy, 0)).is_ok());
+            let is_ours =
+                visitor.proxy.is_some_and(|proxy| std::net::UdpSocket::bind((proxy, 0)).is_ok());
             named_by_proxy(rules, &approach, &visitor, is_ours)
         }
         None if settings.whois.is_some() => named_by_tailscale(&approach, &visitor),

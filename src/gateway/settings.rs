@@ -90,7 +90,13 @@ impl Settings {
     }
 
     /// Notes which secrets were wrong, and which was right.
-    pub(super) fn note(&self, visitor: &Visitor, failed: &[Class], proven: Option<Class>, now: i64) {
+    pub(super) fn note(
+        &self,
+        visitor: &Visitor,
+        failed: &[Class],
+        proven: Option<Class>,
+        now: i64,
+    ) {
         let Some(source) = self.source(visitor) else { return };
         let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(proven) = proven {

@@ -189,9 +189,9 @@ impl House {
         let bare = name.trim_start_matches('[').trim_end_matches(']');
         let is_ours = |known: &String| known.eq_ignore_ascii_case(name);
         let of_origin = |origin: &String| {
-            origin.split_once("://").is_some_and(|(_, rest)| {
-                host_name(rest).eq_ignore_ascii_case(name)
-            })
+            origin
+                .split_once("://")
+                .is_some_and(|(_, rest)| host_name(rest).eq_ignore_ascii_case(name))
         };
         bare.parse::<IpAddr>().is_ok()
             || name.eq_ignore_ascii_case("localhost")
@@ -260,13 +260,21 @@ mod tests {
 
     #[test]
     fn a_name_bent_to_our_address_is_turned_away() {
-        for name in ["evil.test", "evil.test:18789", "localhost.evil.test", "127.0.0.1.evil.test", ""] {
+        for name in
+            ["evil.test", "evil.test:18789", "localhost.evil.test", "127.0.0.1.evil.test", ""]
+        {
             let judged = judge(&house(), "127.0.0.1", &[("host", name)]);
             assert!(matches!(judged, Err(TurnedAway::UnknownName(_))), "{name}: {judged:?}");
         }
-        for name in
-            ["127.0.0.1:18789", "localhost", "LOCALHOST:1", "[::1]:18789", "192.168.1.5", "attic.local:1", "home.example"]
-        {
+        for name in [
+            "127.0.0.1:18789",
+            "localhost",
+            "LOCALHOST:1",
+            "[::1]:18789",
+            "192.168.1.5",
+            "attic.local:1",
+            "home.example",
+        ] {
             assert!(judge(&house(), "127.0.0.1", &[("host", name)]).is_ok(), "{name}");
         }
         let ts = [("host", "attic.tail1.ts.net")];

@@ -35,6 +35,7 @@ pub struct BadFrame {
 /// # Errors
 /// [`BadFrame`], to be answered; `None` in its place for text that is no JSON object, of which
 /// nothing can be said to its sender.
+#[expect(clippy::result_large_err, reason = "an answer is made once and handed on")]
 pub fn read(text: &str) -> Result<ClientRequest, Option<BadFrame>> {
     let Ok(Value::Object(mut frame)) = serde_json::from_str(text) else {
         return Err(None);
@@ -49,9 +50,8 @@ pub fn read(text: &str) -> Result<ClientRequest, Option<BadFrame>> {
     let id = text_of(&frame, "id", &mut faults);
     let method = text_of(&frame, "method", &mut faults);
     if frame.get("traceparent").is_some_and(|trace| !is_trace(trace)) {
-        faults.push(format!(
-            "at /traceparent: must NOT have more than {TRACE_CHARS_MAX} characters"
-        ));
+        faults
+            .push(format!("at /traceparent: must NOT have more than {TRACE_CHARS_MAX} characters"));
     }
     let known = ["type", "id", "method", "params", "traceparent"];
     faults.extend(
@@ -121,8 +121,7 @@ pub fn read_connect(params: &Value) -> Result<Connect, String> {
     let connect =
         Connect::deserialize(params).map_err(|error| format!("invalid connect params: {error}"))?;
     let client = &connect.client;
-    for (key, text, known) in
-        [("id", &client.id, CLIENT_IDS), ("mode", &client.mode, CLIENT_MODES)]
+    for (key, text, known) in [("id", &client.id, CLIENT_IDS), ("mode", &client.mode, CLIENT_MODES)]
     {
         if !known.contains(&text.as_str()) {
             let wrong = format!("at /client/{key}: must be equal to one of the allowed values");

@@ -253,8 +253,9 @@ async fn rotate(call: Call) -> Result<Value, ErrorBody> {
     } else {
         // The device is given its new token itself, when it next connects.
         answer["tokenDelivery"] = json!("withheld-cross-device");
-        devices.cut(Cut { device: id, role: Some(role), why: "device token rotated" });
     }
+    let except = is_own.then(|| call.caller.name.clone());
+    devices.cut(Cut { device: id, role: Some(role), except, why: "device token rotated" });
     Ok(answer)
 }
 
@@ -283,7 +284,8 @@ async fn revoke(call: Call) -> Result<Value, ErrorBody> {
     token.fingerprint = None;
     devices.put(call.engine.store(), &record).await.map_err(failed)?;
     tracing::info!(device = %id, role = role.name(), by = %who(&call), "a token was taken back");
-    devices.cut(Cut { device: id.clone(), role: Some(role), why: "device token revoked" });
+    let why = "device token revoked";
+    devices.cut(Cut { device: id.clone(), role: Some(role), except: None, why });
     Ok(json!({"deviceId": id, "role": role.name(), "revokedAtMs": at}))
 }
 

@@ -16,7 +16,7 @@ mod cron;
 mod dead_letters;
 mod devices;
 mod health;
-mod heartbeat;
+pub(crate) mod heartbeat;
 mod journeys;
 mod letter;
 mod keys;

@@ -6,8 +6,13 @@ use super::{Caller, Method, Role, Scope};
 use crate::frame::ErrorBody;
 
 /// Methods that devices call which we ask to do things, and nobody else.
-const NODE_METHODS: &[&str] =
-    &["node.event", "node.invoke.progress", "node.invoke.result", "node.pending.pull", "node.pending.ack"];
+const NODE_METHODS: &[&str] = &[
+    "node.event",
+    "node.invoke.progress",
+    "node.invoke.result",
+    "node.pending.pull",
+    "node.pending.ack",
+];
 
 /// Beginnings of names that only an administrator may call, whatever their method says; and those
 /// among them that may be read.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use telson_actors::cron::wake::{Message, SharedWake};
 use telson_actors::cron::{CronActor, CronDeps, CronSettings, RunDeps, runs_child};
-use telson_actors::router::{Admissions, AgentId};
 use telson_actors::outbox::Outbox;
+use telson_actors::router::{Admissions, AgentId};
 use telson_supervision::{ChildSpec, Events, Health, SupervisorSpec};
 
 use super::Wiring;

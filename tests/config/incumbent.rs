@@ -8,7 +8,11 @@ use telson::config::{
 const FILE: &str = include_str!("incumbent.json5");
 
 fn incumbent() -> Loaded {
-    let env = |name: &str| (name == "ANTHROPIC_API_KEY").then(|| "sk-ant".to_owned());
+    let env = |name: &str| match name {
+        "ANTHROPIC_API_KEY" => Some("sk-ant".to_owned()),
+        "GATEWAY_TOKEN" => Some("tok-0123456789abcdefghijkl".to_owned()),
+        _ => None,
+    };
     parse(FILE, "openclaw.json", &env).unwrap()
 }
 
@@ -18,7 +22,7 @@ fn an_incumbents_file_loads_and_says_what_it_does_not_get() {
     assert_eq!(
         loaded.warnings,
         [
-            "openclaw.json: known but not used yet: agents.defaults.heartbeat, agents.defaults.sandbox, \
+            "openclaw.json: known but not used yet: agents.defaults.sandbox, \
           agents.list[0].identity.theme, bindings[1].acp, \
           channels.imessage.sendReadReceipts, channels.telegram, hooks.enabled, \
           logging.consoleStyle, logging.redactSensitive, messages.ackReaction, messages.inbound, \
@@ -40,6 +44,7 @@ fn an_incumbents_agents_bindings_and_messages_are_read() {
     assert_eq!(home.fallbacks, Some(vec!["local/qwen".to_owned()]));
     assert_eq!(agents["work"].model.clone().unwrap().fallbacks, None);
     assert_eq!(config.default_agent().as_deref(), Some("home"));
+    assert_eq!(config.agents.defaults.heartbeat.every.as_deref(), Some("30m"));
     assert_eq!(config.mention_patterns("home"), [r"@?molty\b"]);
 
     let routes: Vec<usize> = config.routes().map(|(index, _)| index).collect();
@@ -84,6 +89,9 @@ fn an_incumbents_secrets_are_filled_and_hidden() {
     assert_eq!(local.api_key.as_ref().and_then(|key| key.expose()), Some("sk-local"));
     assert_eq!(anthropic.api_key.as_ref().and_then(|key| key.expose()), Some("sk-ant"));
     assert_eq!(anthropic.api_of("anthropic"), ProviderApi::AnthropicMessages);
+    let token = config.gateway.auth.token.as_ref().and_then(|token| token.expose());
+    assert_eq!(token, Some("tok-0123456789abcdefghijkl"));
     let shown = format!("{config:?}");
     assert!(!shown.contains("sk-local") && !shown.contains("sk-ant"), "{shown}");
+    assert!(!shown.contains("tok-0123"), "{shown}");
 }

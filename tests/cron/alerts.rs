@@ -26,8 +26,14 @@ async fn a_job_that_fails_rests_tells_somebody_and_is_switched_off() {
     let state = job(&engine, "bad").await.unwrap();
     assert!(!state.spec.enabled && state.state.disabled_because.is_some());
     let told = &world.platform.sent_to("anna")[1..];
-    assert!(told[0].starts_with("The job \"bad\" has failed again and again (2 in a row)"), "{told:?}");
-    assert!(told.last().unwrap().contains("is switched off after 10 failures in a row"), "{told:?}");
+    assert!(
+        told[0].starts_with("The job \"bad\" has failed again and again (2 in a row)"),
+        "{told:?}"
+    );
+    assert!(
+        told.last().unwrap().contains("is switched off after 10 failures in a row"),
+        "{told:?}"
+    );
     // Once an hour, not with every failure.
     assert!(told.len() <= 8, "{told:?}");
 }

@@ -50,10 +50,13 @@ async fn asleep_turns_are_missed_and_events_are_made_up_for_once() {
     let world = World::new();
     let engine = world.start().await;
     add(&engine, hourly("turn", json!({"mode": "none"}))).await;
-    add(&engine, json!({
-        "id": "event", "schedule": {"kind": "every", "everyMs": 3_600_000},
-        "payload": {"kind": "systemEvent", "text": "tick"},
-    }))
+    add(
+        &engine,
+        json!({
+            "id": "event", "schedule": {"kind": "every", "everyMs": 3_600_000},
+            "payload": {"kind": "systemEvent", "text": "tick"},
+        }),
+    )
     .await;
     tokio::time::sleep(HOUR + 30 * MINUTE).await;
     world.clock.sleep(8 * HOUR);

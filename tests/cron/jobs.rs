@@ -32,9 +32,8 @@ async fn a_turn_runs_at_its_instants_and_is_announced_where_the_agent_spoke_last
     let mut events = engine.cron_events().subscribe();
     tokio::time::sleep(3 * HOUR + MINUTE).await;
     idle(&engine).await;
-    let expected: Vec<String> = (0..3)
-        .map(|nth| telson_actors::cron::words::moment(first.plus(HOUR * nth)))
-        .collect();
+    let expected: Vec<String> =
+        (0..3).map(|nth| telson_actors::cron::words::moment(first.plus(HOUR * nth))).collect();
     assert_eq!(world.instants(), expected);
     let told: Vec<String> = expected.iter().map(|at| format!("did {at}")).collect();
     assert_eq!(world.platform.sent_to("anna")[1..], told);
@@ -75,16 +74,22 @@ async fn an_event_reaches_the_main_session() {
     let world = World::new();
     let engine = world.start().await;
     greet(&engine).await;
-    add(&engine, json!({
-        "id": "tea", "schedule": {"kind": "at", "at": "90s"},
-        "payload": {"kind": "systemEvent", "text": "tea is ready"},
-    }))
+    add(
+        &engine,
+        json!({
+            "id": "tea", "schedule": {"kind": "at", "at": "90s"},
+            "payload": {"kind": "systemEvent", "text": "tea is ready"},
+        }),
+    )
     .await;
     tokio::time::sleep(2 * MINUTE).await;
     idle(&engine).await;
     let said: Vec<String> = world.model.bill();
     assert_eq!(said.len(), 2, "{said:?}");
-    assert!(said[1].starts_with("System: [00:01:3") && said[1].ends_with("] tea is ready"), "{said:?}");
+    assert!(
+        said[1].starts_with("System: [00:01:3") && said[1].ends_with("] tea is ready"),
+        "{said:?}"
+    );
     assert_eq!(world.platform.sent_to("anna").len(), 2);
     // It ran once and is gone.
     assert_eq!(job(&engine, "tea").await, None);
@@ -199,11 +204,13 @@ async fn sessions_and_history_do_not_stay_for_ever() {
 #[tokio::test(start_paused = true)]
 async fn jobs_of_the_config_are_kept_in_step_with_it() {
     let mut world = World::new();
-    let declare = |every: u64| (id("d"), {
-        let mut value = hourly("d", json!({"mode": "none"}));
-        value["schedule"]["everyMs"] = json!(every);
-        value
-    });
+    let declare = |every: u64| {
+        (id("d"), {
+            let mut value = hourly("d", json!({"mode": "none"}));
+            value["schedule"]["everyMs"] = json!(every);
+            value
+        })
+    };
     world.settings.declared = vec![declare(3_600_000)];
     let engine = world.start().await;
     let cron = jobs(&engine);

@@ -5,9 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use telson_actors::provider::{
-    Completion, Failure, Part, Provider, Request, TextSink, ToolCall,
-};
+use telson_actors::provider::{Completion, Failure, Part, Provider, Request, TextSink, ToolCall};
 use telson_actors::tool::core::CoreSettings;
 use telson_actors::tool::policy::{Policy, Profile, Scope};
 
@@ -24,7 +22,8 @@ impl Provider for Caller {
         request: &'a Request,
         _: TextSink<'a>,
     ) -> BoxFuture<'a, Result<Completion, Failure>> {
-        let parts = request.messages.last().map(|message| message.parts.clone()).unwrap_or_default();
+        let parts =
+            request.messages.last().map(|message| message.parts.clone()).unwrap_or_default();
         let told = parts.into_iter().find_map(|part| match part {
             Part::Result(result) => Some(result.text),
             Part::Text(_) | Part::Reasoning(_) | Part::Call(_) => None,

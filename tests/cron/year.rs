@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use jiff::ToSpan;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{AmbiguousOffset, TimeZone};
-use jiff::ToSpan;
 use serde_json::json;
 use telson_actors::clock::{Clock, Timestamp};
 use telson_actors::cron::LATE_MAX;
@@ -46,7 +46,6 @@ impl Roll {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (z ^ (z >> 31)) % bound
     }
-
 }
 
 /// A job, as the judge knows it.
@@ -66,7 +65,8 @@ impl Planned {
     fn new(roll: &mut Roll, nth: usize) -> Self {
         let hour = |roll: &mut Roll| i8::try_from(roll.below(24)).unwrap();
         // Half of them in the hours in which clocks change.
-        let first = if roll.below(2) == 0 { i8::try_from(roll.below(4)).unwrap() } else { hour(roll) };
+        let first =
+            if roll.below(2) == 0 { i8::try_from(roll.below(4)).unwrap() } else { hour(roll) };
         let mut hours = vec![first];
         if roll.below(4) == 0 {
             hours.push(hour(roll));
@@ -195,7 +195,8 @@ impl Year {
         }
         let mut since = self.world.clock.now().0;
         while self.world.clock.now().0 < end {
-            let pause = Duration::from_secs(3600 * (6 + self.roll.below(90)) + self.roll.below(3600));
+            let pause =
+                Duration::from_secs(3600 * (6 + self.roll.below(90)) + self.roll.below(3600));
             tokio::time::sleep(pause).await;
             self.awake.push((since, self.world.clock.now().0));
             let away = Duration::from_secs(60 + self.roll.below(3 * 86_400));
@@ -271,7 +272,8 @@ fn judge(planned: &Planned, ran: &[(i64, i64)], awake: &Awake) -> Result<usize, 
         }
     }
     // Between two times awake an event is made up for once, the first one.
-    for two in awake.windows(2).filter(|two| two[1].0 > two[0].1 && two[1].1 - two[1].0 > 3_600_000) {
+    for two in awake.windows(2).filter(|two| two[1].0 > two[0].1 && two[1].1 - two[1].0 > 3_600_000)
+    {
         let missed: Vec<&i64> = expected
             .range(two[0].1 + MARGIN_MS..(two[1].0 - late - MARGIN_MS).max(two[0].1 + MARGIN_MS))
             .filter(|at| !passed(**at, -MARGIN_MS))
@@ -295,7 +297,8 @@ async fn a_year_of_a_thousand_jobs_runs_every_instant_by_its_policy() {
     let mut world = World::new();
     world.settings.runs_max = 64;
     world.memory = MemoryBackend::new();
-    let ledger = Arc::new(Ledger { clock: world.clock, ran: Mutex::default(), known: Mutex::default() });
+    let ledger =
+        Arc::new(Ledger { clock: world.clock, ran: Mutex::default(), known: Mutex::default() });
     let mut year = Year { world, ledger, planned, awake: Vec::new(), roll };
     year.live().await;
     let by_job = year.ran();

@@ -8,8 +8,15 @@ use crate::kit::Home;
 fn the_next_instants_of_an_expression_need_no_service() {
     let home = Home::new();
     let args = [
-        "cron", "next", "30 2 * * *", "--tz", "Europe/Berlin", "--from", "2026-03-28T12:00:00Z",
-        "--count", "2",
+        "cron",
+        "next",
+        "30 2 * * *",
+        "--tz",
+        "Europe/Berlin",
+        "--from",
+        "2026-03-28T12:00:00Z",
+        "--count",
+        "2",
     ];
     let (code, found) = home.ask_json(&args);
     assert_eq!((code, found), (0, json!(["2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"])));
@@ -37,8 +44,19 @@ fn jobs_are_made_listed_changed_run_and_removed() {
         .to_string(),
     );
     let service = home.start(&[]);
-    let add = ["cron", "add", "--id", "w1", "--name", "W one", "--every", "2h", "--message", "x",
-        "--no-deliver"];
+    let add = [
+        "cron",
+        "add",
+        "--id",
+        "w1",
+        "--name",
+        "W one",
+        "--every",
+        "2h",
+        "--message",
+        "x",
+        "--no-deliver",
+    ];
     let (code, made) = home.ask_json(&add);
     assert_eq!((code, &made["id"]), (0, &json!("w1")), "{made}");
     assert_eq!(made["schedule"]["everyMs"], json!(7_200_000));
@@ -62,7 +80,10 @@ fn jobs_are_made_listed_changed_run_and_removed() {
     let shown = home.ask(&["cron", "runs", "w1"]).out;
     assert!(shown.contains("ok") && shown.contains("not-requested"), "{shown}");
     let (_, edited) = home.ask_json(&["cron", "edit", "w1", "--every", "1d", "--disable"]);
-    assert_eq!((&edited["enabled"], &edited["scheduleWords"]), (&json!(false), &json!("every day")));
+    assert_eq!(
+        (&edited["enabled"], &edited["scheduleWords"]),
+        (&json!(false), &json!("every day"))
+    );
     assert!(!home.ask(&["cron", "list"]).out.contains("w1"));
     assert!(home.ask(&["cron", "list", "--all"]).out.contains("switched off"));
     assert_eq!(home.ask(&["cron", "rm", "w1"]).code, 0);
@@ -96,8 +117,12 @@ fn another_gateways_jobs_are_imported_and_what_can_not_be_is_named() {
     let path = file.to_str().unwrap();
     let (code, found) = home.ask_json(&["cron", "import", path]);
     assert_eq!((code, &found["imported"]), (0, &json!(["good"])), "{found}");
-    let reasons: Vec<&str> =
-        found["refused"].as_array().unwrap().iter().filter_map(|job| job["reason"].as_str()).collect();
+    let reasons: Vec<&str> = found["refused"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|job| job["reason"].as_str())
+        .collect();
     assert!(reasons[0].contains("\"script\" is not supported"), "{reasons:?}");
     assert!(reasons[1].contains("schedule.at is past"), "{reasons:?}");
     let (_, again) = home.ask_json(&["cron", "import", path]);
@@ -108,7 +133,9 @@ fn another_gateways_jobs_are_imported_and_what_can_not_be_is_named() {
 #[test]
 fn a_job_of_the_config_that_can_not_be_used_is_refused_with_its_place() {
     let home = Home::new();
-    home.configure(&json!({"cron": {"jobs": [{"id": "x", "schedule": {"kind": "every"}}]}}).to_string());
+    home.configure(
+        &json!({"cron": {"jobs": [{"id": "x", "schedule": {"kind": "every"}}]}}).to_string(),
+    );
     let finished = home.ask(&["run"]);
     assert_eq!(finished.code, 78, "{finished:?}");
     assert!(finished.err.contains("cron.jobs[0]: schedule.everyMs is missing"), "{finished:?}");

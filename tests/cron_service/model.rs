@@ -78,7 +78,8 @@ impl Model {
             answer.len()
         );
         let mut stream = reader.into_inner();
-        let sent = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(answer.as_bytes()));
+        let sent =
+            stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(answer.as_bytes()));
         if sent.is_ok() {
             self.state.lock().unwrap().answered.push(about);
         }

@@ -26,7 +26,10 @@ async fn an_address_that_guesses_has_to_wait_and_no_other() {
         let answer = guess(&gateway, &from("203.0.113.1"), json!({"token": token})).await;
         assert_eq!(refused(&answer), "AUTH_RATE_LIMITED", "{answer}");
         let error = &answer["error"];
-        assert_eq!((&error["code"], &error["retryable"]), (&json!("INVALID_REQUEST"), &json!(true)));
+        assert_eq!(
+            (&error["code"], &error["retryable"]),
+            (&json!("INVALID_REQUEST"), &json!(true))
+        );
         let wait = error["retryAfterMs"].as_u64().unwrap();
         assert!((1..=300_000).contains(&wait), "{wait}");
     }

@@ -126,7 +126,11 @@ async fn every_fault_of_a_devices_proof_has_its_name() {
             "DEVICE_AUTH_SIGNATURE_INVALID",
             "device signature invalid",
         ),
-        (|it| it["signedAt"] = json!(1), "DEVICE_AUTH_SIGNATURE_EXPIRED", "device signature expired"),
+        (
+            |it| it["signedAt"] = json!(1),
+            "DEVICE_AUTH_SIGNATURE_EXPIRED",
+            "device signature expired",
+        ),
         (|it| it["id"] = json!("00"), "DEVICE_AUTH_DEVICE_ID_MISMATCH", "device identity mismatch"),
         (
             |it| it["publicKey"] = json!("??"),

@@ -103,7 +103,8 @@ async fn rubbish_is_answered_or_ends_its_own_connection() {
     let mut neighbour = gateway.owner().await;
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     // After the handshake: what is no object says nothing of its sender, and is passed over.
-    let passed = ["", "xx", "null", "5", "[]", "\"text\"", "{\"type\":", "{]", &deep, "\u{0}\u{7f}"];
+    let passed =
+        ["", "xx", "null", "5", "[]", "\"text\"", "{\"type\":", "{]", &deep, "\u{0}\u{7f}"];
     let answered = [
         ("{}", json!("invalid")),
         (r#"{"type":"req"}"#, json!("invalid")),
@@ -129,12 +130,16 @@ async fn rubbish_is_answered_or_ends_its_own_connection() {
         assert_eq!((&answer["id"], &answer["ok"]), (&id, &json!(false)), "{text}: {answer}");
         assert_eq!(answer["error"]["code"], "INVALID_REQUEST", "{text}: {answer}");
     }
-    let long = format!(r#"{{"type":"req","id":"t","method":"health","traceparent":"{}"}}"#, "a".repeat(129));
+    let long = format!(
+        r#"{{"type":"req","id":"t","method":"health","traceparent":"{}"}}"#,
+        "a".repeat(129)
+    );
     client.say(&long).await;
     assert_eq!(client.hear().await.unwrap()["id"], "t");
     client.call("health", json!({})).await.expect("the connection stays");
     client.say_message(Message::binary(vec![0; 10])).await.unwrap();
     assert_eq!(client.end().await.0, 1006, "bytes are no frame of this protocol");
+    let deep = "[".repeat(40_000);
     // Before it: the first mistake is the last.
     for text in ["{}", "[]", "", r#"{"type":"req","id":"1","method":"connect"}"#, &deep] {
         let mut stranger = gateway.knock().await;
@@ -170,7 +175,8 @@ async fn one_that_never_reads_costs_little_and_is_ended() {
     let mut neighbour = gateway.owner().await;
     let before = resident(&gateway.service);
     let mut deaf = gateway.owner().await;
-    let frame = json!({"type": "req", "id": "x", "method": "telson.tree", "params": {}}).to_string();
+    let frame =
+        json!({"type": "req", "id": "x", "method": "telson.tree", "params": {}}).to_string();
     let mut most = 0;
     let begun = Instant::now();
     // It asks and asks, until nothing more is taken from it.

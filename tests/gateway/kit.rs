@@ -23,13 +23,8 @@ pub(crate) const TOKEN: &str = "a-good-token-0123456789abcdef";
 /// How long an answer may take.
 const HEAR_MAX: Duration = Duration::from_secs(30);
 /// Everything an operator may.
-pub(crate) const ALL: [&str; 5] = [
-    "operator.admin",
-    "operator.read",
-    "operator.write",
-    "operator.approvals",
-    "operator.pairing",
-];
+pub(crate) const ALL: [&str; 5] =
+    ["operator.admin", "operator.read", "operator.write", "operator.approvals", "operator.pairing"];
 
 /// A service with a gateway.
 pub(crate) struct Gateway {
@@ -161,7 +156,9 @@ impl Client {
                 Some(Ok(Message::Close(Some(frame)))) => {
                     return Err((frame.code.into(), frame.reason.to_string()));
                 }
-                Some(Ok(Message::Close(None)) | Err(_)) | None => return Err((1006, String::new())),
+                Some(Ok(Message::Close(None)) | Err(_)) | None => {
+                    return Err((1006, String::new()));
+                }
                 Some(Ok(_)) => {}
             }
         }

@@ -89,7 +89,8 @@ async fn before_the_handshake_every_method_is_refused() {
 async fn every_level_may_call_what_it_includes() {
     let gateway = Gateway::start();
     for (level, held, includes) in LEVELS {
-        let caller = Caller::operator(level, held.iter().filter_map(|it| Scope::named(it)).collect());
+        let caller =
+            Caller::operator(level, held.iter().filter_map(|it| Scope::named(it)).collect());
         for method in methods() {
             let (role, needed) = need(method.name);
             let is_allowed = role == Role::Operator && includes.contains(&needed);

@@ -27,7 +27,7 @@ use super::run::Runs;
 use super::settings::CronSettings;
 use crate::clock::{Clock, Timestamp};
 use crate::outbox::Outbox;
-use crate::store::{Batch, Key, Store, StoreError};
+use crate::store::{Batch, Store, StoreError};
 
 /// The name it answers to.
 pub(super) const NAME: &str = "cron";
@@ -150,7 +150,9 @@ pub struct Scheduler {
     timer: Option<Timer>,
     timers: u64,
     /// How far the history has been looked through for what is old.
-    looked_through: Option<Key>,
+    looked_through: Option<JobId>,
+    /// When the oldest run of a job will be old.
+    old_at: BTreeMap<JobId, Timestamp>,
 }
 
 struct Timer {
@@ -180,6 +182,7 @@ impl Actor for CronActor {
             timer: None,
             timers: 0,
             looked_through: None,
+            old_at: BTreeMap::new(),
             deps,
         };
         scheduler.load().await?;
@@ -231,7 +234,9 @@ impl Scheduler {
             CronMessage::Remove(id, reply) => answer(reply, self.remove(&id).await)?,
             CronMessage::Run(id, forced, reply) => answer(reply, self.run_now(&id, forced).await)?,
             // Who has asked may have left.
-            CronMessage::Get(id, reply) => drop(reply.send(self.book.get(&id).cloned().map(Box::new))),
+            CronMessage::Get(id, reply) => {
+                drop(reply.send(self.book.get(&id).cloned().map(Box::new)));
+            }
             CronMessage::List(reply) => drop(reply.send(self.book.iter().cloned().collect())),
             CronMessage::Status(reply) => drop(reply.send(self.status())),
             CronMessage::Look(_) | CronMessage::Upkeep => {}

@@ -143,7 +143,10 @@ mod tests {
         assert_eq!(none, Announcement::Not(Delivered::NotRequested));
         for silent in ["", " NO_REPLY ", "HEARTBEAT_OK", "**heartbeat_ok.**"] {
             let found = decide(last.clone(), silent, Some("anna"));
-            assert!(matches!(found, Announcement::Not(Delivered::Left(_))), "{silent:?}: {found:?}");
+            assert!(
+                matches!(found, Announcement::Not(Delivered::Left(_))),
+                "{silent:?}: {found:?}"
+            );
         }
         let written = decide(last.clone(), "done", Some("carl"));
         assert!(matches!(written, Announcement::Not(Delivered::Left(_))), "{written:?}");

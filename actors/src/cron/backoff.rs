@@ -8,7 +8,7 @@ const PAUSES: [Duration; 5] = [
     Duration::from_mins(1),
     Duration::from_mins(5),
     Duration::from_mins(15),
-    Duration::from_mins(60),
+    Duration::from_hours(1),
 ];
 
 /// How long a job rests after `failures` in a row; nothing after none.

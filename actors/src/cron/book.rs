@@ -1,6 +1,7 @@
 //! The scheduler's memory (pure): every job, and which of them is due next.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use super::job::{Job, JobId};
 use crate::clock::Timestamp;
@@ -39,6 +40,11 @@ impl Book {
     /// All jobs, by id.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Job> {
         self.jobs.values()
+    }
+
+    /// The jobs from an id on, by id.
+    pub(super) fn behind(&self, after: Bound<JobId>) -> impl Iterator<Item = &Job> {
+        self.jobs.range((after, Bound::Unbounded)).map(|(_, job)| job)
     }
 
     /// How many there are.

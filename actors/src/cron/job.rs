@@ -178,6 +178,8 @@ pub struct JobState {
     pub looked_at: Timestamp,
     /// Nothing up to here runs again, although its record may be gone.
     pub floor: Option<Timestamp>,
+    /// Runs in its history.
+    pub runs: u32,
     /// The run under way.
     pub running: Option<RunId>,
     /// Since when.

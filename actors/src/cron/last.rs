@@ -14,7 +14,10 @@ const EXCHANGES_MAX: usize = 100;
 ///
 /// # Errors
 /// What the store says.
-pub(super) fn of_main(store: &Store, session: &SessionKey) -> Result<Option<Destination>, StoreError> {
+pub(super) fn of_main(
+    store: &Store,
+    session: &SessionKey,
+) -> Result<Option<Destination>, StoreError> {
     let waiting: Vec<(_, InboxRecord)> = store.tail(&inbox_prefix(session), EXCHANGES_MAX)?;
     let waiting = waiting.into_iter().map(|(_, record)| record.envelope.inbound.reply_to);
     if let Some(place) = waiting.rev().find(is_outside) {

@@ -14,11 +14,21 @@ what, and what you have tried; the scheduler repeats what can be repeated. Where
 otherwise, the job counts.";
 
 /// The message of an isolated run.
-pub(super) fn of_turn(id: &str, name: &str, message: &str, at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+pub(super) fn of_turn(
+    id: &str,
+    name: &str,
+    message: &str,
+    at: Timestamp,
+    now: Timestamp,
+    zone: &TimeZone,
+) -> String {
     let known = Instant::from_millisecond(now.0).unwrap_or_default();
     let there = known.to_zoned(zone.clone());
     let (there, here) = (there.strftime("%A, %Y-%m-%d %H:%M %Z"), known.strftime("%Y-%m-%d %H:%M"));
-    format!("[cron:{id} {name}] {message}\nCurrent time: {there}\nReference UTC: {here} UTC\nScheduled for: {}\n\n{ALONE}", super::words::moment(at))
+    format!(
+        "[cron:{id} {name}] {message}\nCurrent time: {there}\nReference UTC: {here} UTC\nScheduled for: {}\n\n{ALONE}",
+        super::words::moment(at)
+    )
 }
 
 /// The line of an event for a main session.

@@ -27,7 +27,7 @@ use crate::event::{Journal, JourneyEvent};
 use crate::inbox::{InboxRecord, inbox_prefix};
 use crate::message::{Inbound, SessionKey};
 use crate::model::{Catalog, choice_key};
-use crate::router::{Admission, AdmitError, Admissions, Relayed};
+use crate::router::{Admission, Admissions, AdmitError, Relayed};
 use crate::session::machine::Event as SessionEvent;
 use crate::session::{Asker, Exchange, SESSIONS, SessionMessage, Sessions, exchange_prefix};
 use crate::store::{Batch, Store, StoreError};
@@ -245,7 +245,8 @@ impl Performer {
         };
         let answered = judge(self.found(turn.session)?).filter(|found| found.exchange.is_some());
         Ok(answered.unwrap_or_else(|| {
-            let end = if is_confirmed { "and was stopped" } else { "and nobody knows if it goes on" };
+            let end =
+                if is_confirmed { "and was stopped" } else { "and nobody knows if it goes on" };
             Outcome::failed(format!("it took longer than {seconds} s {end}"), false)
         }))
     }
@@ -265,8 +266,14 @@ impl Performer {
     async fn admit(&self, turn: &Turn<'_>) -> Result<(), AdmitError> {
         let Turn { job, run, session, message, .. } = turn;
         // What the agent is told stays the same, however often it is admitted.
-        let text =
-            prompt::of_turn(job.id.as_str(), &job.spec.name, message, run.run.at, run.claimed_at, &self.deps.zone);
+        let text = prompt::of_turn(
+            job.id.as_str(),
+            &job.spec.name,
+            message,
+            run.run.at,
+            run.claimed_at,
+            &self.deps.zone,
+        );
         let (account, id) = (webchat::account(), run.run.name(&job.id));
         let mut inbound = Inbound::direct(&account, &id, "cron", &text, run.claimed_at);
         // The answer is announced by the commit that ends the run, and by nothing else.

@@ -33,7 +33,7 @@ impl Default for CronSettings {
             runs_max: 1,
             session_retention: Some(Duration::from_hours(24)),
             alert: Some(AlertRule::default()),
-            turn_max: Duration::from_mins(60),
+            turn_max: Duration::from_hours(1),
             zone: TimeZone::UTC,
             declared: Vec::new(),
         }

@@ -11,7 +11,7 @@ use super::prompt;
 use crate::channel::webchat;
 use crate::clock::Clock;
 use crate::message::{Inbound, SessionKey};
-use crate::router::{Admission, AdmitError, Admissions, Relayed};
+use crate::router::{Admission, Admissions, AdmitError, Relayed};
 use crate::store::Store;
 
 /// An event for a main session.

@@ -46,8 +46,13 @@ const FOREIGN: [&str; 18] = [
 const KEPT: [&str; 7] =
     ["declarationKey", "displayName", "pacing", "sessionKey", "owner", "tags", "notify"];
 /// Keys of an agent's turn that are kept and have no effect.
-const KEPT_OF_TURN: [&str; 5] =
-    ["thinking", "lightContext", "fallbacks", "allowUnsafeExternalContent", "externalContentSource"];
+const KEPT_OF_TURN: [&str; 5] = [
+    "thinking",
+    "lightContext",
+    "fallbacks",
+    "allowUnsafeExternalContent",
+    "externalContentSource",
+];
 
 type Read<T> = Result<T, String>;
 
@@ -143,7 +148,8 @@ pub fn read_patch(spec: &Spec, patch: &Value, now: Timestamp) -> Read<Spec> {
         match change {
             Value::Null => *old = Value::Null,
             Value::Object(fields)
-                if old.is_object() && fields.get("kind").is_none_or(|kind| *kind == old["kind"]) =>
+                if old.is_object()
+                    && fields.get("kind").is_none_or(|kind| *kind == old["kind"]) =>
             {
                 for (name, field) in fields {
                     old[name.as_str()] = field.clone();
@@ -192,9 +198,9 @@ fn read_schedule(value: &Value, now: Timestamp) -> Read<Schedule> {
                 .ok_or("schedule.everyMs is missing")?;
             let anchor = match schedule.get("anchorMs") {
                 None | Some(Value::Null) => now,
-                Some(anchor) => Timestamp(
-                    anchor.as_i64().ok_or("schedule.anchorMs must be a whole number")?,
-                ),
+                Some(anchor) => {
+                    Timestamp(anchor.as_i64().ok_or("schedule.anchorMs must be a whole number")?)
+                }
             };
             Ok(Schedule::Every { every_ms, anchor })
         }
@@ -208,9 +214,7 @@ fn read_schedule(value: &Value, now: Timestamp) -> Read<Schedule> {
                 stagger_ms: number(schedule, "staggerMs", "schedule.staggerMs")?,
             })
         }
-        Some(other) => {
-            Err(format!("schedule.kind {other:?} is not supported: at, every or cron"))
-        }
+        Some(other) => Err(format!("schedule.kind {other:?} is not supported: at, every or cron")),
         None => Err("schedule.kind is missing: at, every or cron".into()),
     }
 }
@@ -228,9 +232,9 @@ fn read_moment(value: &Value, now: Timestamp) -> Read<Timestamp> {
     if let Ok(known) = text.parse::<jiff::Timestamp>() {
         return Ok(Timestamp(known.as_millisecond()));
     }
-    let civil = text.parse::<jiff::civil::DateTime>().or_else(|_| {
-        text.parse::<jiff::civil::Date>().map(|date| date.at(0, 0, 0, 0))
-    });
+    let civil = text
+        .parse::<jiff::civil::DateTime>()
+        .or_else(|_| text.parse::<jiff::civil::Date>().map(|date| date.at(0, 0, 0, 0)));
     let zoned = civil.and_then(|civil| jiff::tz::TimeZone::UTC.to_zoned(civil));
     zoned.map(|zoned| Timestamp(zoned.timestamp().as_millisecond())).map_err(|_| wrong())
 }
@@ -433,9 +437,10 @@ fn number(of: &Map<String, Value>, key: &str, place: &str) -> Read<Option<u64>> 
                 let float = value.as_f64()?;
                 (float.fract() == 0.0 && (0.0..=9e15).contains(&float)).then_some(float as u64)
             };
-            whole.or_else(float).map(Some).ok_or_else(|| {
-                format!("{place} must be a whole number, and not negative")
-            })
+            whole
+                .or_else(float)
+                .map(Some)
+                .ok_or_else(|| format!("{place} must be a whole number, and not negative"))
         }
     }
 }

@@ -33,7 +33,7 @@ pub fn expression(expr: &str) -> String {
 fn interval(millis: u64) -> String {
     const UNITS: [(u64, &str); 4] =
         [(86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second")];
-    let fits = UNITS.into_iter().find(|(unit, _)| millis >= *unit && millis % unit == 0);
+    let fits = UNITS.into_iter().find(|(unit, _)| millis >= *unit && millis.is_multiple_of(*unit));
     match fits {
         Some((unit, name)) if millis == unit => name.to_owned(),
         Some((unit, name)) => format!("{} {name}s", millis / unit),

@@ -4,6 +4,8 @@
 //! answer. Restart: reads how far each row has got, and wakes for events that wait.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -47,6 +49,8 @@ pub struct HeartbeatDeps {
     pub store: Store,
     /// Time.
     pub clock: Clock,
+    /// Whether anything is taken in: a service that stops finishes what it has.
+    pub admitting: Arc<AtomicBool>,
     /// Where it answers to its name.
     pub registry: Registry,
     /// Completed work.
@@ -102,7 +106,12 @@ impl Actor for HeartbeatActor {
         Ok(heart)
     }
 
-    async fn handle(&self, myself: Myself, message: HeartbeatMessage, heart: &mut Heart) -> Outcomes {
+    async fn handle(
+        &self,
+        myself: Myself,
+        message: HeartbeatMessage,
+        heart: &mut Heart,
+    ) -> Outcomes {
         match message {
             HeartbeatMessage::Wake(session, reason) => {
                 heart.wakes.request(session, reason, heart.deps.clock.steady());
@@ -167,6 +176,9 @@ impl Heart {
                 self.wakes.request(session, Reason::Interval(due), steady);
             }
         }
+        if !self.deps.admitting.load(Ordering::Acquire) {
+            return Ok(());
+        }
         for (session, reason) in self.wakes.due(steady) {
             self.wake(session, reason).await?;
         }
@@ -184,10 +196,11 @@ impl Heart {
             self.put_off.remove(&session);
             return self.advance(&agent, Batch::new()).await;
         }
-        let (beat, file, route) = match self.passed(beat, &agent, &session, !waiting.is_empty()).await? {
-            Ok(passed) => passed,
-            Err((skip, route)) => return self.skip(&agent, session, reason, skip, route).await,
-        };
+        let (beat, file, route) =
+            match self.passed(beat, &agent, &session, !waiting.is_empty()).await? {
+                Ok(passed) => passed,
+                Err((skip, route)) => return self.skip(&agent, session, reason, skip, route).await,
+            };
         let budget = self.budgets.entry(agent.clone()).or_default();
         if let Err(at) = budget.take(self.deps.clock.steady()) {
             return self.put_off(&agent, session, reason, (Skip::RateLimited, at), route).await;
@@ -373,7 +386,9 @@ impl Heart {
     fn arm(&mut self, myself: &Myself) {
         let (now, steady) = (self.deps.clock.now(), self.deps.clock.steady());
         let row = self.due.values().min().map(|due| steady.plus(due.since(now)));
-        let Some(next) = row.into_iter().chain(self.wakes.next()).min() else { return };
+        let is_open = self.deps.admitting.load(Ordering::Acquire);
+        let next = row.into_iter().chain(self.wakes.next()).min();
+        let Some(next) = next.filter(|_| is_open) else { return };
         let next = next.min(steady.plus(LOOK_EVERY));
         if self.armed.is_none_or(|armed| next < armed) {
             self.armed = Some(next);

@@ -18,6 +18,7 @@ use super::{KEY_PREFIX, is_beat_turn};
 use crate::clock::Timestamp;
 use crate::message::session_key::{KeyParts, Place};
 use crate::message::{Destination, SessionKey};
+use crate::reply::is_silent;
 use crate::router::{PairingBook, pairing_key};
 use crate::session::{Exchange, Said, exchange_prefix};
 use crate::store::{Batch, Store, StoreError};
@@ -113,8 +114,12 @@ impl Heartbeats {
 
     /// Tells those who watch.
     pub fn tell(&self, status: BeatStatus) {
-        tracing::debug!(agent = status.agent, outcome = status.outcome.name(),
-            reason = status.reason, "heartbeat");
+        tracing::debug!(
+            agent = status.agent,
+            outcome = status.outcome.name(),
+            reason = status.reason,
+            "heartbeat"
+        );
         // Nobody may be watching.
         drop(self.0.news.send(status));
     }
@@ -135,7 +140,8 @@ impl Heartbeats {
     pub fn session_of(&self, agent: &str) -> SessionKey {
         let named = self.beat(agent).and_then(|beat| beat.session.as_deref());
         let named = named.and_then(|name| SessionKey::parse(name).ok());
-        named.unwrap_or_else(|| self.main_session(agent))
+        let is_own = |key: &SessionKey| key.agent().is_none_or(|owner| owner == agent);
+        named.filter(is_own).unwrap_or_else(|| self.main_session(agent))
     }
 
     /// How an agent's heart beats; none if it does not.
@@ -168,9 +174,10 @@ impl Heartbeats {
     /// Where the session's last answer to a person went.
     fn last_route(&self, session: &SessionKey) -> Result<Option<Route>, StoreError> {
         let is_internal = |exchange: &Exchange| {
-            exchange.said.iter().all(|said| {
-                INTERNAL.iter().any(|prefix| said.platform_id.starts_with(prefix))
-            })
+            exchange
+                .said
+                .iter()
+                .all(|said| INTERNAL.iter().any(|prefix| said.platform_id.starts_with(prefix)))
         };
         let exchanges =
             self.0.store.tail::<Exchange>(&exchange_prefix(session), LOOKED_THROUGH_MAX)?;
@@ -277,20 +284,19 @@ fn is_quiet(exchange: &Exchange, ok_chars: usize) -> bool {
 /// Whether these messages are heartbeats, and the answer is that nothing needs attention.
 pub(crate) fn is_quiet_turn(said: &[Said], answer: &str, ok_chars: usize) -> bool {
     let (text, has_token) = stripped(answer);
-    let is_ok = text.is_empty() || (has_token && text.chars().count() <= ok_chars);
+    let is_ok =
+        text.is_empty() || is_silent(text) || (has_token && text.chars().count() <= ok_chars);
     is_beat_turn(said) && is_ok
 }
 
 impl BeatEnd {
     /// What is sent, and where; else why nothing is.
     pub fn sending(&self) -> Result<(&Destination, &str), String> {
-        match (&self.route, &self.judged.text) {
-            (Some(route), Some(text)) => Ok((&route.to, text)),
-            _ => {
-                let reason = self.status.reason.as_deref().unwrap_or_default();
-                Err(format!("a heartbeat's answer was kept back: {reason}"))
-            }
+        if let (Some(route), Some(text)) = (&self.route, &self.judged.text) {
+            return Ok((&route.to, text));
         }
+        let reason = self.status.reason.as_deref().unwrap_or_default();
+        Err(format!("a heartbeat's answer was kept back: {reason}"))
     }
 
     /// Whether what is sent is the token itself.

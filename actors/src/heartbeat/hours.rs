@@ -60,9 +60,8 @@ impl ActiveHours {
             .ok()?;
         // It opens when clocks show the start, which they may do twice in a day, or when they are
         // set. The hours of a day may be skipped as a whole, those of the next are not.
-        let days = (0..4).filter_map(|days| {
-            here.date().checked_add(jiff::Span::new().days(days)).ok()
-        });
+        let days =
+            (0..4).filter_map(|days| here.date().checked_add(jiff::Span::new().days(days)).ok());
         let starts = days.flat_map(|date| {
             let shown = self.zone.to_ambiguous_zoned(date.to_datetime(start));
             [shown.clone().earlier(), shown.later()].into_iter().filter_map(Result::ok)
@@ -178,7 +177,9 @@ mod tests {
 
     #[test]
     fn only_times_of_day_are_read() {
-        for wrong in ["", "8:00", "08", "08:60", "24:01", "25:00", "-1:00", "08:0a", "+8:00", "08:00:00"] {
+        for wrong in
+            ["", "8:00", "08", "08:60", "24:01", "25:00", "-1:00", "08:0a", "+8:00", "08:00:00"]
+        {
             assert_eq!(
                 ActiveHours::new(wrong, "10:00", TimeZone::UTC),
                 Err(HoursError(wrong.to_owned()))

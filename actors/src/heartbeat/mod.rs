@@ -63,7 +63,6 @@ pub fn is_beat(inbound: &Inbound) -> bool {
 /// Whether a turn answered heartbeats and nothing else: it says nothing about when a conversation was
 /// last used.
 pub fn is_beat_turn(said: &[Said]) -> bool {
-    let is_beat =
-        |said: &Said| said.sender == SENDER && said.platform_id.starts_with(KEY_PREFIX);
+    let is_beat = |said: &Said| said.sender == SENDER && said.platform_id.starts_with(KEY_PREFIX);
     !said.is_empty() && said.iter().all(is_beat)
 }

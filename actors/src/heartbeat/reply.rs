@@ -63,9 +63,9 @@ impl Judged {
 /// Judges an answer.
 pub fn judge(facts: &ReplyFacts<'_>) -> Judged {
     let (text, has_token) = stripped(facts.answer);
-    let ok = if text.is_empty() && !has_token && !is_silent(facts.answer) {
+    let ok = if !has_token && (text.is_empty() || is_silent(text)) {
         Some((Outcome::OkEmpty, "ok-empty"))
-    } else if is_silent(text) || (has_token && text.chars().count() <= facts.ok_chars) {
+    } else if has_token && (text.chars().count() <= facts.ok_chars || is_silent(text)) {
         Some((Outcome::OkToken, "ok-token"))
     } else {
         None
@@ -76,7 +76,7 @@ pub fn judge(facts: &ReplyFacts<'_>) -> Judged {
         return Judged { outcome, reason: text.is_none().then_some(reason), text };
     }
     let is_same = |said: &&SaidRecord| said.text == text && facts.now.since(said.at) < SAME_FOR;
-    if !facts.has_events && facts.said.filter(is_same).is_some() {
+    if !facts.has_events && facts.said.as_ref().is_some_and(is_same) {
         return Judged::kept(Outcome::Skipped, "duplicate");
     }
     if !facts.visibility.alerts {
@@ -162,7 +162,8 @@ mod tests {
         ] {
             assert_eq!(stripped(answer), (text, true), "{answer:?}");
         }
-        for answer in ["I say HEARTBEAT_OK when all is well", "HEARTBEAT_OKAY", "xHEARTBEAT_OK", ""] {
+        for answer in ["I say HEARTBEAT_OK when all is well", "HEARTBEAT_OKAY", "xHEARTBEAT_OK", ""]
+        {
             assert_eq!(stripped(answer), (answer, false), "{answer:?}");
         }
     }
@@ -172,7 +173,7 @@ mod tests {
         let kept = |answer| ended(&facts(answer));
         assert_eq!(kept("HEARTBEAT_OK"), ("ok-token", None, Some("ok-token")));
         assert_eq!(kept("HEARTBEAT_OK 123456789"), ("ok-token", None, Some("ok-token")));
-        assert_eq!(kept("NO_REPLY"), ("ok-token", None, Some("ok-token")));
+        assert_eq!(kept("no_reply"), ("ok-empty", None, Some("ok-empty")));
         assert_eq!(kept(" \n"), ("ok-empty", None, Some("ok-empty")));
         let news = "HEARTBEAT_OK but the house burns";
         assert_eq!(kept(news), ("sent", Some("but the house burns".into()), None));

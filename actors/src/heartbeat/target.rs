@@ -46,7 +46,7 @@ pub fn resolve(
     match (target, to) {
         (Target::Nobody, _) => None,
         (Target::Last, None) => last.cloned(),
-        (Target::Owner, None) | (Target::Channel(_), None) => owner(),
+        (Target::Owner | Target::Channel(_), None) => owner(),
         (Target::Channel(channel), Some(to)) => {
             let known = owners.iter().find(is_meant).map(|owner| owner.account.account.as_str());
             let account = account.or(known).unwrap_or("default");

@@ -57,9 +57,7 @@ impl VisibilityBook {
         let own = account.and_then(|account| self.accounts.get(account)).copied();
         let channel = account.and_then(|account| self.channels.get(&account.channel)).copied();
         let said = [own, channel, Some(self.defaults)];
-        let first = |get: fn(&VisibilityRules) -> Option<bool>| {
-            said.iter().flatten().find_map(get)
-        };
+        let first = |get: fn(&VisibilityRules) -> Option<bool>| said.iter().flatten().find_map(get);
         let always = Visibility::default();
         Visibility {
             ok: first(|rules| rules.ok).unwrap_or(always.ok),

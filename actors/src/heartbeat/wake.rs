@@ -86,8 +86,7 @@ impl Wakes {
 
     /// Takes what is due.
     pub fn due(&mut self, now: Timestamp) -> Vec<(SessionKey, Reason)> {
-        let due: Vec<_> =
-            self.0.extract_if(.., |_, waiting| waiting.due <= now).collect();
+        let due: Vec<_> = self.0.extract_if(.., |_, waiting| waiting.due <= now).collect();
         due.into_iter().map(|(session, waiting)| (session, waiting.reason)).collect()
     }
 
@@ -134,7 +133,9 @@ mod tests {
     #[test]
     fn the_reason_that_says_most_stays() {
         let mut wakes = Wakes::default();
-        for reason in [Reason::Wake(3), Reason::Interval(Timestamp(1)), Reason::Wake(5), Reason::Requested] {
+        for reason in
+            [Reason::Wake(3), Reason::Interval(Timestamp(1)), Reason::Wake(5), Reason::Requested]
+        {
             wakes.request(session("a"), reason, Timestamp(0));
         }
         assert_eq!(wakes.due(Timestamp(250)), [(session("a"), Reason::Wake(5))]);

@@ -462,8 +462,7 @@ impl State {
             }
             Err(reason) => {
                 tracing::info!(session = %self.key, turn, reason);
-                Self::note_unsent(&mut batch, turn, now, &reason);
-                beat.iter_mut().for_each(|beat| beat.unsent(&reason));
+                Self::note_kept(&mut batch, (turn, now), &reason, beat.as_mut());
                 Vec::new()
             }
         };

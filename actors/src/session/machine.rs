@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::effect::{Ask, Asked, Effect, FinishedTurn, Occasion};
-pub use self::hearing::{BeatSettings, Hearing};
 pub(super) use self::hearing::keeps_told;
+pub use self::hearing::{BeatSettings, Hearing};
 pub use self::make_room::SUMMARY_ROUND;
 pub use self::steering::prompt_of;
 use self::turn::{InFlight, Past};
@@ -477,7 +477,7 @@ impl Session {
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
-        let answer = self.answer_of(&done, &completion);
+        let answer = done.answer(&completion);
         let is_quiet = self.is_quiet(&done, &answer);
         self.hearing.end();
         let notice = self.notice_of_fallback(&done);

@@ -104,7 +104,9 @@ impl AddArgs {
     /// The job.
     pub(super) fn job(&self) -> Result<Value, Failure> {
         let mut job = self.said.fields()?;
-        for (key, flag) in [("schedule", "--at, --every or --cron"), ("payload", "--message or --system-event")] {
+        for (key, flag) in
+            [("schedule", "--at, --every or --cron"), ("payload", "--message or --system-event")]
+        {
             if !job.contains_key(key) {
                 return Err(Failure::rejected(format!("say {flag}")));
             }
@@ -190,7 +192,8 @@ impl Said {
         if self.no_deliver {
             return Some(json!({"mode": "none"}));
         }
-        let is_said = self.announce || self.best_effort || self.to.is_some() || self.account.is_some();
+        let is_said =
+            self.announce || self.best_effort || self.to.is_some() || self.account.is_some();
         is_said.then(|| {
             let mut delivery = json!({
                 "mode": "announce",
@@ -208,6 +211,7 @@ impl Said {
 }
 
 fn millis(flag: &str, text: &str) -> Result<u64, Failure> {
-    let wrong = || Failure::rejected(format!("{flag} {text}: not a time such as 90s, 30m, 2h or 1d"));
+    let wrong =
+        || Failure::rejected(format!("{flag} {text}: not a time such as 90s, 30m, 2h or 1d"));
     read_duration(text.trim()).ok_or_else(wrong)
 }

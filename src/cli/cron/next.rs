@@ -42,13 +42,14 @@ pub(super) fn run(args: &NextArgs, output: &Output) -> Result<ExitCode, Failure>
     let count = usize::from(args.count);
     let found = schedule::next_instants(&args.expr, &zone, from, count).map_err(rejected)?;
     if found.is_empty() {
-        return Err(Failure::rejected(format!("{:?} never comes: there is no such date", args.expr)));
+        return Err(Failure::rejected(format!(
+            "{:?} never comes: there is no such date",
+            args.expr
+        )));
     }
     let lines: Vec<String> = found.iter().map(|at| in_zone(*at, &zone)).collect();
     let document: Value = found.iter().map(|at| json!(words::moment(*at))).collect();
-    output.show(&document, || {
-        format!("{}\n{}", words::expression(&args.expr), lines.join("\n"))
-    });
+    output.show(&document, || format!("{}\n{}", words::expression(&args.expr), lines.join("\n")));
     Ok(ExitCode::SUCCESS)
 }
 

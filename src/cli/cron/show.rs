@@ -54,7 +54,8 @@ pub(super) fn one(job: &Value) -> String {
 
 /// The runs of a job.
 pub(super) fn runs(output: Output, answer: &Value) -> String {
-    let mut rows = vec![["RAN", "STATUS", "TOOK", "DELIVERY", "ANSWER"].map(str::to_owned).to_vec()];
+    let mut rows =
+        vec![["RAN", "STATUS", "TOOK", "DELIVERY", "ANSWER"].map(str::to_owned).to_vec()];
     for run in answer["entries"].as_array().into_iter().flatten() {
         let at = Timestamp(run["runAtMs"].as_i64().unwrap_or(0));
         let said = run["error"].as_str().or(run["summary"].as_str()).unwrap_or_default();

@@ -57,7 +57,7 @@ fn check_auth(gateway: &Gateway, checked: &mut Checked) {
     let path = Path::of(&["gateway", "auth", "mode"]);
     let mode = gateway.auth_mode();
     let funnel = gateway.tailscale.mode == TailscaleMode::Funnel;
-    if mode == GatewayAuthMode::None && !(gateway.is_loopback() && !funnel) {
+    if mode == GatewayAuthMode::None && (funnel || !gateway.is_loopback()) {
         let message = "none lets everybody in who reaches this machine";
         let help = "use a token or a password, or `gateway.bind` loopback";
         checked.problem(Finding::new(path.clone(), message).with_help(help));
@@ -134,7 +134,8 @@ mod tests {
             assert!(found[0].starts_with("gateway.auth.mode:"), "{found:?}");
             assert!(problems(&format!("{{gateway: {{bind: '{bind}'}}}}")).is_empty());
         }
-        let custom = "{gateway: {bind: 'custom', customBindHost: '192.168.1.5', auth: {mode: 'none'}}}";
+        let custom =
+            "{gateway: {bind: 'custom', customBindHost: '192.168.1.5', auth: {mode: 'none'}}}";
         assert_eq!(problems(custom).len(), 1);
         assert!(problems("{gateway: {auth: {mode: 'none'}}}").is_empty());
         let funnel = "{gateway: {tailscale: {mode: 'funnel'}}}";

@@ -21,9 +21,11 @@ const ZONES: [&str; 2] = ["user", "local"];
 pub(super) fn check(config: &Config, checked: &mut Checked) {
     let defaults = Path::of(&["agents", "defaults"]);
     check_one(&config.agents.defaults.heartbeat, &defaults.key("heartbeat"), checked);
-    for (_, path, entry) in super::agents::entries(config) {
+    for (id, path, entry) in super::agents::entries(config) {
         if let Some(heartbeat) = &entry.heartbeat {
-            check_one(heartbeat, &path.key("heartbeat"), checked);
+            let path = path.key("heartbeat");
+            check_one(heartbeat, &path, checked);
+            check_owner(id, heartbeat, &path, checked);
         }
     }
     if let Some(zone) = &config.agents.defaults.user_timezone {
@@ -75,6 +77,16 @@ fn check_session(heartbeat: &Heartbeat, path: &Path, checked: &mut Checked) {
     }
 }
 
+/// A heartbeat in the session of another agent would be that agent's.
+fn check_owner(id: Option<&str>, heartbeat: &Heartbeat, path: &Path, checked: &mut Checked) {
+    let session = heartbeat.session.as_deref().and_then(|key| SessionKey::parse(key).ok());
+    let owner = session.and_then(|session| session.agent());
+    if let Some(owner) = owner.filter(|owner| id.is_some_and(|id| id != owner)) {
+        let message = format!("belongs to the agent {owner:?}; name one of this agent's sessions");
+        checked.problem(Finding::new(path.key("session"), message));
+    }
+}
+
 fn check_target(target: &str, path: Path, checked: &mut Checked) {
     let known = || TARGETS.into_iter().chain(CHANNELS);
     if known().any(|known| known == target) {
@@ -89,13 +101,7 @@ fn check_target(target: &str, path: Path, checked: &mut Checked) {
     }
 }
 
-fn check_zone(
-    zone: &str,
-    path: Path,
-    instead: &str,
-    words: &[&str],
-    checked: &mut Checked,
-) {
+fn check_zone(zone: &str, path: Path, instead: &str, words: &[&str], checked: &mut Checked) {
     if !words.contains(&zone) && TimeZone::get(zone).is_err() {
         let finding = Finding::new(path, format!("there is no time zone {zone:?}"));
         checked.warning(finding.with_help(format!("{instead} counts")));
@@ -110,7 +116,8 @@ mod tests {
     fn slips_are_refused_where_they_stand() {
         let found = problems(
             "{agents: {defaults: {heartbeat: {every: 'often', activeHours: {start: '8', end: '25:00'}}},
-              list: [{id: 'a', heartbeat: {target: 'onwer', session: 'work', model: ' '}}]}}",
+              list: [{id: 'a', heartbeat: {target: 'onwer', session: 'work', model: ' '}},
+              {id: 'b', heartbeat: {session: 'agent:a:main'}}]}}",
         );
         assert_eq!(
             found,
@@ -121,6 +128,7 @@ mod tests {
                 "agents.list[0].heartbeat.target: there is no channel \"onwer\"",
                 "agents.list[0].heartbeat.session: failed to read \"work\" as a session key; expected `global` or `agent:<agent>:<conversation>`",
                 "agents.list[0].heartbeat.model: names no model",
+                "agents.list[1].heartbeat.session: belongs to the agent \"a\"; name one of this agent's sessions",
             ]
         );
     }

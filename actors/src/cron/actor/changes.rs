@@ -60,7 +60,8 @@ impl Scheduler {
         let Some(old) = self.book.get(id).cloned() else {
             return Ok(Err(ChangeError::NotFound(id.to_string())));
         };
-        let only_switch = patch.as_object().is_some_and(|keys| keys.keys().all(|key| key == "enabled"));
+        let only_switch =
+            patch.as_object().is_some_and(|keys| keys.keys().all(|key| key == "enabled"));
         if old.declared.is_some() && !only_switch {
             let text = format!("the job {id} stands in the config (cron.jobs); change it there");
             return Ok(Err(ChangeError::Invalid(text)));
@@ -70,7 +71,10 @@ impl Scheduler {
             Err(wrong) => return Ok(Err(ChangeError::Invalid(wrong))),
         };
         let is_moved = spec.schedule != old.spec.schedule || (spec.enabled && !old.spec.enabled);
-        if is_moved && spec.enabled && let Err(wrong) = self.check(&spec, now) {
+        if is_moved
+            && spec.enabled
+            && let Err(wrong) = self.check(&spec, now)
+        {
             return Ok(Err(ChangeError::Invalid(wrong)));
         }
         let mut job = Job { spec, updated_at: now, ..old };
@@ -107,6 +111,7 @@ impl Scheduler {
         batch.delete(job_key(id));
         self.deps.store.commit(batch).await?;
         self.book.take(id);
+        self.old_at.remove(id);
         self.deps.events.tell(Action::Removed, job, None);
         let runs = self.deps.store.scan_raw(&run_prefix(id))?;
         for chunk in runs.chunks(DELETES_MAX) {

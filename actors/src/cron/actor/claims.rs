@@ -66,15 +66,14 @@ impl Scheduler {
         let Some(next) = job.state.next else { return Ok(None) };
         let look = Look { next, now, catches_up: job.catches_up() };
         let (id, zone) = (job.id.clone(), &self.deps.settings.zone);
-        let decided =
-            due(look, |after| job.spec.schedule.next_after(after, id.as_str(), zone));
+        let decided = due(look, |after| job.spec.schedule.next_after(after, id.as_str(), zone));
         let run = match decided {
-            Ok(Due::Wait) => None,
             // It has run in an earlier life of this clock.
             Ok(Due::Run(at) | Due::Missed(at)) if self.has_run(&id, at)? => None,
             Ok(Due::Run(at)) => Some(self.claim(batch, job, RunId::scheduled(at), now)),
             Ok(Due::Missed(at)) => Some(miss(batch, job, at, now)),
-            Err(_) => None,
+            // A schedule that can't be read is dealt with below.
+            Ok(Due::Wait) | Err(_) => None,
         };
         self.reschedule(job, now)?;
         Ok(run)
@@ -104,6 +103,7 @@ impl Scheduler {
         };
         let key = run_key(&job.id, run);
         batch.expect(Expect::Absent(key.clone())).put(key, &record);
+        job.state.runs = job.state.runs.saturating_add(1);
         job.state.running = Some(run);
         job.state.running_since = Some(now);
         record
@@ -155,7 +155,9 @@ impl Scheduler {
                 }
             }
             self.deps.store.commit(batch).await?;
-            jobs.into_iter().for_each(|job| self.book.put(job));
+            for job in jobs {
+                self.book.put(job);
+            }
         }
         Ok(())
     }
@@ -215,6 +217,7 @@ fn miss(batch: &mut Batch, job: &mut Job, at: Timestamp, now: Timestamp) -> Run 
     };
     let key = run_key(&job.id, run);
     batch.expect(Expect::Absent(key.clone())).put(key, &record);
+    job.state.runs = job.state.runs.saturating_add(1);
     job.state.last = Some(LastRun {
         run,
         at: now,

@@ -81,7 +81,12 @@ impl Scheduler {
             tokens: exchange.map_or((0, 0), |turn| (turn.usage.input, turn.usage.output)),
             next: job.state.next,
         });
-        batch.put(key, &run);
+        if follows.remove && run.session.is_none() {
+            // Nobody would find it any more, and nobody would forget it.
+            batch.delete(key);
+        } else {
+            batch.put(key, &run);
+        }
         if let Some(session) = run.session.clone() {
             let reap = Reap { at: now, session };
             batch.put(reap_key(&reap), &reap);

@@ -28,7 +28,8 @@ fn every() -> Job {
 fn end(status: Status, at: Timestamp, may_pass: bool) -> Ended {
     let error = (status == Status::Error).then(|| "no luck".to_owned());
     let run = RunId::scheduled(at);
-    let last = LastRun { run, at, status, error, duration_ms: 5, delivery: Delivered::NotRequested };
+    let last =
+        LastRun { run, at, status, error, duration_ms: 5, delivery: Delivered::NotRequested };
     Ended { at, last, may_pass }
 }
 

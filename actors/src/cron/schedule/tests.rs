@@ -88,7 +88,11 @@ fn any_expression() -> impl Strategy<Value = String> {
             (0..=max, 0..=max).prop_map(|(a, b)| format!("{}-{}", a.min(b), a.max(b))),
         ]
     };
-    (field(59), field(23), prop_oneof![Just("*".to_owned()), (1u32..=28).prop_map(|n| n.to_string())])
+    (
+        field(59),
+        field(23),
+        prop_oneof![Just("*".to_owned()), (1u32..=28).prop_map(|n| n.to_string())],
+    )
         .prop_map(|(minute, hour, day)| format!("{minute} {hour} {day} * *"))
 }
 

@@ -55,11 +55,8 @@ fn where_a_payload_said_where_to_it_is_understood() {
         "to": 15_550_100, "bestEffortDeliver": true,
     }})))
     .unwrap();
-    let to = Place {
-        channel: Some("imessage".into()),
-        to: Some("15550100".into()),
-        ..Place::default()
-    };
+    let to =
+        Place { channel: Some("imessage".into()), to: Some("15550100".into()), ..Place::default() };
     assert_eq!(spec.delivery, Some(Delivery { announce: true, to, best_effort: true }));
 }
 
@@ -71,8 +68,10 @@ fn what_is_wrong_is_named_with_its_place() {
         (json!({"schedule": {"kind": "at", "at": "soon"}}), "schedule.at \"soon\" is no moment"),
         (json!({"payload": {"kind": "command", "argv": []}}), "payload.kind \"command\""),
         (json!({"payload": {"kind": "agentTurn", "message": " "}}), "payload.message is empty"),
-        (json!({"payload": {"kind": "agentTurn", "message": "m", "toolsAllow": ["read"]}}),
-         "payload.toolsAllow is not supported"),
+        (
+            json!({"payload": {"kind": "agentTurn", "message": "m", "toolsAllow": ["read"]}}),
+            "payload.toolsAllow is not supported",
+        ),
         (json!({"sessionTarget": "main"}), "sessionTarget main needs"),
         (json!({"sessionTarget": "session:x"}), "sessionTarget \"session:x\" is not supported"),
         (json!({"delivery": {"mode": "webhook"}}), "delivery.mode \"webhook\" is not supported"),
@@ -115,8 +114,9 @@ fn a_patch_changes_what_it_names_and_null_takes_away() {
 fn any_spec() -> impl Strategy<Value = Value> {
     let schedule = prop_oneof![
         (0i64..4_000_000_000_000).prop_map(|at| json!({"kind": "at", "at": at})),
-        (1000u64..10_000_000_000, -5_i64..5_000_000_000_000)
-            .prop_map(|(every, anchor)| json!({"kind": "every", "everyMs": every, "anchorMs": anchor})),
+        (1000u64..10_000_000_000, -5_i64..5_000_000_000_000).prop_map(
+            |(every, anchor)| json!({"kind": "every", "everyMs": every, "anchorMs": anchor})
+        ),
         (0u64..60, prop::option::of(0u64..1000)).prop_map(|(minute, stagger)| json!({
             "kind": "cron", "expr": format!("{minute} * * * *"), "tz": "Europe/Berlin",
             "staggerMs": stagger,
@@ -133,16 +133,17 @@ fn any_spec() -> impl Strategy<Value = Value> {
     let alert = prop_oneof![
         Just(Value::Null),
         Just(json!(false)),
-        (1u32..9, 0u64..99, any::<bool>())
-            .prop_map(|(after, cooldown, skipped)| json!({
-                "after": after, "cooldownMs": cooldown, "includeSkipped": skipped,
-            })),
+        (1u32..9, 0u64..99, any::<bool>()).prop_map(|(after, cooldown, skipped)| json!({
+            "after": after, "cooldownMs": cooldown, "includeSkipped": skipped,
+        })),
     ];
     (schedule, payload, alert, any::<bool>(), "[a-z ]{0,9}").prop_map(
-        |(schedule, payload, alert, enabled, name)| json!({
-            "name": name, "enabled": enabled, "schedule": schedule, "payload": payload,
-            "failureAlert": alert,
-        }),
+        |(schedule, payload, alert, enabled, name)| {
+            json!({
+                "name": name, "enabled": enabled, "schedule": schedule, "payload": payload,
+                "failureAlert": alert,
+            })
+        },
     )
 }
 

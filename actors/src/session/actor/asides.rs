@@ -8,8 +8,8 @@ use super::super::machine::{Ask, Event, SUMMARY_ROUND};
 use super::super::record::{UnsentRecord, unsent_key};
 use super::super::steps::StepRecord;
 use super::State;
-use crate::clock::Timestamp;
 use super::beat::without_ok;
+use crate::clock::Timestamp;
 use crate::hook::{HookEvent, Moment};
 use crate::message::{Destination, EnvelopeId};
 use crate::outbox::{Draft, EntryRecord};
@@ -29,8 +29,7 @@ impl State {
     pub(super) async fn system_prompt(&mut self, ask: &Ask) -> Outcome<String> {
         let own = self.profile().map(|agent| agent.system.clone()).unwrap_or_default();
         let is_light = self.is_light_beat();
-        let system_prompt =
-            if is_light { own } else { self.with_workspace(ask.turn, own).await };
+        let system_prompt = if is_light { own } else { self.with_workspace(ask.turn, own).await };
         let decided = self.decided().and_then(|decided| decided.start.clone());
         let (system_prompt, context) = match decided {
             Some(decided) => decided,

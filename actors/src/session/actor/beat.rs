@@ -9,6 +9,7 @@ use crate::heartbeat::{self, BeatEnd, Heartbeats, is_beat, is_beat_turn, strippe
 use crate::inbox::{InboxRecord, inbox_key};
 use crate::model::Candidates;
 use crate::outbox::Draft;
+use crate::provider::FailureClass;
 use crate::session::chain::chain_key;
 use crate::session::machine::{BeatSettings, keeps_told};
 use crate::session::record::{Exchange, exchange_key, turn_key};
@@ -20,12 +21,16 @@ pub(super) fn are_beats(records: &[InboxRecord]) -> bool {
     !records.is_empty() && records.iter().all(|record| is_beat(&record.envelope.inbound))
 }
 
+/// Whether a model has said nothing at all, however often it was asked.
+fn says_nothing(reason: &Reason) -> bool {
+    let nothing = format!("{:?}", FailureClass::EmptyResponse).to_lowercase();
+    matches!(reason, Reason::Provider { class, .. } if *class == nothing)
+}
+
 /// An answer to a person without a heartbeat's token, which agents sometimes say by habit.
 pub(super) fn without_ok(said: &str) -> Result<&str, String> {
     match stripped(said) {
-        ("", true) => {
-            Err(format!("the agent answered {}: nothing was sent", heartbeat::OK_TOKEN))
-        }
+        ("", true) => Err(format!("the agent answered {}: nothing was sent", heartbeat::OK_TOKEN)),
         (rest, true) => Ok(rest),
         (_, false) => Ok(said),
     }
@@ -90,6 +95,21 @@ impl State {
         }
     }
 
+    /// Notes why an answer is not sent, where anybody can ask: with an exchange in the transcript.
+    pub(super) fn note_kept(
+        batch: &mut Batch,
+        (turn, now): (u64, Timestamp),
+        reason: &str,
+        beat: Option<&mut BeatEnd>,
+    ) {
+        if !beat.as_ref().is_some_and(|beat| beat.is_quiet) {
+            Self::note_unsent(batch, turn, now, reason);
+        }
+        if let Some(beat) = beat {
+            beat.unsent(reason);
+        }
+    }
+
     pub(super) fn tell_beat(&self, beat: Option<BeatEnd>) {
         if let Some(beat) = beat {
             self.deps.beats.tell(beat.status());
@@ -109,7 +129,6 @@ impl State {
         for record in &records {
             let key = inbox_key(&self.key, record.envelope.id);
             batch.expect(Expect::Present(key.clone())).delete(key);
-            Self::note_unsent(&mut batch, record.envelope.id.0, now, &reason.to_string());
         }
         batch.tally(Space::Inbox, -count(records.len()));
         let failed = turn.as_ref().map(|(turn, _)| *turn);
@@ -124,8 +143,11 @@ impl State {
                 batch.delete(step_key(&self.key, turn, step));
             }
         }
-        let text = reason.to_string();
-        let outcome = heartbeat::Outcome::Failed;
+        let mut text = reason.to_string();
+        let mut outcome = heartbeat::Outcome::Failed;
+        if says_nothing(reason) {
+            (outcome, text) = (heartbeat::Outcome::OkEmpty, "ok-empty".into());
+        }
         let status = self.deps.beats.ended(&self.agent, outcome, text.clone(), None, now);
         Heartbeats::keep(&mut batch, &status);
         self.deps.store.commit(batch).await?;

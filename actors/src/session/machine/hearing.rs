@@ -8,7 +8,6 @@ use crate::heartbeat::{self, OK_CHARS_MAX, is_beat};
 use crate::inbox::InboxRecord;
 use crate::message::EnvelopeId;
 use crate::model::Candidates;
-use crate::provider::Completion;
 use crate::system_event::{Heard, defused, has_events};
 
 use super::Effect;
@@ -128,15 +127,6 @@ impl Session {
     pub(super) fn models_of(&self, is_beat: bool) -> Candidates {
         let own = self.settings.beat.models.clone().filter(|_| is_beat);
         own.unwrap_or_else(|| self.settings.model.clone())
-    }
-
-    /// What a turn answers. To a heartbeat nothing is an answer as well.
-    pub(super) fn answer_of(&self, done: &InFlight, completion: &Completion) -> String {
-        let is_empty = completion.plain().trim().is_empty();
-        if is_empty && done.steps.may_call() && self.are_beats(&done.members) {
-            return String::new();
-        }
-        done.answer(completion)
     }
 
     /// Whether nobody has to remember this turn: see [`heartbeat::is_quiet_turn`].

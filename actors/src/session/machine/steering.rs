@@ -12,6 +12,7 @@ use super::super::steps::{Steered, StepRecord};
 use super::turn::Past;
 use super::{Effect, HISTORY_EXCHANGES_MAX, InFlight, Session};
 use crate::clock::Timestamp;
+use crate::heartbeat::is_beat;
 use crate::inbox::InboxRecord;
 use crate::message::{Destination, EnvelopeId};
 use crate::provider::Usage;
@@ -333,7 +334,8 @@ fn waiting(record: &InboxRecord, now: Timestamp) -> Waiting {
         sender: inbound.sender.clone(),
         text: inbound.text.clone(),
         at: now,
-        mode: None,
+        // A heartbeat joins and interrupts nobody.
+        mode: is_beat(inbound).then_some(Mode::Followup),
     }
 }
 

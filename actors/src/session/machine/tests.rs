@@ -156,7 +156,9 @@ impl Observer {
         for effect in effects {
             match effect {
                 Effect::JournalChain(record) => prop_assert!(self.in_flight == Some(record.turn)),
-                Effect::Tell(_) => prop_assert!(self.in_flight.is_none(), "told before it is asked"),
+                Effect::Tell(_) => {
+                    prop_assert!(self.in_flight.is_none(), "told before it is asked");
+                }
                 Effect::Ask(Ask {
                     turn,
                     round,

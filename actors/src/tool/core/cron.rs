@@ -42,7 +42,8 @@ impl Cron {
             "status" => {
                 let status = self.jobs.status().await.map_err(failed)?;
                 let next = status.next.map(crate::cron::words::moment);
-                Ok(json!({"enabled": status.enabled, "jobs": status.jobs, "next": next}).to_string())
+                Ok(json!({"enabled": status.enabled, "jobs": status.jobs, "next": next})
+                    .to_string())
             }
             "list" => {
                 let mut jobs = self.jobs.list().await.map_err(failed)?;

@@ -89,7 +89,8 @@ pub fn tools(settings: &CoreSettings, deps: &CoreDeps) -> Vec<Arc<dyn Tool>> {
     let workspaces = Arc::new(Workspaces::new(workspaces, private));
     let reach = Arc::new(reach);
     let cron = deps.cron.clone();
-    let cron = cron.map(|jobs| Arc::new(cron::Cron { deps: deps.clone(), jobs, owners }) as Arc<dyn Tool>);
+    let cron =
+        cron.map(|jobs| Arc::new(cron::Cron { deps: deps.clone(), jobs, owners }) as Arc<dyn Tool>);
     let mut tools: Vec<Arc<dyn Tool>> = vec![
         Arc::new(Read(workspaces.clone())),
         Arc::new(Write(workspaces.clone())),

@@ -1,0 +1,155 @@
+//! The disk dies at each commit between the report of an event, the wake, the answer and its end; the
+//! next life goes on with what is there. The owner is told of each event once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use telson::{Builder, Engine};
+use telson_actors::heartbeat::WakeMode;
+use telson_actors::outbox::UnsettledSends;
+use telson_actors::provider::{Completion, Failure, Provider, Request, TextSink, TurnMessage};
+use telson_actors::store::{Backend, Key, MemoryBackend, Pair, StoreError, Write};
+
+use crate::kit::{File, Model, World, beat, main_session};
+use crate::support::account;
+
+/// More commits than the scene makes.
+const COMMITS_MAX: u64 = 40;
+
+/// A disk that dies at its nth commit.
+struct Mortal {
+    disk: MemoryBackend,
+    left: AtomicU64,
+    /// Whether the last commit is still written, though nobody hears of it.
+    writes_last: bool,
+    is_dead: AtomicBool,
+}
+
+impl Backend for Mortal {
+    fn commit(&self, writes: &[Write]) -> Result<(), StoreError> {
+        let dead = || StoreError::Database("the disk has died".into());
+        if self.is_dead.load(Ordering::SeqCst) {
+            return Err(dead());
+        }
+        if self.left.fetch_sub(1, Ordering::SeqCst) > 1 {
+            return self.disk.commit(writes);
+        }
+        self.is_dead.store(true, Ordering::SeqCst);
+        if self.writes_last {
+            self.disk.commit(writes)?;
+        }
+        Err(dead())
+    }
+
+    fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
+        self.disk.get(key)
+    }
+
+    fn scan(&self, of: &Key, after: Option<&Key>, limit: usize) -> Result<Vec<Pair>, StoreError> {
+        self.disk.scan(of, after, limit)
+    }
+
+    fn tail(&self, prefix: &Key, limit: usize) -> Result<Vec<Pair>, StoreError> {
+        self.disk.tail(prefix, limit)
+    }
+}
+
+/// Repeats what it is told of events.
+struct Repeats;
+
+impl Provider for Repeats {
+    fn stream<'a>(
+        &'a self,
+        request: &'a Request,
+        _: TextSink<'a>,
+    ) -> BoxFuture<'a, Result<Completion, Failure>> {
+        let asked = request.messages.last().map(TurnMessage::plain).unwrap_or_default();
+        let told =
+            asked.lines().filter_map(|line| line.strip_prefix("System: [")?.split_once("] "));
+        let told: Vec<&str> = told.map(|(_, text)| text).collect();
+        let answer = if told.is_empty() { "told of nothing".into() } else { told.join("+") };
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Ok(Completion::text(answer))
+        })
+    }
+}
+
+fn engine(world: &World) -> Builder {
+    world
+        .builder()
+        .provider("model", Arc::new(Repeats))
+        .heartbeat("main", telson_actors::heartbeat::Beat { every: Duration::ZERO, ..beat() })
+        .unsettled(&account(), UnsettledSends::Resend)
+}
+
+/// Reports both events, as whoever reports them does after a crash, and waits until all is told.
+/// `false` if the disk died before.
+async fn live(engine: &Engine, world: &World) -> bool {
+    let all_told = || {
+        let told = world.told().join("+");
+        told.contains("one") && told.contains("two") && engine.load().is_idle()
+    };
+    let work = async {
+        for (text, id) in [("one", "hook:1"), ("two", "hook:2")] {
+            let told = engine.system_event(&main_session(), text, WakeMode::Now, Some(id)).await;
+            if told.is_err() {
+                return std::future::pending::<()>().await;
+            }
+            // The second comes while the first is being told.
+            tokio::time::sleep(Duration::from_millis(400)).await;
+        }
+        while !all_told() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // Nothing more may follow.
+        tokio::time::sleep(Duration::from_mins(2)).await;
+    };
+    tokio::select! {
+        biased;
+        _ = engine.failed() => false,
+        result = tokio::time::timeout(Duration::from_hours(1), work) => {
+            assert!(result.is_ok(), "something was never told: {:?}", world.told());
+            true
+        }
+    }
+}
+
+/// Two lives: the first ends with its disk. `true` if it did.
+async fn play(commits: u64, writes_last: bool) -> bool {
+    let world = World::new(&Model::saying("unused"), File::default());
+    let left = AtomicU64::new(commits);
+    let disk = world.memory.clone();
+    let mortal = Mortal { disk, left, writes_last, is_dead: AtomicBool::new(false) };
+    let mut has_died = true;
+    if let Ok(first) = engine(&world).backend(Arc::new(mortal)).start().await {
+        has_died = !live(&first, &world).await;
+        first.shutdown(Duration::from_secs(1)).await;
+    }
+    if has_died {
+        let second = engine(&world).backend(Arc::new(world.memory.clone())).start().await.unwrap();
+        assert!(live(&second, &world).await, "a sound disk does not die");
+        assert_eq!(second.load().dead_letters, 0);
+        second.shutdown(Duration::from_secs(1)).await;
+    }
+    let told = world.told();
+    let mut words: Vec<&str> = told.iter().flat_map(|text| text.split('+')).collect();
+    words.sort_unstable();
+    assert_eq!(words, ["one", "two"], "commit {commits}, written {writes_last}: {told:?}");
+    has_died
+}
+
+// D5, D7
+#[tokio::test(start_paused = true)]
+async fn a_death_at_any_commit_neither_loses_nor_doubles_an_event() {
+    for writes_last in [false, true] {
+        let mut deaths = 0;
+        while play(deaths + 1, writes_last).await {
+            deaths += 1;
+            assert!(deaths < COMMITS_MAX, "the scene ends");
+        }
+        assert!(deaths >= 10, "the scene has commits to die at: {deaths}");
+    }
+}
