@@ -26,10 +26,11 @@ pub(crate) fn draft(path: &Path, bytes: &[u8], mode: u32) -> io::Result<PathBuf>
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let draft = path.with_file_name(format!(".{name}.{:016x}", u64::from_ne_bytes(random)));
     let mut options = OpenOptions::new();
-    let written = options.create_new(true).write(true).mode(mode).open(&draft).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
+    let written =
+        options.create_new(true).write(true).mode(mode).open(&draft).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        });
     written.inspect_err(|_| drop(std::fs::remove_file(&draft)))?;
     Ok(draft)
 }

@@ -31,8 +31,8 @@
 mod cron;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use telson_actors::channel::typing::{Leaser, TypingActor, TypingDeps};

@@ -27,6 +27,8 @@ mod narrator;
 mod platform;
 #[path = "gateway_chat/published.rs"]
 mod published;
+#[path = "gateway_chat/published_device.rs"]
+mod published_device;
 #[path = "gateway_chat/rig.rs"]
 mod rig;
 #[path = "imessage/scene.rs"]

@@ -6,7 +6,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
-    reason = "test helpers fail their test and say why"
+    clippy::float_cmp,
+    reason = "test helpers fail their test and say why; counts are whole numbers"
 )]
 
 #[path = "gateway_http/bad.rs"]

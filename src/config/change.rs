@@ -1,9 +1,9 @@
 //! Changing a config from afar: what of it may be shown, what comes back, and how a change is laid
 //! over what is there. Pure.
 
+mod lookup;
 mod merge;
 mod redact;
-mod lookup;
 
 pub(crate) use lookup::lookup;
 pub(crate) use merge::merge;

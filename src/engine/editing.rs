@@ -3,6 +3,7 @@
 //! What was said is never thrown away: it moves to the session's past lives, where no model and no
 //! list looks.
 
+use telson_actors::context::summary_key;
 use telson_actors::inbox::inbox_prefix;
 use telson_actors::message::SessionKey;
 use telson_actors::model::choice_key;
@@ -11,7 +12,6 @@ use telson_actors::session::{
     Exchange, SessionNote, SessionRecord, exchange_key, exchange_prefix, note_key, past_key,
     session_key,
 };
-use telson_actors::context::summary_key;
 use telson_actors::store::{Batch, Store, StoreError};
 use telson_supervision::dynamic::DynamicMessage;
 

@@ -45,8 +45,8 @@ impl Guests {
         let Newcomer { connect, grant, connection, address, hub, clock, .. } = newcomer;
         let device = connect.device.as_ref().map(|device| device.id.as_str());
         let instance = connect.client.instance_id.as_deref();
-        let key = is_tracked(&connect.client.mode)
-            .then(|| presence::key(device, instance, connection));
+        let key =
+            is_tracked(&connect.client.mode).then(|| presence::key(device, instance, connection));
         if let Some(key) = &key {
             lock(&self.0.roll).put(key.clone(), entry(connect, grant, *address, clock.now().0));
             lock(&self.0.connected).insert((*connection).to_owned(), key.clone());

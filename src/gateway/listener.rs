@@ -18,6 +18,7 @@ use super::door::Door;
 use super::http::{self, Routes, router};
 use super::hub::Hub;
 use super::narrator::{self, NARRATOR, NarratorDeps};
+use super::news;
 use super::open::{Opened, Wanted};
 use super::server::{self, Front};
 use crate::engine::LateEngine;
@@ -29,7 +30,7 @@ pub(crate) const GATEWAY: &str = "gateway";
 /// Pause before an HTTP task that has ended is started again.
 const HTTP_REST: Duration = Duration::from_millis(200);
 /// Pause between two reports of health.
-const HEALTH_EVERY: Duration = Duration::from_secs(60);
+const HEALTH_EVERY: Duration = Duration::from_mins(1);
 /// Time for clients to hear that the service ends.
 const FAREWELL: Duration = Duration::from_millis(100);
 
@@ -149,6 +150,8 @@ impl Actor for Gateway {
         };
         let counting = http::watch(served.engine.clone(), served.host.metrics.clone());
         task::spawn(myself.get_cell(), counting).await?;
+        let news = news::tell(served.engine.clone(), served.host.clone());
+        task::spawn(myself.get_cell(), news).await?;
         let serving = vec![None; opened.listeners.len()];
         let opened = spec.opened.clone();
         let mut state = State { served, hub, front, opened, serving, stopping };

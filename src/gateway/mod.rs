@@ -25,6 +25,7 @@ mod link;
 mod listener;
 pub(crate) mod narrator;
 mod network;
+mod news;
 pub mod nodes;
 mod open;
 mod outgoing;

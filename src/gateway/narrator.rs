@@ -198,7 +198,9 @@ impl Narrator {
             }
             JourneyStep::DeadLettered { dead_letter, .. } => {
                 let letter = self.deps.store.get(&dead_letter::key(DeadLetterId(dead_letter)))?;
-                letter.iter().for_each(|letter| self.dead(letter));
+                if let Some(letter) = &letter {
+                    self.dead(letter);
+                }
                 Ok(())
             }
             JourneyStep::Declined { .. }
@@ -223,7 +225,9 @@ impl Narrator {
                 Ending::Dead(_) | Ending::Waiting | Ending::Forgotten => None,
             },
         };
-        shown.into_iter().for_each(|shown| self.message(session, shown));
+        if let Some(shown) = shown {
+            self.message(session, shown);
+        }
         Ok(())
     }
 
@@ -231,8 +235,9 @@ impl Narrator {
         let at = self.at();
         self.tell(self.deps.runs.with(|story| story.told(session, exchange, at)));
         if self.deps.hub.wants(&topic_of(session.as_str())) {
-            let answers = view::exchange(exchange).into_iter().skip(exchange.said.len());
-            answers.for_each(|shown| self.message(session, shown));
+            for shown in view::exchange(exchange).into_iter().skip(exchange.said.len()) {
+                self.message(session, shown);
+            }
         }
     }
 
@@ -273,7 +278,9 @@ impl Narrator {
             let mut from = after;
             loop {
                 let page = self.deps.web_chat.since(&session, from, PAGE)?;
-                page.iter().for_each(|record| self.kept(record));
+                for record in &page {
+                    self.kept(record);
+                }
                 match page.last() {
                     Some(last) => from = last.number,
                     None => break,

@@ -208,8 +208,7 @@ impl Nodes {
         let seen = state.seen.get(node).filter(|seen| seen.connection.is_some());
         let link = seen.map(|seen| seen.link.clone()).ok_or(NotSent::Away)?;
         let (sender, receiver) = oneshot::channel();
-        link.send(LinkMessage::Event("node.invoke.request", request))
-            .map_err(|_| NotSent::Away)?;
+        link.send(LinkMessage::Event("node.invoke.request", request)).map_err(|_| NotSent::Away)?;
         state.calls.insert(call.to_owned(), (node.to_owned(), sender));
         Ok(receiver)
     }

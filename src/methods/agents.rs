@@ -79,7 +79,8 @@ fn list(call: Call) -> Result<Value, ErrorBody> {
         if let Some(dir) = workspace_of(host, &id) {
             shown["workspace"] = json!(dir);
         }
-        if let Some(name) = entry.and_then(|entry| entry.name.as_deref()).filter(|it| !it.is_empty())
+        if let Some(name) =
+            entry.and_then(|entry| entry.name.as_deref()).filter(|it| !it.is_empty())
         {
             shown["name"] = json!(name);
         }
@@ -126,7 +127,8 @@ fn set_file(call: &Call) -> Result<Value, ErrorBody> {
     let dir = dir(&call.host, &params.agent_id)?;
     let (name, is_expected) = known(&params.name)?;
     if params.content.len() as u64 > FILE_BYTES_MAX {
-        let text = format!("{name} may have {FILE_BYTES_MAX} bytes; a prompt has room for far less");
+        let text =
+            format!("{name} may have {FILE_BYTES_MAX} bytes; a prompt has room for far less");
         return Err(ErrorBody::invalid(text));
     }
     let path = dir.join(name);
@@ -143,7 +145,8 @@ fn shown(dir: &Path, name: &str, is_expected: bool) -> Value {
     match found {
         Some(found) => {
             shown["size"] = json!(found.len());
-            let since = found.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+            let since =
+                found.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
             if let Some(since) = since {
                 shown["updatedAtMs"] = json!(u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
             }
@@ -159,7 +162,11 @@ fn known(name: &Text) -> Result<(&'static str, bool), ErrorBody> {
     let found = workspace::FILES.iter().find(|(known, _)| *known == name.as_str());
     found.copied().ok_or_else(|| {
         let known: Vec<&str> = workspace::FILES.iter().map(|(name, _)| *name).collect();
-        ErrorBody::invalid(format!("unsupported file {:?}: one of {}", name.as_str(), known.join(", ")))
+        ErrorBody::invalid(format!(
+            "unsupported file {:?}: one of {}",
+            name.as_str(),
+            known.join(", ")
+        ))
     })
 }
 

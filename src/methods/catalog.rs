@@ -20,13 +20,13 @@ pub(super) const METHODS: &[Method] = &[
         name: "tools.catalog",
         scope: Scope::Read,
         about: "what an agent can call",
-        run: |call| ready(tools(call)),
+        run: |call| ready(tools(&call)),
     },
     Method {
         name: "skills.status",
         scope: Scope::Read,
         about: "the skills of an agent: none are read here",
-        run: |call| ready(skills(call)),
+        run: |call| ready(skills(&call)),
     },
     Method {
         name: "question.list",
@@ -93,14 +93,21 @@ struct SuggestionParams {
     agent_id: Option<Text>,
 }
 
+/// Name, other spellings, what it is for, what may follow.
+type Command =
+    (&'static str, &'static [&'static str], &'static str, Option<(&'static str, &'static str)>);
+
 /// The commands of a session: name, other spellings, what they are for, what may follow.
-const COMMANDS: [(&str, &[&str], &str, Option<(&str, &str)>); 3] = [
+const COMMANDS: [Command; 3] = [
     ("stop", &["/abort"], "End the running turn and drop what waits.", None),
     (
         "queue",
         &[],
         "How messages that arrive during a turn are queued.",
-        Some(("options", "steer, followup, collect, interrupt, debounce:2s, cap:5, drop:new, default")),
+        Some((
+            "options",
+            "steer, followup, collect, interrupt, debounce:2s, cap:5, drop:new, default",
+        )),
     ),
     ("steer", &[], "Hand a message to the running turn.", Some(("message", "What to say"))),
 ];
@@ -131,9 +138,9 @@ fn commands(call: Call) -> Result<Value, ErrorBody> {
     Ok(json!({"commands": shown}))
 }
 
-fn tools(call: Call) -> Result<Value, ErrorBody> {
+fn tools(call: &Call) -> Result<Value, ErrorBody> {
     let params: ToolParams = read("tools.catalog", call.params.clone())?;
-    let agent = agent(&call, params.agent_id)?;
+    let agent = agent(call, params.agent_id)?;
     let core = telson_actors::tool::core::NAMES;
     let (mut own, mut others) = (Vec::new(), Vec::new());
     for spec in call.engine.tools(&agent) {
@@ -160,9 +167,9 @@ fn tools(call: Call) -> Result<Value, ErrorBody> {
     Ok(json!({"agentId": agent, "profiles": profiles, "groups": groups}))
 }
 
-fn skills(call: Call) -> Result<Value, ErrorBody> {
+fn skills(call: &Call) -> Result<Value, ErrorBody> {
     let params: SkillParams = read("skills.status", call.params.clone())?;
-    let agent = agent(&call, params.agent_id)?;
+    let agent = agent(call, params.agent_id)?;
     let managed = call.host.state_dir.as_ref().map(|dir| dir.join("skills"));
     let workspace = workspace_of(&call.host, &agent);
     Ok(json!({

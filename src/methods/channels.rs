@@ -61,9 +61,7 @@ fn status(call: Call) -> Result<Value, ErrorBody> {
         list.retain(|account| account.channel == channel.as_str());
     }
     let names = accounts::names(&list);
-    let meta = |name: &String| {
-        json!({"id": name, "label": label(name), "detailLabel": label(name), "systemImage": "message"})
-    };
+    let meta = |name: &String| json!({"id": name, "label": label(name), "detailLabel": label(name), "systemImage": "message"});
     let (mut channels, mut by_channel, mut defaults) = (Map::new(), Map::new(), Map::new());
     for name in &names {
         let own: Vec<&Account> = list.iter().filter(|account| account.channel == *name).collect();
@@ -80,7 +78,7 @@ fn status(call: Call) -> Result<Value, ErrorBody> {
             defaults.insert(name.clone(), json!(default.id));
         }
     }
-    let issues = list.iter().flat_map(issues).collect::<Vec<_>>();
+    let warnings: Vec<String> = list.iter().flat_map(warnings).collect();
     Ok(json!({
         "ts": now,
         "channelOrder": names,
@@ -91,7 +89,7 @@ fn status(call: Call) -> Result<Value, ErrorBody> {
         "channels": channels,
         "channelAccounts": by_channel,
         "channelDefaultAccountId": defaults,
-        "statusIssues": issues,
+        "warnings": warnings,
     }))
 }
 
@@ -129,16 +127,9 @@ fn health(account: &Account) -> &'static str {
     }
 }
 
-fn issues(account: &Account) -> Vec<Value> {
-    let issue = |trouble: &String| {
-        json!({
-            "channel": account.channel,
-            "accountId": account.id,
-            "kind": "runtime",
-            "message": trouble,
-        })
-    };
-    account.troubles.iter().map(issue).collect()
+fn warnings(account: &Account) -> Vec<String> {
+    let name = format!("{} {}", label(&account.channel), account.id);
+    account.troubles.iter().map(|trouble| format!("{name}: {trouble}")).collect()
 }
 
 fn switch(call: Call, method: &str) -> Result<Value, ErrorBody> {

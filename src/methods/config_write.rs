@@ -193,9 +193,8 @@ fn changed() -> ErrorBody {
 /// Whether the service would start with it.
 fn check(draft: &Path, path: &Path) -> Result<(), String> {
     let env = |name: &str| std::env::var(name).ok();
-    let named = |why: String| {
-        why.replace(&draft.display().to_string(), &path.display().to_string())
-    };
+    let named =
+        |why: String| why.replace(&draft.display().to_string(), &path.display().to_string());
     let loaded = config::load(draft, &env).map_err(|error| named(error.to_string()))?;
     assemble(&loaded.config, &env).map(drop).map_err(named)
 }

@@ -38,6 +38,7 @@ mod sessions;
 mod watch;
 
 pub use call::{Call, Caller, Link};
+pub(crate) use heartbeat::wire as heartbeat_wire;
 pub use config_write::ConfigWrites;
 pub use role::Role;
 pub use scope::Scope;

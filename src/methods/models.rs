@@ -86,9 +86,9 @@ fn list(call: Call) -> Result<Value, ErrorBody> {
     }
     let wanted = |provider: &str| params.provider.as_ref().is_none_or(|it| it.as_str() == provider);
     models.retain(|(provider, _), _| wanted(provider));
-    let shown = models.into_iter().map(|((provider, id), model)| {
-        shown(&config, &chosen, (&provider, &id), model)
-    });
+    let shown = models
+        .into_iter()
+        .map(|((provider, id), model)| shown(&config, &chosen, (&provider, &id), model));
     Ok(json!({"models": shown.collect::<Vec<_>>()}))
 }
 
@@ -112,7 +112,8 @@ fn shown(
         shown["contextWindow"] = json!(window);
     }
     let named = config.agents.defaults.models.get(&full);
-    if let Some(alias) = named.and_then(|named| named.alias.as_deref()).filter(|it| !it.is_empty()) {
+    if let Some(alias) = named.and_then(|named| named.alias.as_deref()).filter(|it| !it.is_empty())
+    {
         shown["alias"] = json!(alias);
     }
     let place = chosen.iter().position(|name| *name == full);
@@ -127,7 +128,8 @@ pub(super) fn chain(host: &Host, agent: &str) -> Vec<String> {
     let config = config(host);
     let choice = config.agents_map().remove(agent).and_then(|entry| entry.model);
     let ModelChoice { primary, fallbacks } = choice.unwrap_or_default();
-    let mut chain: Vec<String> = primary.into_iter().chain(fallbacks.into_iter().flatten()).collect();
+    let mut chain: Vec<String> =
+        primary.into_iter().chain(fallbacks.into_iter().flatten()).collect();
     if chain.is_empty() {
         chain.push("echo/echo".into());
     }

@@ -18,13 +18,13 @@ pub(super) const METHODS: &[Method] = &[
         name: "node.list",
         scope: Scope::Read,
         about: "the nodes",
-        run: |call| ready(list(call)),
+        run: |call| ready(list(&call)),
     },
     Method {
         name: "node.describe",
         scope: Scope::Read,
         about: "one node",
-        run: |call| ready(describe(call)),
+        run: |call| ready(describe(&call)),
     },
     Method {
         name: "node.rename",
@@ -36,7 +36,7 @@ pub(super) const METHODS: &[Method] = &[
         name: "node.pair.list",
         scope: Scope::Pairing,
         about: "nodes that wait to be allowed something, and those that are",
-        run: |call| ready(pairs(call)),
+        run: |call| ready(pairs(&call)),
     },
     Method {
         name: "node.pair.approve",
@@ -48,7 +48,7 @@ pub(super) const METHODS: &[Method] = &[
         name: "node.pair.reject",
         scope: Scope::Pairing,
         about: "do not",
-        run: |call| ready(reject(call)),
+        run: |call| ready(reject(&call)),
     },
     Method {
         name: "node.pair.remove",
@@ -145,15 +145,15 @@ struct EventParams {
     payload_json: Option<String>,
 }
 
-fn list(call: Call) -> Result<Value, ErrorBody> {
+fn list(call: &Call) -> Result<Value, ErrorBody> {
     read::<Nothing>("node.list", call.params.clone())?;
     let now = call.engine.clock().now().0;
-    Ok(json!({"ts": now, "nodes": nodes(&call)?}))
+    Ok(json!({"ts": now, "nodes": nodes(call)?}))
 }
 
-fn describe(call: Call) -> Result<Value, ErrorBody> {
+fn describe(call: &Call) -> Result<Value, ErrorBody> {
     let params: NodeParams = read("node.describe", call.params.clone())?;
-    let mut node = nodes(&call)?
+    let mut node = nodes(call)?
         .into_iter()
         .find(|node| node["nodeId"] == params.node_id.as_str())
         .ok_or_else(|| unknown(&params.node_id))?;
@@ -235,7 +235,7 @@ async fn rename(call: Call) -> Result<Value, ErrorBody> {
     Ok(json!({"nodeId": id, "displayName": params.display_name}))
 }
 
-fn pairs(call: Call) -> Result<Value, ErrorBody> {
+fn pairs(call: &Call) -> Result<Value, ErrorBody> {
     read::<Nothing>("node.pair.list", call.params.clone())?;
     let records = call.engine.nodes().map_err(ErrorBody::internal)?;
     let paired = records.iter().map(|node| {
@@ -251,7 +251,7 @@ fn pairs(call: Call) -> Result<Value, ErrorBody> {
         })
     });
     let paired: Vec<Value> = paired.collect();
-    let pending = pending(&call, &records).into_iter().map(|request| {
+    let pending = pending(call, &records).into_iter().map(|request| {
         let scopes = [needed(&request.commands).name()];
         let mut shown = json!(request);
         shown["requiredApproveScopes"] = json!(scopes);
@@ -302,10 +302,10 @@ async fn approve(call: Call) -> Result<Value, ErrorBody> {
     }))
 }
 
-fn reject(call: Call) -> Result<Value, ErrorBody> {
-    let request = requested("node.pair.reject", &call)?;
+fn reject(call: &Call) -> Result<Value, ErrorBody> {
+    let request = requested("node.pair.reject", call)?;
     call.host.guests.nodes().refuse(&request.node_id);
-    resolved(&call, &request, "rejected");
+    resolved(call, &request, "rejected");
     Ok(json!({"requestId": request.request_id, "nodeId": request.node_id}))
 }
 
@@ -340,7 +340,8 @@ async fn remove(call: Call) -> Result<Value, ErrorBody> {
 }
 
 fn is_denied(call: &Call, command: &str) -> bool {
-    let denied = |config: &Config| config.gateway.nodes.commands.deny.iter().any(|it| it == command);
+    let denied =
+        |config: &Config| config.gateway.nodes.commands.deny.iter().any(|it| it == command);
     call.host.config.as_ref().is_some_and(denied)
 }
 
@@ -351,7 +352,8 @@ async fn invoke(call: Call) -> Result<Value, ErrorBody> {
         return Err(ErrorBody::missing_scope(Scope::Admin.name()));
     }
     if is_denied(&call, command) {
-        let text = format!("node command not allowed: {command:?} is in gateway.nodes.commands.deny");
+        let text =
+            format!("node command not allowed: {command:?} is in gateway.nodes.commands.deny");
         return Err(ErrorBody::invalid(text));
     }
     let record = call.engine.node(node).map_err(ErrorBody::internal)?;
@@ -410,7 +412,7 @@ fn not_sent(why: NotSent) -> ErrorBody {
 }
 
 fn result(call: Call) -> Result<Value, ErrorBody> {
-    let params: ResultParams = read("node.invoke.result", call.params.clone())?;
+    let params: ResultParams = read("node.invoke.result", call.params)?;
     let nodes = call.host.guests.nodes();
     let own = nodes.of_connection(&call.caller.name);
     if own.as_deref() != Some(params.node_id.as_str()) {
@@ -419,7 +421,9 @@ fn result(call: Call) -> Result<Value, ErrorBody> {
     let outcome = if params.ok {
         let parsed = params.payload_json.as_deref().map(serde_json::from_str).transpose();
         let parsed = parsed.map_err(|error| {
-            ErrorBody::invalid(format!("invalid node.invoke.result params: at payloadJSON: {error}"))
+            ErrorBody::invalid(format!(
+                "invalid node.invoke.result params: at payloadJSON: {error}"
+            ))
         })?;
         Ok(parsed.or(params.payload).unwrap_or_default())
     } else {
@@ -432,7 +436,7 @@ fn result(call: Call) -> Result<Value, ErrorBody> {
 }
 
 fn event(call: Call) -> Result<Value, ErrorBody> {
-    let params: EventParams = read("node.event", call.params.clone())?;
+    let params: EventParams = read("node.event", call.params)?;
     let reason = "nothing here acts on events of nodes";
     Ok(json!({"ok": true, "event": params.event, "handled": false, "reason": reason}))
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
+use telson_actors::store::StoreError;
 use telson_supervision::{Node, NodeState};
 
-use telson_actors::store::StoreError;
 use super::accounts::{self, Account};
 use super::health::troubled;
 use super::models::{chain, window};
@@ -36,11 +36,12 @@ pub(crate) fn health(engine: &Engine, host: &Host) -> Value {
     }
     let dead = engine.load().dead_letters;
     if dead > 0 {
-        report["deliveryQueues"] = json!({"failed": [{"queueName": "dead letters", "count": dead}]});
+        report["deliveryQueues"] =
+            json!({"failed": [{"queueName": "dead letters", "count": dead}]});
     }
     if let Some(sessions) = engine.sessions_at_hand() {
         report["agents"] = agents(host, &sessions, now);
-        report["sessions"] = summary(engine, host, &sessions, now);
+        report["sessions"] = summary(host, &sessions, now);
     }
     report
 }
@@ -131,7 +132,7 @@ pub(crate) fn recent(sessions: &[&Arc<SessionFacts>], now: i64) -> Vec<Value> {
     shown.collect()
 }
 
-fn summary(_: &Engine, host: &Host, sessions: &[Arc<SessionFacts>], now: i64) -> Value {
+fn summary(host: &Host, sessions: &[Arc<SessionFacts>], now: i64) -> Value {
     let all: Vec<&Arc<SessionFacts>> = sessions.iter().collect();
     json!({"path": store_path(host), "count": all.len(), "recent": recent(&all, now)})
 }
@@ -162,9 +163,9 @@ fn agents(host: &Host, sessions: &[Arc<SessionFacts>], now: i64) -> Value {
 fn channels(accounts: &[Account]) -> Map<String, Value> {
     let mut channels = Map::new();
     for account in accounts {
-        let entry = channels.entry(account.channel.clone()).or_insert_with(|| {
-            json!({"configured": true, "running": false, "linked": true, "accounts": {}})
-        });
+        let entry = channels.entry(account.channel.clone()).or_insert_with(
+            || json!({"configured": true, "running": false, "linked": true, "accounts": {}}),
+        );
         let is_running = account.state == NodeState::Running;
         if is_running {
             entry["running"] = json!(true);

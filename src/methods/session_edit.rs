@@ -82,7 +82,10 @@ struct DeleteParams {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct CreateParams {
     key: Option<Text>,
-    #[expect(dead_code, reason = "a session is made once however often it is asked for by its key")]
+    #[expect(
+        dead_code,
+        reason = "a session is made once however often it is asked for by its key"
+    )]
     idempotency_key: Option<Text>,
     agent_id: Option<Text>,
     label: Option<Text>,
@@ -120,7 +123,7 @@ struct PatchParams {
 }
 
 /// What the protocol knows and nothing here acts on.
-const PATCHES: [&str; 29] = [
+const PATCHES: [&str; 32] = [
     "attention",
     "boardFace",
     "category",
@@ -146,9 +149,12 @@ const PATCHES: [&str; 29] = [
     "reasoningLevel",
     "responseUsage",
     "sendPolicy",
+    "statusNote",
     "thinkingLevel",
     "toolOverrides",
     "traceLevel",
+    "ttlMinutes",
+    "unread",
     "verboseLevel",
 ];
 
@@ -188,8 +194,7 @@ async fn patch(call: Call) -> Result<Value, ErrorBody> {
     let params: PatchParams = read("sessions.patch", call.params.clone())?;
     let wrong = |why: String| ErrorBody::invalid(format!("invalid sessions.patch params: {why}"));
     if let Some(name) = params.others.keys().next() {
-        let is_known = PATCHES.contains(&name.as_str()) || ["unread", "statusNote", "ttlMinutes"].contains(&name.as_str());
-        return Err(if is_known {
+        return Err(if PATCHES.contains(&name.as_str()) {
             ErrorBody::invalid(format!("{name} {FIXED}"))
         } else {
             wrong(format!("at root: unexpected property '{name}'"))
@@ -238,7 +243,8 @@ async fn delete(call: Call) -> Result<Value, ErrorBody> {
     let params: DeleteParams = read("sessions.delete", call.params.clone())?;
     let key = key_of(&call.host, params.key.as_str(), params.agent_id.as_ref().map(Text::as_str))?;
     if is_main(&call, &key) {
-        let text = format!("the main session {key} can't be deleted; sessions.reset begins it anew");
+        let text =
+            format!("the main session {key} can't be deleted; sessions.reset begins it anew");
         return Err(ErrorBody::invalid(text));
     }
     expect_life(&call, &key, params.expected_session_id.as_ref()).await?;
@@ -322,8 +328,7 @@ fn checked(label: Text) -> Result<String, ErrorBody> {
 
 fn changed(call: &Call, key: &SessionKey, reason: &str) {
     let ts = call.engine.clock().now().0;
-    let payload =
-        json!({"sessionKey": key, "agentId": key.agent(), "reason": reason, "ts": ts});
+    let payload = json!({"sessionKey": key, "agentId": key.agent(), "reason": reason, "ts": ts});
     let topics = ["sessions".to_owned(), format!("session:{key}")];
     call.host.hub.tell_topics("sessions.changed", Some(Scope::Read), &topics, payload);
 }

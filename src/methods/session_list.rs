@@ -43,6 +43,7 @@ const SHORT_ID_MIN: usize = 4;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "the protocol's own wishes")]
 struct ListParams {
     limit: Option<Count>,
     #[serde(default)]
@@ -238,7 +239,8 @@ async fn describe(call: Call) -> Result<Value, ErrorBody> {
 async fn resolve(call: Call) -> Result<Value, ErrorBody> {
     let params: ResolveParams = read("sessions.resolve", call.params.clone())?;
     let key = params.key.as_ref();
-    let key = key.map(|key| key_of(&call.host, key.as_str(), params.agent_id.as_ref().map(Text::as_str)));
+    let key =
+        key.map(|key| key_of(&call.host, key.as_str(), params.agent_id.as_ref().map(Text::as_str)));
     let key = key.transpose()?;
     if key.is_none()
         && [&params.session_id, &params.label, &params.short_id].iter().all(|it| it.is_none())

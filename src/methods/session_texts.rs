@@ -94,8 +94,7 @@ async fn preview(call: Call) -> Result<Value, ErrorBody> {
 /// What people and the agent said to each other.
 fn said(exchange: &Exchange, chars: usize) -> Vec<Value> {
     let item = |role: &str, text: &str| json!({"role": role, "text": cut(text, chars)});
-    let mut items: Vec<Value> =
-        exchange.said.iter().map(|said| item("user", &said.text)).collect();
+    let mut items: Vec<Value> = exchange.said.iter().map(|said| item("user", &said.text)).collect();
     if !exchange.answer.is_empty() {
         items.push(item("assistant", &exchange.answer));
     }
@@ -207,13 +206,15 @@ async fn usage(call: Call) -> Result<Value, ErrorBody> {
                 && params.agent_id.as_ref().is_none_or(|id| line.agent == id.as_str())
         });
     }
-    let limit = params.limit.map_or(usize::MAX, |it| usize::try_from(it.get()).unwrap_or(usize::MAX));
+    let limit =
+        params.limit.map_or(usize::MAX, |it| usize::try_from(it.get()).unwrap_or(usize::MAX));
     Ok(shown(&report, call.engine.clock().now().0, limit))
 }
 
 fn shown(report: &UsageReport, now: i64, limit: usize) -> Value {
     let mut sums = Sums::default();
-    for (date, line) in report.days.iter().flat_map(|day| day.lines.iter().map(|it| (&day.date, it)))
+    for (date, line) in
+        report.days.iter().flat_map(|day| day.lines.iter().map(|it| (&day.date, it)))
     {
         sums.total = sums.total.plus(line.tally);
         let provider = line.model.split_once('/').map_or("", |(provider, _)| provider);
@@ -242,10 +243,10 @@ fn shown(report: &UsageReport, now: i64, limit: usize) -> Value {
         "totals": figures(&sums.total),
         "aggregates": {
             "sessionCount": sums.sessions.len(),
-            "byModel": sums.list(&sums.models, "model"),
-            "byProvider": sums.list(&sums.providers, "provider"),
-            "byAgent": sums.list(&sums.agents, "agentId"),
-            "daily": sums.list(&sums.days, "date"),
+            "byModel": list(&sums.models, "model"),
+            "byProvider": list(&sums.providers, "provider"),
+            "byAgent": list(&sums.agents, "agentId"),
+            "daily": list(&sums.days, "date"),
         },
     })
 }
@@ -260,13 +261,12 @@ struct Sums {
     days: BTreeMap<String, Tally>,
 }
 
-impl Sums {
-    fn list(&self, of: &BTreeMap<String, Tally>, name: &str) -> Vec<Value> {
-        let line = |(key, tally): (&String, &Tally)| {
-            json!({name: key, "count": tally.calls, "totals": figures(tally)})
-        };
-        of.iter().map(line).collect()
-    }
+fn list(of: &BTreeMap<String, Tally>, name: &str) -> Vec<Value> {
+    let line = |(key, tally): (&String, &Tally)| {
+        let (count, totals) = (tally.calls, figures(tally));
+        json!({name: key, "count": count, "totals": totals})
+    };
+    of.iter().map(line).collect()
 }
 
 fn figures(tally: &Tally) -> Value {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use telson_actors::cron::wake::{Message, SharedWake};
+use telson_actors::cron::wake::{Message, NowOrLater, SharedWake};
 use telson_actors::cron::{CronActor, CronDeps, CronSettings, RunDeps, runs_child};
 use telson_actors::outbox::Outbox;
 use telson_actors::router::{Admissions, AgentId};
@@ -59,12 +59,13 @@ impl Wiring {
         if let Some(wake) = &self.spec.wake {
             return wake.clone();
         }
-        Arc::new(Message {
+        let now = Message {
             clock: self.spec.clock,
             zone: settings.zone.clone(),
             store: self.store.clone(),
             admissions: Admissions::new(&self.registry),
-        })
+        };
+        Arc::new(NowOrLater { now, later: self.events.clone() })
     }
 
     pub(crate) fn default_agent(&self) -> String {

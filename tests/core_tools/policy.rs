@@ -52,6 +52,7 @@ async fn nothing_is_given_by_default() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_config_decides_what_is_shown_and_called() {
     let all = [
+        "cron",
         "edit",
         "exec",
         "message",
@@ -67,6 +68,7 @@ async fn a_config_decides_what_is_shown_and_called() {
         (
             "{profile: 'full'}",
             &[
+                "cron",
                 "edit",
                 "message",
                 "read",
@@ -84,7 +86,7 @@ async fn a_config_decides_what_is_shown_and_called() {
         ("{profile: 'minimal'}", &[]),
         (
             "{profile: 'messaging'}|{profile: 'coding', deny: ['group:sessions']}",
-            &["edit", "read", "web_fetch", "write"],
+            &["cron", "edit", "read", "web_fetch", "write"],
         ),
         (
             "{allow: ['group:fs', 'web_fetch'], deny: ['write'], web: {fetch: {enabled: false}}}",

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::jobs::hourly;
-use crate::kit::{HOUR, MINUTE, World, add, runs};
+use crate::kit::{HOUR, MINUTE, World, add, greet, runs};
 
 fn hour_ms() -> i64 {
     3_600_000
@@ -21,12 +21,16 @@ fn are_different(mut instants: Vec<String>) -> usize {
 async fn a_clock_set_back_repeats_nothing_and_stops_nothing() {
     let world = World::new();
     let engine = world.start().await;
-    add(&engine, hourly("j", json!({"mode": "none"}))).await;
+    greet(&engine).await;
+    add(&engine, hourly("j", json!({"mode": "announce", "channel": "last"}))).await;
     tokio::time::sleep(5 * HOUR + MINUTE).await;
     world.clock.step(-3 * hour_ms());
     // The three hours come again, and are not run again.
     tokio::time::sleep(3 * HOUR).await;
     assert_eq!(are_different(world.instants()), 5);
+    // The answer to the greeting, and five announcements: the session of a run would spare the model,
+    // and the person would read it twice.
+    assert_eq!(are_different(world.platform.sent_to("anna")), 6);
     tokio::time::sleep(2 * HOUR).await;
     assert_eq!(are_different(world.instants()), 7);
 }

@@ -26,7 +26,7 @@ impl Provider for Caller {
             request.messages.last().map(|message| message.parts.clone()).unwrap_or_default();
         let told = parts.into_iter().find_map(|part| match part {
             Part::Result(result) => Some(result.text),
-            Part::Text(_) | Part::Reasoning(_) | Part::Call(_) => None,
+            Part::Text(_) | Part::Reasoning(_) | Part::Call(_) | Part::Media(_) => None,
         });
         let completion = told.map_or_else(
             || {

@@ -208,13 +208,16 @@ impl Client {
         }
     }
 
-    /// How it ends.
+    /// How it ends, whatever is said before.
     pub(crate) async fn end(&mut self) -> (u16, String) {
-        loop {
-            if let Err(end) = self.hear().await {
-                return end;
+        let ending = async {
+            loop {
+                if let Err(end) = self.hear().await {
+                    return end;
+                }
             }
-        }
+        };
+        tokio::time::timeout(HEAR_MAX, ending).await.expect("the gateway hangs up in time")
     }
 }
 

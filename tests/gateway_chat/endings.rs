@@ -116,6 +116,8 @@ async fn silence_and_commands_end_too() {
     assert_eq!(client.ending("k3").await["state"], "aborted");
     assert_eq!(client.ending("k4").await["state"], "final");
     no_more_endings(&mut client, &["k1", "k2", "k3", "k4"]).await;
+    // What people are told beside answers takes its way through the outbox.
+    service.idle();
     let history = client.history("main").await;
     assert_eq!(count(&history, "assistant", "NO_REPLY"), 0, "{history:#?}");
     assert_eq!(count(&history, "assistant", "Stopped."), 1, "{history:#?}");

@@ -40,16 +40,20 @@ pub(crate) struct Client {
 impl Client {
     /// An operator who may do everything, in a certain mode.
     pub(crate) async fn operator(port: u16, mode: &str, instance: &str) -> Self {
-        let scopes =
-            ["operator.admin", "operator.read", "operator.write", "operator.approvals", "operator.pairing"];
+        let scopes = [
+            "operator.admin",
+            "operator.read",
+            "operator.write",
+            "operator.approvals",
+            "operator.pairing",
+        ];
         Self::connect(port, mode, instance, &json!({"role": "operator", "scopes": scopes})).await
     }
 
     /// A client that says this of itself besides.
     pub(crate) async fn connect(port: u16, mode: &str, instance: &str, more: &Value) -> Self {
         let (socket, _) = connect_async(format!("ws://127.0.0.1:{port}/")).await.unwrap();
-        let mut client =
-            Self { socket, calls: 0, events: VecDeque::new(), hello: Value::Null };
+        let mut client = Self { socket, calls: 0, events: VecDeque::new(), hello: Value::Null };
         let challenge = client.hear().await;
         assert_eq!(challenge["event"], "connect.challenge");
         let id = if mode == "node" { "node-host" } else { "test" };
@@ -87,22 +91,31 @@ impl Client {
                 self.events.push_back(frame);
             } else if frame["id"] == id {
                 let is_ok = frame["ok"] == true;
-                return if is_ok { Ok(frame["payload"].clone()) } else { Err(frame["error"].clone()) };
+                return if is_ok {
+                    Ok(frame["payload"].clone())
+                } else {
+                    Err(frame["error"].clone())
+                };
             }
         }
     }
 
     /// The payload of the next event of this name for which `is_it` holds.
     pub(crate) async fn event(&mut self, name: &str, is_it: impl Fn(&Value) -> bool) -> Value {
-        loop {
-            let frame = match self.events.pop_front() {
-                Some(frame) => frame,
-                None => self.hear().await,
-            };
-            if frame["event"] == name && is_it(&frame["payload"]) {
-                return frame["payload"].clone();
+        let listening = async {
+            loop {
+                let frame = match self.events.pop_front() {
+                    Some(frame) => frame,
+                    None => self.hear().await,
+                };
+                if frame["event"] == name && is_it(&frame["payload"]) {
+                    return frame["payload"].clone();
+                }
             }
-        }
+        };
+        // Signs of life go on for ever.
+        let heard = tokio::time::timeout(HEAR_MAX, listening).await;
+        heard.unwrap_or_else(|_| panic!("no such event: {name}"))
     }
 
     async fn hear(&mut self) -> Value {

@@ -34,7 +34,10 @@ async fn a_node_is_asked_what_is_allowed() {
 
     let asked = person.ask("node.invoke", &invoke("camera.snap", "b")).await;
     let call = node.event("node.invoke.request", |_| true).await;
-    assert_eq!((&call["command"], &call["paramsJSON"]), (&json!("camera.snap"), &json!("{\"x\":1}")));
+    assert_eq!(
+        (&call["command"], &call["paramsJSON"]),
+        (&json!("camera.snap"), &json!("{\"x\":1}"))
+    );
     let answer = json!({"id": call["id"], "nodeId": "the-node", "ok": true,
         "payloadJSON": "{\"picture\":\"p\"}"});
     assert_eq!(node.call("node.invoke.result", &answer).await.unwrap(), json!({"ok": true}));

@@ -32,21 +32,45 @@ const STEPS: &[Step] = &[
     step(&["gateway", "call", "status"], &["\"runtimeVersion\"", "\"sessionsLive\""], &[]),
     step(&["gateway", "call", "sessions.list"], &["\"totalCount\"", "\"defaults\""], &[]),
     step(&["gateway", "call", "config.get"], &["\"valid\": true", "\"hash\""], &[]),
-    step(&["gateway", "call", "config.schema.lookup", "--params", "{\"path\":\"agents\"}"],
-        &["\"children\"", "\"agents.entries\""], &[]),
+    step(
+        &["gateway", "call", "config.schema.lookup", "--params", "{\"path\":\"agents\"}"],
+        &["\"children\"", "\"agents.entries\""],
+        &[],
+    ),
     step(&["gateway", "call", "agents.list"], &["\"defaultId\": \"main\""], &[]),
-    step(&["gateway", "call", "agents.files.list", "--params", "{\"agentId\":\"main\"}"],
-        &["AGENTS.md"], &[]),
+    step(
+        &["gateway", "call", "agents.files.list", "--params", "{\"agentId\":\"main\"}"],
+        &["AGENTS.md"],
+        &[],
+    ),
     step(&["gateway", "call", "tools.catalog"], &["\"groups\""], &[]),
     step(&["gateway", "call", "update.status"], &["\"updateAvailable\": null"], &[]),
-    step(&["gateway", "call", "sessions.create", "--params", "{\"key\":\"wire\",\"label\":\"Wire\"}"],
-        &["agent:main:wire", "\"label\": \"Wire\""], &[]),
-    step(&["gateway", "call", "sessions.describe", "--params", "{\"key\":\"agent:main:wire\"}"],
-        &["\"label\": \"Wire\"", "\"kind\": \"direct\""], &[]),
-    step(&["gateway", "call", "sessions.delete", "--params", "{\"key\":\"agent:main:wire\"}"],
-        &["\"deleted\": true"], &[]),
-    step(&["gateway", "call", "chat.history", "--params", "{\"sessionKey\":\"main\"}"],
-        &["\"messages\""], &["chat.history"]),
+    step(
+        &[
+            "gateway",
+            "call",
+            "sessions.create",
+            "--params",
+            "{\"key\":\"wire\",\"label\":\"Wire\"}",
+        ],
+        &["agent:main:wire", "\"label\": \"Wire\""],
+        &[],
+    ),
+    step(
+        &["gateway", "call", "sessions.describe", "--params", "{\"key\":\"agent:main:wire\"}"],
+        &["\"label\": \"Wire\"", "\"kind\": \"direct\""],
+        &[],
+    ),
+    step(
+        &["gateway", "call", "sessions.delete", "--params", "{\"key\":\"agent:main:wire\"}"],
+        &["\"deleted\": true"],
+        &[],
+    ),
+    step(
+        &["gateway", "call", "chat.history", "--params", "{\"sessionKey\":\"main\"}"],
+        &["\"messages\""],
+        &["chat.history"],
+    ),
     step(&["gateway", "probe"], &["Reachable: yes"], &[]),
     step(&["status"], &["Gateway", "Sessions"], &[]),
     step(&["channels", "status"], &["Gateway reachable"], &[]),
@@ -55,8 +79,11 @@ const STEPS: &[Step] = &[
     step(&["nodes", "list"], &["Pending: 0"], &[]),
     step(&["logs", "--limit", "20"], &[], &[]),
     step(&["system", "presence"], &["\"mode\": \"gateway\""], &[]),
-    step(&["agent", "--agent", "main", "--message", "hello from the command line"],
-        &["hello from the command line"], &["agent"]),
+    step(
+        &["agent", "--agent", "main", "--message", "hello from the command line"],
+        &["hello from the command line"],
+        &["agent"],
+    ),
 ];
 
 /// Methods that other rooms bring: a step that needs one waits for it. A name has to go from here
@@ -85,7 +112,8 @@ fn the_unmodified_command_line_works_and_every_frame_is_what_the_schema_says() {
         assert!(!is_there, "{name} is there: take it from NOT_YET");
     }
     let report = frames::check(&scene);
-    let seen: Vec<&str> = report["types"].as_array().unwrap().iter().flat_map(|it| it.as_str()).collect();
+    let seen: Vec<&str> =
+        report["types"].as_array().unwrap().iter().flat_map(|it| it.as_str()).collect();
     for method in ["connect", "channels.status", "models.list", "logs.tail", "sessions.list"] {
         assert!(seen.contains(&method), "{method} was checked: {seen:?}");
     }

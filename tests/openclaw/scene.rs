@@ -15,7 +15,8 @@ pub(crate) const TOKEN: &str = "a-token-for-tests-0123456789abcdef";
 
 pub(crate) struct Scene {
     pub(crate) programs: Programs,
-    pub(crate) service: Process,
+    /// Ends with this.
+    _service: Process,
     pub(crate) recorder: Recorder,
     home: Home,
 }
@@ -34,7 +35,7 @@ impl Scene {
             "mode": "local", "port": recorder.port, "bind": "loopback",
             "auth": {"mode": "token", "token": TOKEN},
         }});
-        let scene = Self { programs, service, recorder, home };
+        let scene = Self { programs, _service: service, recorder, home };
         std::fs::create_dir_all(scene.client_home().join(".openclaw")).unwrap();
         let path = scene.client_home().join(".openclaw/openclaw.json");
         std::fs::write(path, settings.to_string()).unwrap();

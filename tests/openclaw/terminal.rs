@@ -103,11 +103,11 @@ fn the_unmodified_terminal_interface_talks_to_us() {
     }
     let terminal = Terminal::start(&scene);
     terminal.answered("connect");
-    terminal.answered("agents.list");
+    terminal.says("agent main | session main");
     let served = scene.advertised();
     let missing: Vec<_> = NEEDS.iter().filter(|it| !served.iter().any(|has| has == **it)).collect();
     if missing.is_empty() {
-        terminal.says("connected");
+        terminal.answered("agents.list");
         terminal.types("hello from a terminal");
         terminal.says("echo: hello from a terminal");
         terminal.types("/sessions");

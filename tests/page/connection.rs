@@ -154,9 +154,12 @@ async fn the_page_is_a_device_of_its_own_and_stays_the_same() {
     let home = Home::new();
     let service = home.start(&[]);
     let Some(mut browser) = opened(&home).await else { return };
-    let first = proven_device(&connect(&browser));
+    let before = connect(&browser);
+    let first = proven_device(&before);
     browser.call("Page.reload", serde_json::json!({})).await;
     browser.shows("#state", "online").await;
-    assert_eq!(proven_device(&connect(&browser)), first);
+    let after = connect(&browser);
+    assert_eq!(proven_device(&after), first);
+    assert_ne!(before["device"]["nonce"], after["device"]["nonce"], "each answers its challenge");
     service.stop();
 }

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::message::{Inbound, SessionKey};
 use crate::router::{Admission, Admissions, AdmitError, Relayed};
 use crate::store::Store;
+use crate::system_event::SystemEvents;
 
 /// An event for a main session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +74,30 @@ impl Message {
 impl Wake for Message {
     fn system_event(&self, event: Event) -> BoxFuture<'_, Result<Woken, AdmitError>> {
         Box::pin(self.say(event))
+    }
+}
+
+/// Says at once what is to be heard at once, and leaves the rest for the session's next turn.
+pub struct NowOrLater {
+    /// What says it.
+    pub now: Message,
+    /// Where it waits.
+    pub later: SystemEvents,
+}
+
+impl NowOrLater {
+    async fn wait(&self, event: Event) -> Result<Woken, AdmitError> {
+        let reported = self.later.report(&event.session, &event.text, false, Some(&event.run));
+        reported.await.map(|_| Woken::Done).map_err(AdmitError::Store)
+    }
+}
+
+impl Wake for NowOrLater {
+    fn system_event(&self, event: Event) -> BoxFuture<'_, Result<Woken, AdmitError>> {
+        match event.mode {
+            WakeMode::Now => Box::pin(self.now.say(event)),
+            WakeMode::NextHeartbeat => Box::pin(self.wait(event)),
+        }
     }
 }
 

@@ -92,7 +92,9 @@ fn properties<'a>(schema: &'a Value, node: &'a Value) -> Vec<(String, &'a Value,
 /// The node without what stands below it.
 fn shallow(node: &Value) -> Value {
     let Some(object) = node.as_object() else { return node.clone() };
-    let own = |key: &String| !["properties", "$defs", "items", "additionalProperties"].contains(&key.as_str());
+    let own = |key: &String| {
+        !["properties", "$defs", "items", "additionalProperties"].contains(&key.as_str())
+    };
     Value::Object(
         object
             .iter()
@@ -111,7 +113,8 @@ mod tests {
     fn every_place_of_the_config_is_found() {
         let schema = schema();
         let root = lookup(&schema, ".").unwrap();
-        let keys: Vec<_> = root["children"].as_array().unwrap().iter().map(|it| &it["key"]).collect();
+        let keys: Vec<_> =
+            root["children"].as_array().unwrap().iter().map(|it| &it["key"]).collect();
         assert!(keys.iter().any(|key| *key == "agents") && keys.iter().any(|key| *key == "models"));
         let model = lookup(&schema, "agents.entries.main.systemPrompt").unwrap();
         assert!(model["schema"]["description"].as_str().unwrap().contains("nstructions"));

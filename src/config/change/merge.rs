@@ -20,32 +20,32 @@ pub(crate) fn merge(value: &Value, patch: &Value, replace: &[String]) -> Result<
 fn merged(
     old: Option<&Value>,
     patch: &Value,
-    path: &str,
+    place: &str,
     replace: &[String],
 ) -> Result<Value, String> {
     let Value::Object(changes) = patch else {
-        return replaced(old, patch, path, replace).map(|()| patch.clone());
+        return replaced(old, patch, place, replace).map(|()| patch.clone());
     };
     let mut result = match old {
         Some(Value::Object(old)) => old.clone(),
         Some(Value::Array(_)) => {
-            replaced(old, patch, path, replace)?;
+            replaced(old, patch, place, replace)?;
             Map::new()
         }
         _ => Map::new(),
     };
     if result.contains_key(INCLUDE) && !changes.is_empty() {
-        let place = if path.is_empty() { "the config" } else { path };
-        return Err(format!("{place} comes from an included file; change that file"));
+        let section = if place.is_empty() { "the config" } else { place };
+        return Err(format!("{section} comes from an included file; change that file"));
     }
     for (key, change) in changes {
-        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        let place = if place.is_empty() { key.clone() } else { format!("{place}.{key}") };
         let before = result.get(key);
         if change.is_null() {
-            replaced(before, change, &path, replace)?;
+            replaced(before, change, &place, replace)?;
             result.remove(key);
         } else {
-            let value = merged(before, change, &path, replace)?;
+            let value = merged(before, change, &place, replace)?;
             result.insert(key.clone(), value);
         }
     }

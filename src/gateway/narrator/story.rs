@@ -25,7 +25,7 @@ pub(crate) const GATHER: Duration = Duration::from_millis(150);
 /// A run that nobody has heard of for this long is looked up.
 const LOOK_AFTER: Duration = Duration::from_secs(2);
 /// A run whose message never came to the store was given up by its client.
-const GIVEN_UP_AFTER: Duration = Duration::from_secs(60);
+const GIVEN_UP_AFTER: Duration = Duration::from_mins(1);
 
 /// A moment: what clocks on walls say, and the time that never steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -26,10 +26,9 @@ pub(super) fn attached(
             "" => "application/octet-stream",
             media_type => media_type,
         };
-        let kind = match media_type.split('/').next() {
-            Some(kind @ ("image" | "audio" | "video")) => kind,
-            _ => "document",
-        };
+        let kind = media_type.split('/').next();
+        let kind = kind.filter(|kind| ["image", "audio", "video"].contains(kind));
+        let kind = kind.unwrap_or("document");
         let bytes = decoded_bytes(word("content"));
         let max = if kind == "image" { image_bytes_max } else { bytes_max };
         if bytes > max {

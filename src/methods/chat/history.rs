@@ -79,7 +79,7 @@ pub(super) async fn history(call: Call) -> Result<Value, ErrorBody> {
 }
 
 /// `chat.message.get`: one message by its id, whole.
-pub(super) async fn get(call: Call) -> Result<Value, ErrorBody> {
+pub(super) fn get(call: &Call) -> Result<Value, ErrorBody> {
     let known = ["sessionKey", "agentId", "messageId", "maxChars"];
     let params = Params::new("chat.message.get", call.params.clone(), &known)?;
     let (session, _) = agents(&call.host)

@@ -34,7 +34,9 @@ pub(super) const METHODS: &[Method] = &[
     method("chat.history", Scope::Read, "what was said in a session", |c| {
         Box::pin(history::history(c))
     }),
-    method("chat.message.get", Scope::Read, "one message, whole", |c| Box::pin(history::get(c))),
+    method("chat.message.get", Scope::Read, "one message, whole", |c| {
+        super::ready(history::get(&c))
+    }),
     method("chat.inject", Scope::Admin, "put a message before a session's readers", |c| {
         Box::pin(webchat::inject(c))
     }),

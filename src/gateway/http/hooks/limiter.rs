@@ -98,6 +98,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(8))]
+
         // L1
         #[test]
         fn it_never_remembers_more_than_it_may(from in prop::collection::vec(0u16..3000, 0..3000)) {

@@ -14,7 +14,7 @@ mod template;
 mod wake;
 mod wish;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use axum::Json;
 use axum::body::Body;
@@ -32,13 +32,13 @@ use tokio::time::Instant;
 use self::admit::{Message, admit};
 use self::limiter::Limiter;
 use self::template::Source;
-use self::wake::{AsMessages, SystemEvent, SystemEvents};
+use self::wake::{Note, Taken};
 use self::wish::{SessionWish, Wish};
 use super::error::HttpError;
 use super::{Routes, auth, body};
 use crate::gateway::visitor::Visitor;
 use crate::config::{Config, HookPreset, Hooks, Secret};
-use crate::engine::{ChooseError, Engine, Relay};
+use crate::engine::{ChooseError, Engine};
 
 /// Longest body where the config says nothing, in bytes.
 const BODY_BYTES: u64 = 256 * 1024;
@@ -63,7 +63,6 @@ pub(super) struct WebHooks {
     bytes_max: usize,
     limiter: Mutex<Limiter>,
     began: Instant,
-    events: Arc<dyn SystemEvents>,
 }
 
 impl WebHooks {
@@ -92,7 +91,6 @@ impl WebHooks {
             bytes_max: usize::try_from(bytes).unwrap_or(usize::MAX),
             limiter: Mutex::default(),
             began: Instant::now(),
-            events: Arc::new(AsMessages),
             config: config.clone(),
         }))
     }
@@ -179,12 +177,12 @@ pub(super) async fn hook(
     let wish = wished(&hooks, &name, &headers, &payload)?;
     let engine = routes.admitting()?;
     let not_applied = wish.not_applied.clone();
-    let relay = hooks.take(&engine, wish).await?;
+    let taken = hooks.take(&engine, wish).await?;
     let answer = json!({
         "ok": true,
-        "runId": relay.message.to_string(),
-        "sessionKey": relay.session.as_str(),
-        "duplicate": !relay.is_new,
+        "runId": taken.message.map(|message| message.to_string()),
+        "sessionKey": taken.session.as_str(),
+        "duplicate": !taken.is_new,
         "notApplied": not_applied,
     });
     Ok(Json(answer).into_response())
@@ -232,7 +230,7 @@ fn shown(headers: &HeaderMap) -> Value {
 
 impl WebHooks {
     /// Makes a message of a wish, and returns when it is durable.
-    async fn take(&self, engine: &Engine, wish: Wish) -> Result<Relay, HttpError> {
+    async fn take(&self, engine: &Engine, wish: Wish) -> Result<Taken, HttpError> {
         let agent = self.agent(wish.agent.as_deref())?;
         let (id, once) = names(wish.key.as_deref())?;
         let main_key = &self.config.session.main_key;
@@ -247,15 +245,14 @@ impl WebHooks {
                 other => other.clone(),
             };
             let session = place::session(self.hooks(), &agent, main_key, &place, &once)?;
-            let event = SystemEvent { session, agent, text, mode, dedupe_key: id };
-            return self.events.take(engine, event).await;
+            return wake::take(engine, Note { session, agent, text, mode, dedupe_key: id }).await;
         }
         let session = place::session(self.hooks(), &agent, main_key, &wish.session, &once)?;
         let reply_to = self.reply_to(engine, &wish, &agent, &session)?;
         self.choose_model(engine, &wish, &session, &id).await?;
         let sender = format!("webhook:{}", wish.name);
         let message = Message { session, agent, text, sender, dedupe_key: id, reply_to };
-        admit(engine, message).await
+        admit(engine, message).await.map(Taken::from)
     }
 
     fn agent(&self, wanted: Option<&str>) -> Result<String, HttpError> {

@@ -59,6 +59,9 @@ fn at(place: &str, source: &Source<'_>) -> String {
 
 /// Follows `a.b[0].c`.
 fn walk<'a>(from: &'a Value, place: &str) -> Option<&'a Value> {
+    if place.is_empty() {
+        return None;
+    }
     let mut here = from;
     for step in place.split('.') {
         let (key, indices) = step.split_once('[').map_or((step, ""), |(key, rest)| (key, rest));
