@@ -16,6 +16,7 @@ mod nodes;
 mod relay;
 mod runs;
 mod sessions;
+mod spec;
 mod tools;
 
 use std::sync::atomic::AtomicBool;
@@ -50,7 +51,7 @@ use tokio::sync::broadcast;
 
 use self::sessions::SessionIndex;
 
-pub use builder::{AccountSpec, Builder, ProviderSpec, StartError, StoreSpec};
+pub use builder::Builder;
 pub use choice::ChooseError;
 pub use editing::EditError;
 pub(crate) use invoke::Invoked;
@@ -58,6 +59,7 @@ pub use keys::WakeError;
 pub(crate) use late::LateEngine;
 pub use relay::{Outcome, Relay};
 pub use sessions::{LastExchange, SessionFacts};
+pub use spec::{AccountSpec, ProviderSpec, StartError, StoreSpec};
 pub(crate) use tools::toolbox;
 
 /// Why an engine can't go on.

@@ -178,7 +178,7 @@ pub(crate) fn tree(wiring: &Wiring) -> (SupervisorSpec, Outbox) {
     // The narrator before the gateway: what ends while the gateway says farewell is still told.
     let edge = wiring.spec.gateway.iter().fold(edge, |edge, gateway| {
         edge.child(gateway.narrator(|host| wiring.narrator(host)))
-            .child(gateway.clone().into_child(wiring.engine.clone()))
+            .child(gateway.clone().into_child(wiring.engine.clone(), wiring.journal.clone()))
     });
     // The edge needs the core; the core goes on without the edge.
     let tree = branch("engine", Strategy::RestForOne, 3)

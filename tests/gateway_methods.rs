@@ -12,6 +12,8 @@
 mod client;
 #[path = "gateway_methods/config.rs"]
 mod config;
+#[path = "gateway/device.rs"]
+mod device;
 #[path = "service/kit.rs"]
 mod kit;
 #[path = "gateway_methods/nodes.rs"]

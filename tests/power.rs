@@ -255,7 +255,7 @@ fn what_a_failed_sync_leaves_is_written_anew() {
 fn a_short_write_ends_the_engine_and_loses_nothing() {
     const EIO: u32 = 5;
     const ENOSPC: u32 = 28;
-    for (short_at, errno) in [(6, EIO), (11, EIO), (9, ENOSPC)] {
+    for (short_at, errno) in [(10, EIO), (14, EIO), (12, ENOSPC)] {
         let dir = TempDir::new().unwrap();
         let mut stage = stage(dir.path());
         let mut failing = recorder(&stage, dir.path());

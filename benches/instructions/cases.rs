@@ -97,6 +97,7 @@ fn session_turn(history: u64, times: u64) {
         idle_max: std::time::Duration::from_mins(1),
         model: "echo/echo".into(),
         context: std::sync::Arc::default(),
+        beat: telson_actors::session::machine::BeatSettings::default(),
     };
     let turn = |session: &mut Session, number: u64| {
         let mut record = record();

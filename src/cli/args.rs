@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand};
 
-use crate::config;
 use super::remote::{ChannelCommand, ChatArgs, DeviceCommand, GatewayCommand, Remote};
+use crate::config;
 
 /// Routes messages between people and agents. Never loses one, never silently doubles one.
 #[derive(Debug, Parser)]

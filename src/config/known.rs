@@ -205,20 +205,6 @@ const GROUPS: &[Group] = &[
     },
     Group { objects: &[&["hooks"]], keys: "gmail internal transformsDir" },
     Group { objects: &[&["hooks", "mappings", "*"]], keys: "thinking timeoutSeconds transform" },
-    Group {
-        objects: &[&["gateway"]],
-        keys: "allowRealIpFallback auth bind channelHealthCheckMinutes channelMaxRestartsPerHour \
-               channelStaleEventThresholdMinutes controlUi customBindHost handshakeTimeoutMs mode \
-               nodes port push reload remote tailscale tls tools trustedProxies",
-    },
-    Group { objects: &[&["gateway", "http"]], keys: "securityHeaders" },
-    Group {
-        objects: &[
-            &["gateway", "http", "endpoints", "chatCompletions"],
-            &["gateway", "http", "endpoints", "responses"],
-        ],
-        keys: "files images maxBodyBytes maxImageParts maxTotalImageBytes maxUrlParts",
-    },
     Group { objects: &[&["accessGroups", "*"]], keys: "channelId guildId membership" },
     Group {
         objects: &[&["logging"]],

@@ -28,7 +28,7 @@ use telson_actors::provider::{Echo, Provider};
 use telson_actors::router::{Access, Admissions, AgentId, CodeSource, Rules};
 use telson_actors::session::lane::LaneSettings;
 use telson_actors::session::{AgentProfile, SESSIONS};
-use telson_actors::store::{Backend, CompactionPolicy, Store, StoreError};
+use telson_actors::store::{Backend, CompactionPolicy, Store};
 use telson_actors::stream::Streams;
 use telson_actors::system_event::SystemEvents;
 use telson_actors::tool::core::CoreSettings;
@@ -39,93 +39,12 @@ use telson_supervision::{Dice, Registry, Tree};
 
 use super::keys::Desk;
 use super::sessions::SessionIndex;
+use super::spec::{AccountSpec, ProviderSpec, StartError, StoreSpec};
 use super::{Engine, Inner, LateEngine};
 use crate::control::ControlSpec;
 use crate::gateway::GatewaySpec;
 use crate::limits::Limits;
 use crate::tree::{Wiring, tree};
-
-/// Why an engine did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The store can't be opened.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// No place for the store was named.
-    #[error("no store: call state_dir() or in_memory()")]
-    NoStore,
-    /// An agent asks a provider that is not there.
-    #[error("agent {agent:?} asks provider {provider:?}, which is not configured")]
-    NoProvider {
-        /// The agent.
-        agent: String,
-        /// The provider.
-        provider: String,
-    },
-    /// The gateway's port or token can't be had.
-    #[error("{0}")]
-    Gateway(String),
-    /// An actor did not start.
-    #[error("{0}")]
-    Tree(String),
-}
-
-impl StartError {
-    /// Whether space on the disk is all that is missing: try again later.
-    pub fn is_disk_full(&self) -> bool {
-        matches!(self, Self::Store(error) if error.is_disk_full())
-    }
-}
-
-/// Where an engine keeps its memory.
-#[derive(Clone)]
-pub enum StoreSpec {
-    /// In this directory, which one process at a time can use.
-    Dir(PathBuf),
-    /// Behind this backend, committed in the caller's thread.
-    Inline(Arc<dyn Backend>),
-    /// Behind this backend, committed by a thread of its own: its calls may take their time.
-    Threaded(Arc<dyn Backend>),
-}
-
-/// A model provider.
-#[derive(Clone)]
-pub struct ProviderSpec {
-    /// Its name, as in `name/model`.
-    pub name: String,
-    /// Its keys, each with its client.
-    pub keys: Keyring,
-}
-
-impl ProviderSpec {
-    fn single(name: &str, client: Arc<dyn Provider>) -> Self {
-        Self { name: name.to_owned(), keys: Keyring::single(name, client) }
-    }
-
-    fn named(&self) -> (String, Keyring) {
-        (self.name.clone(), self.keys.clone())
-    }
-}
-
-/// An account of a channel.
-#[derive(Clone)]
-pub enum AccountSpec {
-    /// Apple Messages on this machine.
-    Imessage(Box<ImessageConfig>, UnsettledSends),
-    /// A channel of the embedding program.
-    Own {
-        /// Its name.
-        account: AccountKey,
-        /// Its sending half.
-        channel: Arc<dyn Channel>,
-        /// Its receiving half, unless the program injects.
-        receiver: Option<Arc<dyn Receiver>>,
-        /// What becomes of sends nobody can settle.
-        unsettled: UnsettledSends,
-    },
-    /// Web chat, which has no platform.
-    WebChat,
-}
 
 /// Describes an engine; [`Builder::start`] starts it.
 #[derive(Clone)]

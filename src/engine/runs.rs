@@ -22,10 +22,7 @@ const PLACES_LOOKED_THROUGH: usize = 64;
 
 impl Engine {
     /// What became of a key at the gateway's own account.
-    pub(crate) fn run_of(
-        &self,
-        key: &str,
-    ) -> Result<Option<(EnvelopeId, SessionKey)>, StoreError> {
+    pub(crate) fn run_of(&self, key: &str) -> Result<Option<(EnvelopeId, SessionKey)>, StoreError> {
         self.relayed(&webchat::account(), key)
     }
 

@@ -123,10 +123,13 @@ mod tests {
             let mut here: Vec<u64> = Vec::new();
             for (kind, which) in steps {
                 match kind % 3 {
-                    0 => match crowd.enter([10, 0, 0, which % 8].into()) {
-                        Some(entered) => here.push(entered.number),
-                        None => prop_assert_eq!(here.len(), ROOM.total_max),
-                    },
+                    0 => {
+                        if let Some(entered) = crowd.enter([10, 0, 0, which % 8].into()) {
+                            here.push(entered.number);
+                        } else {
+                            prop_assert_eq!(here.len(), ROOM.total_max);
+                        }
+                    }
                     1 if !here.is_empty() => crowd.spoke(here[usize::from(which) % here.len()]),
                     _ if !here.is_empty() => {
                         let gone = here.swap_remove(usize::from(which) % here.len());

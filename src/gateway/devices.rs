@@ -200,8 +200,11 @@ impl Devices {
     }
 
     /// Notes that a device is in use, now and then, without waiting for the disk.
-    pub fn seen(&self, store: &Store, mut record: DeviceRecord, now: i64) {
+    pub fn seen(&self, store: &Store, record: DeviceRecord, now: i64) {
         if now.saturating_sub(record.seen_at) >= SEEN_EVERY_MS {
+            // Whoever changes the record now is not overwritten; the visit is noted another time.
+            let Ok(_change) = self.0.change.try_lock() else { return };
+            let Ok(Some(mut record)) = self.get(store, &record.portrait.device_id) else { return };
             record.seen_at = now;
             let mut batch = Batch::new();
             batch.put(device_key(&record.portrait.device_id), &record);
@@ -298,6 +301,9 @@ impl Devices {
             batch.delete(request_key(&request.id));
         }
         store.commit(batch).await?;
+        // What it was about to let in stays out with it.
+        let maker = format!("/{id}");
+        lock(&self.0.setups).retain(|setup| !setup.grant.by.ends_with(&maker));
         self.cut(Cut { device: id.into(), role: None, except: None, why: "device removed" });
         Ok(())
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use hyper::upgrade::OnUpgrade;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use serde_json::json;
+use telson_actors::event::Journal;
 use telson_supervision::{ChildSpec, Shutdown, task};
 use tokio::sync::watch;
 
@@ -53,10 +54,12 @@ impl GatewaySpec {
     }
 
     /// The gateway as a child of the tree.
-    pub(crate) fn into_child(self, engine: LateEngine) -> ChildSpec {
+    pub(crate) fn into_child(self, engine: LateEngine, journal: Journal) -> ChildSpec {
         let shutdown = Shutdown { drain: Duration::ZERO, stop: Duration::from_millis(500) };
-        ChildSpec::actor(GATEWAY, move || (Gateway, (self.clone(), engine.clone())))
-            .shutdown(shutdown)
+        ChildSpec::actor(GATEWAY, move || {
+            (Gateway, (self.clone(), engine.clone(), journal.clone()))
+        })
+        .shutdown(shutdown)
     }
 }
 
@@ -128,12 +131,12 @@ impl State {
 impl Actor for Gateway {
     type Msg = GatewayMessage;
     type State = State;
-    type Arguments = (GatewaySpec, LateEngine);
+    type Arguments = (GatewaySpec, LateEngine, Journal);
 
     async fn pre_start(
         &self,
         myself: ActorRef<GatewayMessage>,
-        (spec, engine): Self::Arguments,
+        (spec, engine, journal): Self::Arguments,
     ) -> Result<State, ActorProcessingErr> {
         let opened = spec.opened.get().ok_or("the gateway's ports are not open")?;
         let hub = spec.host.hub.clone();
@@ -148,7 +151,7 @@ impl Actor for Gateway {
             door,
             stopping: stopping.subscribe(),
         };
-        let counting = http::watch(served.engine.clone(), served.host.metrics.clone());
+        let counting = http::watch(journal.subscribe(), served.host.metrics.clone());
         task::spawn(myself.get_cell(), counting).await?;
         let news = news::tell(served.engine.clone(), served.host.clone());
         task::spawn(myself.get_cell(), news).await?;

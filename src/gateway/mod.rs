@@ -1,9 +1,9 @@
 //! The gateway: one port for clients, apps, pages and programs.
 //!
 //! It speaks the OpenClaw gateway protocol, version 4, on WebSocket, and HTTP beside it. [`wire`] and
-//! [`handshake`] decide, [`connection`] is the shell of one client, [`listener`] the actor that owns
-//! them all. What happens is told through the [`Hub`]; what becomes of runs is told by [`narrator`].
-//! [`page`] is what a browser gets.
+//! [`handshake`] decide, `connection` is the shell of one client, `listener` the actor that owns
+//! them all. What happens is told through the [`Hub`]; what becomes of runs is told by `narrator`.
+//! `page` is what a browser gets.
 
 mod admission;
 mod connection;

@@ -83,7 +83,9 @@ pub(crate) async fn run(deps: NarratorDeps) {
                 Err(RecvError::Closed) => return,
             },
             record = kept.recv() => match record {
-                Ok(record) => narrator.kept(&record),
+                Ok(record) if record.number > narrator.kept_to => narrator.kept(&record),
+                // Told when it caught up.
+                Ok(_) => {}
                 Err(RecvError::Lagged(_)) => narrator.attempt(Narrator::catch_up),
                 Err(RecvError::Closed) => return,
             },

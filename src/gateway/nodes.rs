@@ -202,6 +202,8 @@ impl Nodes {
         request: Value,
     ) -> Result<oneshot::Receiver<Outcome>, NotSent> {
         let mut state = self.state();
+        // Whoever has left waits for nothing any more.
+        state.calls.retain(|_, (_, asker)| !asker.is_closed());
         if state.calls.len() >= CALLS_MAX {
             return Err(NotSent::Full);
         }
@@ -215,7 +217,11 @@ impl Nodes {
 
     /// A call is not waited for any more.
     pub fn give_up(&self, call: &str) {
-        self.state().calls.remove(call);
+        let mut state = self.state();
+        // A later call under the same id is somebody else's.
+        if state.calls.get(call).is_some_and(|(_, asker)| asker.is_closed()) {
+            state.calls.remove(call);
+        }
     }
 
     /// A node has answered a call; `false` if nobody waits for it.

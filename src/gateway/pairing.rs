@@ -75,8 +75,17 @@ pub(crate) fn let_in(
             record.scopes.push(scope.clone());
         }
     }
-    // A token with fewer rights, or one that was taken back, is replaced when it next connects.
-    let scopes = token_scopes(&record, wish.role);
+    // A token with fewer rights, or one that was taken back, is replaced when it next connects: by
+    // one with what it carried and what is given now, never with what was taken from it before (X1).
+    let scopes = match record.token(wish.role) {
+        Some(token) if wish.role != Role::Node => {
+            let kept = if token.revoked_at.is_some() { Vec::new() } else { token.scopes.clone() };
+            let given = wish.scopes.iter().filter(|scope| !kept.contains(scope)).cloned();
+            let given: Vec<String> = given.collect();
+            [kept, given].concat()
+        }
+        _ => token_scopes(&record, wish.role),
+    };
     let is_old = |token: &TokenRecord| token.scopes != scopes || token.revoked_at.is_some();
     if record.token(wish.role).is_some_and(is_old) {
         record.issue(wish.role, scopes, None, now);
@@ -217,6 +226,22 @@ mod tests {
             let is_wider = after.scopes != record.scopes;
             prop_assert_eq!(after.is_token_due(Role::Operator), is_wider);
             prop_assert_eq!(after.token(Role::Operator).unwrap().is("t"), !is_wider);
+        }
+
+        // X1: what was taken from a token does not come back with something else that is given.
+        #[test]
+        fn what_was_taken_is_not_given_back(
+            first in some_scopes(),
+            left in some_scopes(),
+            more in some_scopes(),
+        ) {
+            let mut record = let_in(None, &wish(Role::Operator, names(&first)), "x", None, 0);
+            let left: Vec<Scope> = left.into_iter().filter(|it| first.contains(it)).collect();
+            record.issue(Role::Operator, names(&left), Some("t"), 0);
+            let after = let_in(Some(record), &wish(Role::Operator, names(&more)), "y", None, 1);
+            let held = [left, more].concat();
+            let carried = &after.token(Role::Operator).unwrap().scopes;
+            prop_assert!(carried.iter().all(|name| held.iter().any(|it| it.name() == name)));
         }
     }
 }

@@ -192,7 +192,8 @@ fn turned_away(away: &TurnedAway) -> Response {
 }
 
 fn denied(code: &str, text: &str) -> Response {
-    let body = json!({"error": {"type": code, "message": text}});
+    let error = json!({"message": text, "type": "forbidden", "param": null, "code": code});
+    let body = json!({"ok": false, "error": error});
     (StatusCode::FORBIDDEN, axum::Json(body)).into_response()
 }
 

@@ -81,7 +81,12 @@ fn get(call: &Call) -> Result<Value, ErrorBody> {
     Ok(json!({
         "path": path,
         "exists": text.is_some(),
-        "raw": raw.map(|text| redact_text(text, &parsed)),
+        // Comments may hold what stood there before: only whoever may write the file sees them.
+        "raw": raw.map(|text| if call.caller.may(Scope::Admin) {
+            redact_text(text, &parsed)
+        } else {
+            format!("{shown:#}\n")
+        }),
         "parsed": shown,
         "sourceConfig": shown,
         "resolved": shown,

@@ -1,12 +1,13 @@
 //! Jobs: seen, made, changed, run.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use telson_actors::cron::job::{Job, JobId, Run};
 use telson_actors::cron::wire::{job_value, run_value};
 use telson_actors::cron::{Begun, ChangeError, Cron};
 
 use super::{Call, ErrorBody, Method, Scope};
 use crate::engine::Engine;
+use crate::gateway::own_key::hash;
 
 /// The methods of this family.
 pub(super) const METHODS: &[Method] = &[
@@ -92,8 +93,20 @@ async fn list(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
     let next = |job: &Job| job.state.next.map_or(i64::MAX, |next| next.0);
     found.sort_by(|a, b| next(a).cmp(&next(b)).then_with(|| a.id.cmp(&b.id)));
     let page = Page::of(&params, found.len());
-    let shown = page.cut(&found).iter().map(|job| shown(&cron, job));
-    Ok(page.around("jobs", shown.collect()))
+    let shown: Vec<Value> = page.cut(&found).iter().map(|job| shown(&cron, job)).collect();
+    let previews = shown.iter().filter_map(|job| {
+        let mode = job["delivery"]["mode"].as_str().unwrap_or("none");
+        let label = if mode == "none" { "not requested" } else { mode };
+        Some((job["id"].as_str()?.to_owned(), json!({"label": label, "detail": label})))
+    });
+    let previews: Map<String, Value> = previews.collect();
+    // Pages of one list belong together: clients ask anew when another one comes with another mark.
+    let ids: Vec<String> = found.iter().map(|job| format!("{job:?}")).collect();
+    let revision = hash(&ids.join("\n"));
+    let mut answer = page.around("jobs", shown);
+    answer["snapshotRevision"] = json!(format!("sha256:{revision}"));
+    answer["deliveryPreviews"] = Value::Object(previews);
+    Ok(answer)
 }
 
 async fn get(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {

@@ -9,8 +9,8 @@ use telson_actors::node::NodeRecord;
 use super::params::{Nothing, Text, read};
 use super::{Call, ErrorBody, Method, Scope, ready};
 use crate::config::Config;
-use crate::gateway::own_key::short_hash;
 use crate::gateway::nodes::{NotSent, Pending, Seen};
+use crate::gateway::own_key::short_hash;
 
 /// The methods of this family.
 pub(super) const METHODS: &[Method] = &[

@@ -40,7 +40,7 @@ pub(crate) fn health(engine: &Engine, host: &Host) -> Value {
             json!({"failed": [{"queueName": "dead letters", "count": dead}]});
     }
     if let Some(sessions) = engine.sessions_at_hand() {
-        report["agents"] = agents(host, &sessions, now);
+        report["agents"] = agents(engine, host, &sessions, now);
         report["sessions"] = summary(host, &sessions, now);
     }
     report
@@ -57,9 +57,19 @@ pub(super) async fn status(engine: &Engine, host: &Host) -> Result<Value, StoreE
         let recent = recent(&own, now);
         json!({"agentId": id, "path": store_path(host), "count": own.len(), "recent": recent})
     });
+    let beats = agent_ids(host).into_iter().map(|id| {
+        let beat = heartbeat(engine, &id);
+        json!({
+            "agentId": id,
+            "enabled": beat["enabled"],
+            "every": beat["every"],
+            "everyMs": beat["everyMs"],
+        })
+    });
+    let beats: Vec<Value> = beats.collect();
     Ok(json!({
         "runtimeVersion": env!("CARGO_PKG_VERSION"),
-        "heartbeat": {"defaultAgentId": default, "agents": []},
+        "heartbeat": {"defaultAgentId": default, "agents": beats},
         "channelSummary": summary_lines(&accounts::list(&engine.tree())),
         "queuedSystemEvents": [],
         "sessions": {
@@ -137,7 +147,7 @@ fn summary(host: &Host, sessions: &[Arc<SessionFacts>], now: i64) -> Value {
     json!({"path": store_path(host), "count": all.len(), "recent": recent(&all, now)})
 }
 
-fn agents(host: &Host, sessions: &[Arc<SessionFacts>], now: i64) -> Value {
+fn agents(engine: &Engine, host: &Host, sessions: &[Arc<SessionFacts>], now: i64) -> Value {
     let default = default_agent(host);
     let mut by_agent: BTreeMap<&str, Vec<&Arc<SessionFacts>>> = BTreeMap::new();
     for facts in sessions {
@@ -148,16 +158,33 @@ fn agents(host: &Host, sessions: &[Arc<SessionFacts>], now: i64) -> Value {
         json!({
             "agentId": id,
             "isDefault": id == default,
-            "heartbeat": {
-                "enabled": false, "every": "0m", "everyMs": null,
-                "prompt": "", "target": "none", "ackMaxChars": 0,
-            },
+            "heartbeat": heartbeat(engine, &id),
             "sessions": {
                 "path": store_path(host), "count": own.len(), "recent": recent(&own, now),
             },
         })
     };
     agent_ids(host).into_iter().map(agent).collect()
+}
+
+/// How an agent looks by itself whether something needs attention.
+fn heartbeat(engine: &Engine, agent: &str) -> Value {
+    let beats = engine.heartbeats();
+    let beat = beats.beat(agent).filter(|beat| beats.is_enabled() && !beat.every.is_zero());
+    match beat {
+        Some(beat) => json!({
+            "enabled": true,
+            "every": format!("{}m", beat.every.as_secs() / 60),
+            "everyMs": u64::try_from(beat.every.as_millis()).unwrap_or(u64::MAX),
+            "prompt": beat.prompt.as_deref().unwrap_or_default(),
+            "target": beat.target.name(),
+            "ackMaxChars": beat.ok_chars,
+        }),
+        None => json!({
+            "enabled": false, "every": "0m", "everyMs": null,
+            "prompt": "", "target": "none", "ackMaxChars": 0,
+        }),
+    }
 }
 
 fn channels(accounts: &[Account]) -> Map<String, Value> {

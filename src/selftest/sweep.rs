@@ -64,7 +64,7 @@ async fn world(
     let world = (channel.build)(&dir, request.program, script.unsettled, &model.url())?;
     let mut lives = Lives::new(world);
     tokio::select! {
-        lived = live_all(&mut lives, script, request.on_kill) => lived?,
+        over = live_all(&mut lives, script, request.on_kill) => over?,
         gone = model.serve() => match gone.map_err(broken)? {},
     }
     let (audit, deeds) = (lives.world.audit()?, lives.world.deeds()?);

@@ -24,7 +24,7 @@ fn an_incumbents_file_loads_and_says_what_it_does_not_get() {
         [
             "openclaw.json: known but not used yet: agents.defaults.sandbox, \
           agents.list[0].identity.theme, bindings[1].acp, \
-          channels.imessage.sendReadReceipts, channels.telegram, hooks.enabled, \
+          channels.imessage.sendReadReceipts, channels.telegram, \
           logging.consoleStyle, logging.redactSensitive, messages.ackReaction, messages.inbound, \
           models.mode, \
           models.providers.local.models[0].reasoning, \

@@ -73,14 +73,14 @@ impl Planned {
         }
         hours.sort_unstable();
         hours.dedup();
-        let (weekdays, day) = match roll.below(10) {
+        let (weekdays, day) = match roll.below(40) {
             // A few run every day, most once a week or a month.
             0 => (Vec::new(), None),
-            1..6 => (vec![i8::try_from(roll.below(7)).unwrap()], None),
+            1..16 => (vec![i8::try_from(roll.below(7)).unwrap()], None),
             _ => (Vec::new(), Some(i8::try_from(1 + roll.below(31)).unwrap())),
         };
         let minute = i8::try_from(roll.below(60)).unwrap();
-        Self { zone: ZONES[nth % 6], hours, minute, weekdays, day, is_event: roll.below(5) > 0 }
+        Self { zone: ZONES[nth % 6], hours, minute, weekdays, day, is_event: roll.below(20) > 0 }
     }
 
     fn expression(&self) -> String {
@@ -123,7 +123,7 @@ fn resolve(zone: &TimeZone, civil: DateTime, is_fixed: bool) -> Vec<i64> {
         AmbiguousOffset::Unambiguous { .. } => vec![ms(ambiguous.unambiguous().unwrap())],
         AmbiguousOffset::Fold { .. } if is_fixed => vec![ms(ambiguous.earlier().unwrap())],
         AmbiguousOffset::Fold { .. } => {
-            vec![ms(ambiguous.clone().earlier().unwrap()), ms(ambiguous.later().unwrap())]
+            vec![ms(ambiguous.earlier().unwrap()), ms(ambiguous.later().unwrap())]
         }
         // The first moment behind the gap: there the offset changes.
         AmbiguousOffset::Gap { .. } if is_fixed => {
@@ -325,7 +325,7 @@ async fn a_year_of_a_thousand_jobs_runs_every_instant_by_its_policy() {
     for at in year.world.instants() {
         *paid.entry(at).or_default() += 1;
     }
-    assert!(paid.values().sum::<usize>() > 2_000, "{}", paid.len());
+    assert!(paid.values().sum::<usize>() > 800, "{}", paid.len());
     for (at, times) in paid {
         assert!(times <= due.get(&at).copied().unwrap_or(0), "{at} was paid {times} times");
     }

@@ -118,6 +118,7 @@ async fn a_flipped_bit_is_found_and_shown_and_stops_nobody() {
         "store",
         "turn",
         "usage",
+        "where to tell of a pairing",
     ];
     assert!(kinds.keys().copied().eq(all), "{kinds:?}");
     assert!(kinds.values().all(|judged| *judged >= BITS), "{kinds:?}");

@@ -185,11 +185,10 @@ async fn one_that_never_reads_costs_little_and_is_ended() {
             Duration::from_millis(200),
             deaf.say_message(Message::text(frame.clone())),
         );
-        match said.await {
-            Ok(Err(_)) => break true,
-            Ok(Ok(())) | Err(_) => {}
+        if let Ok(Err(_)) = said.await {
+            break true;
         }
-        if begun.elapsed() > Duration::from_secs(60) {
+        if begun.elapsed() > Duration::from_mins(1) {
             break false;
         }
         most = most.max(resident(&gateway.service).saturating_sub(before));

@@ -5,17 +5,14 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ed25519_dalek::{Signer, SigningKey};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+pub(crate) use crate::device::Device;
 use crate::service::{Home, Process, until};
 
 /// The shared token of every test.
@@ -134,7 +131,7 @@ impl Client {
         let mut client = Self { socket, nonce, ts: 0, calls: 0, events };
         let challenge = client.hear().await.expect("a challenge");
         assert_eq!(challenge["event"], "connect.challenge", "{challenge}");
-        client.nonce = challenge["payload"]["nonce"].as_str().unwrap().to_owned();
+        challenge["payload"]["nonce"].as_str().unwrap().clone_into(&mut client.nonce);
         client.ts = challenge["payload"]["ts"].as_i64().unwrap();
         Ok(client)
     }
@@ -218,54 +215,6 @@ impl Client {
             }
         };
         tokio::time::timeout(HEAR_MAX, ending).await.expect("the gateway hangs up in time")
-    }
-}
-
-/// A device with a key.
-pub(crate) struct Device(SigningKey);
-
-impl Device {
-    pub(crate) fn new(seed: u8) -> Self {
-        Self(SigningKey::from_bytes(&[seed; 32]))
-    }
-
-    pub(crate) fn id(&self) -> String {
-        let raw = self.0.verifying_key().to_bytes();
-        Sha256::digest(raw).iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    /// Adds the proof to the parameters of `connect`.
-    pub(crate) fn sign(&self, mut params: Value, nonce: &str, ts: i64, version: u8) -> Value {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let auth = &params["auth"];
-        let secret = ["token", "deviceToken", "bootstrapToken"]
-            .iter()
-            .map(|key| text(&auth[*key]))
-            .find(|secret| !secret.is_empty())
-            .unwrap_or_default();
-        let scopes: Vec<String> = params["scopes"].as_array().unwrap().iter().map(text).collect();
-        let client = &params["client"];
-        let mut payload = format!(
-            "v{version}|{}|{}|{}|{}|{}|{ts}|{secret}|{nonce}",
-            self.id(),
-            text(&client["id"]),
-            text(&client["mode"]),
-            text(&params["role"]),
-            scopes.join(","),
-        );
-        if version == 3 {
-            let lower = |key: &str| text(&client[key]).to_lowercase();
-            payload.push_str(&format!("|{}|{}", lower("platform"), lower("deviceFamily")));
-        }
-        let signature = self.0.sign(payload.as_bytes()).to_bytes();
-        params["device"] = json!({
-            "id": self.id(),
-            "publicKey": URL_SAFE_NO_PAD.encode(self.0.verifying_key().to_bytes()),
-            "signature": URL_SAFE_NO_PAD.encode(signature),
-            "signedAt": ts,
-            "nonce": nonce,
-        });
-        params
     }
 }
 

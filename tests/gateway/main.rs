@@ -8,6 +8,7 @@
     reason = "test helpers fail their test and say why"
 )]
 
+mod device;
 mod doors;
 mod guesses;
 mod handshake;

@@ -56,9 +56,10 @@ impl Client {
         loop {
             if let Some(place) = self.answers.iter().position(|frame| frame["id"] == id) {
                 let frame = self.answers.remove(place).unwrap();
-                return match frame["ok"] == true {
-                    true => Ok(frame["payload"].clone()),
-                    false => Err(frame["error"].clone()),
+                return if frame["ok"] == true {
+                    Ok(frame["payload"].clone())
+                } else {
+                    Err(frame["error"].clone())
                 };
             }
             self.read().await.expect("the gateway answers");

@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 /// How long an answer is held at most: far above what any test needs.
-const HELD_MAX: Duration = Duration::from_secs(60);
+const HELD_MAX: Duration = Duration::from_mins(1);
 
 #[derive(Clone)]
 pub(crate) struct Model {

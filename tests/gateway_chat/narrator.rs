@@ -26,8 +26,13 @@ async fn a_narrator_that_is_killed_tells_each_end_once() {
     };
     let gateway = plan(wanted, host).unwrap();
     let backend = Arc::new(MemoryBackend::new());
-    let engine =
-        Engine::builder().web_chat().backend(backend).gateway(gateway.clone()).start().await.unwrap();
+    let engine = Engine::builder()
+        .web_chat()
+        .backend(backend)
+        .gateway(gateway.clone())
+        .start()
+        .await
+        .unwrap();
     let address = gateway.addresses()[0];
     let mut client = Client::connect(&format!("ws://{address}"), TOKEN).await;
     let mut runs = Vec::new();

@@ -11,7 +11,8 @@ use crate::rig::{Rig, TOKEN, url};
 fn the_published_client_talks_as_a_device() {
     let rig = Rig::new();
     let service = rig.start();
-    let device = json!({"token": TOKEN, "device": true, "mode": "ui", "clientName": "openclaw-tui"});
+    let device =
+        json!({"token": TOKEN, "device": true, "mode": "ui", "clientName": "openclaw-tui"});
     let mut client = Published::connect(&url(&service), &device);
     let hello = client.hello();
     assert!(hello["auth"]["deviceToken"].is_string(), "{}", hello["auth"]);

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+use super::device::Device;
 use super::kit::{Home, Process, until};
 
 /// The secret of these tests.
@@ -27,6 +28,11 @@ pub(crate) fn serve(home: &Home, config: &str) -> (Process, u16) {
         rest.split_whitespace().next()?.parse().ok()
     });
     (service, port)
+}
+
+/// The device of an instance: each has its own.
+pub(crate) fn device(instance: &str) -> Device {
+    Device::new(instance.bytes().fold(0, u8::wrapping_add))
 }
 
 /// One connection.
@@ -51,7 +57,7 @@ impl Client {
     }
 
     /// A client that says this of itself besides.
-    pub(crate) async fn connect(port: u16, mode: &str, instance: &str, more: &Value) -> Self {
+    pub(crate) async fn connect(port: u16, mode: &str, instance: &str, besides: &Value) -> Self {
         let (socket, _) = connect_async(format!("ws://127.0.0.1:{port}/")).await.unwrap();
         let mut client = Self { socket, calls: 0, events: VecDeque::new(), hello: Value::Null };
         let challenge = client.hear().await;
@@ -63,7 +69,10 @@ impl Client {
                 "instanceId": instance},
             "auth": {"token": TOKEN},
         });
-        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        params.as_object_mut().unwrap().extend(besides.as_object().unwrap().clone());
+        let challenge = &challenge["payload"];
+        let (nonce, ts) = (challenge["nonce"].as_str().unwrap(), challenge["ts"].as_i64().unwrap());
+        let params = device(instance).sign(params, nonce, ts, 3);
         client.hello = client.call("connect", &params).await.unwrap();
         client
     }

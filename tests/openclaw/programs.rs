@@ -19,8 +19,15 @@ impl Programs {
         if dir.join("installed.json").exists() {
             return Some(Self { dir });
         }
-        assert!(std::env::var("CI").is_err(), "run tests/openclaw_install first: no {dir:?}");
-        eprintln!("SKIPPED: no OpenClaw programs at {dir:?}; tests/openclaw_install gets them");
+        assert!(
+            std::env::var("CI").is_err(),
+            "run tests/openclaw_install first: no {}",
+            dir.display()
+        );
+        eprintln!(
+            "SKIPPED: no OpenClaw programs at {}; tests/openclaw_install gets them",
+            dir.display()
+        );
         None
     }
 

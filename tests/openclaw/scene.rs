@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Output;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::kit::{Home, Process, until};
 use super::programs::Programs;
@@ -57,17 +57,6 @@ impl Scene {
         let port = self.recorder.port.to_string();
         let mut command = self.programs.openclaw(&self.client_home());
         command.env("OPENCLAW_GATEWAY_PORT", port).args(args).output().unwrap()
-    }
-
-    /// What the gateway says it can do.
-    pub(crate) fn advertised(&self) -> Vec<String> {
-        let hello = self.recorder.sent().into_iter().find_map(|sent| {
-            let payload = &sent.frame["payload"];
-            (payload["type"] == "hello-ok").then(|| payload["features"]["methods"].clone())
-        });
-        let methods = hello.expect("somebody was let in");
-        let name = |name: &Value| name.as_str().unwrap().to_owned();
-        methods.as_array().unwrap().iter().map(name).collect()
     }
 }
 

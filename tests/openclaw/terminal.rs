@@ -1,23 +1,23 @@
 //! The OpenClaw terminal interface, unmodified, in a terminal of `tmux`.
 
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::frames;
 use super::scene::Scene;
 
-/// What it asks for before it shows a conversation. Where one of these is not served yet, the test
-/// says so and looks only at the part that is.
-const NEEDS: &[&str] =
-    &["sessions.subscribe", "agents.list", "chat.history", "chat.send", "chat.abort"];
-
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(4);
 /// Pause between two looks at the screen.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Pause before Enter, longer than a burst of keys.
+const ENTER_EVERY: Duration = Duration::from_secs(2);
 
 struct Terminal<'a> {
     scene: &'a Scene,
@@ -54,9 +54,21 @@ impl<'a> Terminal<'a> {
         self.tmux(&["capture-pane", "-p", "-S", "-200", "-t", "tui"]).contains(text)
     }
 
-    fn types(&self, text: &str) {
+    /// Types a line as a person does, who sees it before Enter: the program takes a quick burst of
+    /// keys for a paste, in which Enter is a line break. Enter on an empty line does nothing.
+    fn types(&self, text: &str, method: &str) {
         self.tmux(&["send-keys", "-t", "tui", "-l", text]);
-        self.tmux(&["send-keys", "-t", "tui", "Enter"]);
+        self.says(text);
+        let answers = || {
+            let sent = self.scene.recorder.sent();
+            sent.iter().filter(|it| it.method.as_deref() == Some(method)).count()
+        };
+        let (before, end) = (answers(), Instant::now() + PATIENCE);
+        while answers() == before {
+            assert!(Instant::now() < end, "{text:?} leads to no {method}");
+            std::thread::sleep(ENTER_EVERY);
+            self.tmux(&["send-keys", "-t", "tui", "Enter"]);
+        }
     }
 
     /// What left the gateway in answer to a method.
@@ -65,6 +77,14 @@ impl<'a> Terminal<'a> {
             let sent = self.scene.recorder.sent();
             sent.iter().any(|it| it.method.as_deref() == Some(method))
         });
+    }
+}
+
+impl Terminal<'_> {
+    /// Whether a chat was told to be in this state.
+    fn is_told(&self, state: &str) -> bool {
+        let sent = self.scene.recorder.sent();
+        sent.iter().any(|it| it.frame["event"] == "chat" && it.frame["payload"]["state"] == state)
     }
 }
 
@@ -104,17 +124,40 @@ fn the_unmodified_terminal_interface_talks_to_us() {
     let terminal = Terminal::start(&scene);
     terminal.answered("connect");
     terminal.says("agent main | session main");
-    let served = scene.advertised();
-    let missing: Vec<_> = NEEDS.iter().filter(|it| !served.iter().any(|has| has == **it)).collect();
-    if missing.is_empty() {
-        terminal.answered("agents.list");
-        terminal.types("hello from a terminal");
-        terminal.says("echo: hello from a terminal");
-        terminal.types("/sessions");
-        terminal.answered("sessions.list");
-    } else {
-        eprintln!("NOT YET: the terminal interface can't chat without {missing:?}");
+    terminal.answered("agents.list");
+    terminal.types("hello from a terminal", "chat.send");
+    terminal.says("echo: hello from a terminal");
+    wait("the answer is told piece by piece", || terminal.is_told("delta"));
+    wait("its end is told", || terminal.is_told("final"));
+    terminal.types("/sessions", "sessions.list");
+    drop(terminal);
+    frames::check(&scene);
+}
+
+#[test]
+fn the_unmodified_terminal_interface_stops_an_answer() {
+    // A model that takes a question and says nothing.
+    let model = TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = json!({
+        "models": {"providers": {"slow": {
+            "baseUrl": format!("http://{}/v1", model.local_addr().unwrap()),
+            "api": "openai-completions",
+            "apiKey": "key",
+            "models": [{"id": "m"}],
+        }}},
+        "agents": {"defaults": {"model": "slow/m"}},
+    });
+    let Some(scene) = Scene::start(&config.to_string()) else { return };
+    if !has_tmux() {
+        return;
     }
+    let terminal = Terminal::start(&scene);
+    terminal.answered("connect");
+    terminal.says("agent main | session main");
+    terminal.types("take your time", "chat.send");
+    terminal.tmux(&["send-keys", "-t", "tui", "Escape"]);
+    terminal.answered("chat.abort");
+    wait("the end is told", || terminal.is_told("aborted"));
     drop(terminal);
     frames::check(&scene);
 }

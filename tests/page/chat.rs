@@ -1,17 +1,34 @@
-//! A chat in the page. The gateway's own chat is stood in for, in its recorded shapes.
+//! A chat in the page, with the service behind it.
 
-use serde_json::json;
+use std::net::TcpListener;
+
+use serde_json::{Value, json};
 
 use crate::browser::{self, Browser};
 use crate::dashboard;
-use crate::scene::Scene;
+use crate::kit::{Home, Process};
 
-async fn chatting(scene: &Scene) -> Option<Browser> {
+/// The service with an agent that repeats what it is told.
+fn echoing() -> (Home, Process) {
+    serving(&json!({"agents": {"defaults": {"model": "echo/echo"}}}))
+}
+
+fn serving(config: &Value) -> (Home, Process) {
+    let home = Home::new();
+    home.configure(&config.to_string());
+    let service = home.start(&[]);
+    (home, service)
+}
+
+/// A browser at the conversations; `script` runs before the page's own.
+async fn chatting(home: &Home, script: Option<&str>) -> Option<Browser> {
     let program = browser::program()?;
     let mut browser = Browser::start(&program).await;
-    let double = json!({"source": include_str!("chat_double.js")});
-    browser.call("Page.addScriptToEvaluateOnNewDocument", double).await;
-    browser.go(&dashboard(&scene.home)).await;
+    if let Some(source) = script {
+        let source = json!({"source": source});
+        browser.call("Page.addScriptToEvaluateOnNewDocument", source).await;
+    }
+    browser.go(&dashboard(home)).await;
     browser.shows("#state", "online").await;
     browser.click("nav a", "Sessions").await;
     browser.shows("#chat-title", "agent:main:main").await;
@@ -20,9 +37,11 @@ async fn chatting(scene: &Scene) -> Option<Browser> {
 
 #[tokio::test]
 async fn a_message_is_answered_while_one_looks() {
-    let scene = Scene::new();
-    let service = scene.start();
-    let Some(mut browser) = chatting(&scene).await else { return };
+    let (home, service) = echoing();
+    let bold = json!({"sessionKey": "other", "message": "<b>bold</b>", "idempotencyKey": "k"});
+    service.call("chat.send", &bold);
+    service.idle();
+    let Some(mut browser) = chatting(&home, None).await else { return };
     browser.shows("#sessions button", "<b>bold</b>").await;
     browser.click("#say", "").await;
     browser.write("hello <i>there</i>").await;
@@ -34,7 +53,7 @@ async fn a_message_is_answered_while_one_looks() {
     assert_eq!(browser.value("document.querySelectorAll('#log i, #sessions b').length").await, 0);
     // Another session has its own history, and the first one keeps its.
     browser.click("#sessions button", "agent:main:other").await;
-    browser.until("document.querySelectorAll('#log li').length === 0").await;
+    browser.shows("#log .assistant", "echo: <b>bold</b>").await;
     browser.click("#sessions button", "agent:main:main").await;
     browser.shows("#log .assistant", "echo: hello").await;
     browser.picture("chat-light-800.png").await;
@@ -44,30 +63,41 @@ async fn a_message_is_answered_while_one_looks() {
 
 #[tokio::test]
 async fn an_answer_is_stopped_by_a_click() {
-    let scene = Scene::new();
-    let service = scene.start();
-    let Some(mut browser) = chatting(&scene).await else { return };
+    // A model that takes a question and says nothing.
+    let model = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = model.local_addr().unwrap();
+    let (home, service) = serving(&json!({
+        "models": {"providers": {"slow": {
+            "baseUrl": format!("http://{address}/v1"),
+            "api": "openai-completions",
+            "apiKey": "key",
+            "models": [{"id": "m"}],
+        }}},
+        "agents": {"defaults": {"model": "slow/m"}},
+    }));
+    let Some(mut browser) = chatting(&home, None).await else { return };
     browser.click("#say", "").await;
-    browser.write("[[slow]]").await;
+    browser.write("take your time").await;
     browser.click("#send", "Send").await;
-    browser.shows("#log .assistant", "echo:").await;
+    browser.until("document.querySelector('#abort').checkVisibility()").await;
     browser.click("#abort", "Stop").await;
     browser.shows(".chat p", "stopped").await;
     browser.until("!document.querySelector('#abort').checkVisibility()").await;
+    service.idle();
     service.stop();
 }
 
 #[tokio::test]
 async fn a_message_that_was_not_taken_is_sent_again_under_its_own_key() {
-    let scene = Scene::new();
-    let service = scene.start();
-    let Some(mut browser) = chatting(&scene).await else { return };
+    let (home, service) = echoing();
+    let script = include_str!("refuse_once.js");
+    let Some(mut browser) = chatting(&home, Some(script)).await else { return };
     browser.click("#say", "").await;
-    browser.write("[[refuse-once]]").await;
+    browser.write("once more").await;
     browser.click("#send", "Send").await;
     browser.shows("#chat-trouble", "starting").await;
     browser.click("#chat-trouble button", "Send again").await;
-    browser.shows("#log .assistant", "echo: [[refuse-once]]").await;
+    browser.shows("#log .assistant", "echo: once more").await;
     let keys = browser.value("new Set(window.sends).size + '/' + window.sends.length").await;
     assert_eq!(keys, "1/2", "one key, two sends");
     assert_eq!(browser.value("document.querySelectorAll('#log .user').length").await, 1);

@@ -114,7 +114,7 @@ fn what_agents_may_do_is_checked_and_told() {
     home.configure("{tools: {profile: 'coding', exec: {mode: 'ask'}}}");
     let (code, document) = home.ask_json(&["config", "validate"]);
     assert_eq!(code, 0, "{document}");
-    let may = "agent main may use edit, read, sessions_history, sessions_list, sessions_send, \
+    let may = "agent main may use cron, edit, read, sessions_history, sessions_list, sessions_send, \
                web_fetch, write";
     assert!(document["notes"].as_array().unwrap().contains(&json!(may)), "{document}");
     assert!(

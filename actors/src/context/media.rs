@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn a_model_of_text_needs_no_second_word_for_a_file_that_the_text_names() {
         let named = Found { is_named: true, ..file("a.png", Ok(PNG)) };
-        assert_eq!(parts(&[named.clone()], &Inputs::default()), []);
+        assert_eq!(parts(std::slice::from_ref(&named), &Inputs::default()), []);
         assert_eq!(parts(&[named], &Inputs::default().images()).len(), 1);
         let unnamed = parts(&[file("", Ok(PNG))], &Inputs::default());
         let said =

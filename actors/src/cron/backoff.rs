@@ -27,6 +27,6 @@ mod tests {
     fn pauses_grow_and_stay_at_an_hour() {
         let seconds: Vec<u64> = (0..8).map(|failures| pause(failures).as_secs()).collect();
         assert_eq!(seconds, [0, 30, 60, 300, 900, 3600, 3600, 3600]);
-        assert_eq!(pause(u32::MAX), Duration::from_mins(60));
+        assert_eq!(pause(u32::MAX), Duration::from_hours(1));
     }
 }

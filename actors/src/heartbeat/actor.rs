@@ -64,7 +64,7 @@ pub enum HeartbeatMessage {
     /// They were switched on or off.
     Switched,
     /// Time has passed.
-    Tick,
+    Tick(u64),
 }
 
 /// See the module.
@@ -81,6 +81,8 @@ pub struct Heart {
     put_off: HashSet<SessionKey>,
     /// When the timer fires, in steady time.
     armed: Option<Timestamp>,
+    /// Timers that were set; the last one counts.
+    timers: u64,
 }
 
 type Myself = ActorRef<HeartbeatMessage>;
@@ -100,6 +102,7 @@ impl Actor for HeartbeatActor {
             budgets: BTreeMap::new(),
             put_off: HashSet::new(),
             armed: None,
+            timers: 0,
         };
         heart.take_up().await?;
         heart.arm(&myself);
@@ -117,7 +120,9 @@ impl Actor for HeartbeatActor {
                 heart.wakes.request(session, reason, heart.deps.clock.steady());
             }
             HeartbeatMessage::Switched => heart.find_events()?,
-            HeartbeatMessage::Tick => {
+            // A later one has taken over.
+            HeartbeatMessage::Tick(number) if number != heart.timers => return Ok(()),
+            HeartbeatMessage::Tick(_) => {
                 heart.armed = None;
                 heart.beat().await?;
             }
@@ -191,10 +196,15 @@ impl Heart {
         let beat = self.deps.beats.beat(&agent).cloned();
         let waiting = self.deps.events.waiting(&session)?;
         let is_over = |number| !waiting.iter().any(|(waits, _)| *waits == number);
+        let mut reason = reason;
         if reason.event().is_some_and(is_over) {
-            // A turn has taken it meanwhile: its agent knows.
-            self.put_off.remove(&session);
-            return self.advance(&agent, Batch::new()).await;
+            // A turn has taken it meanwhile: its agent knows. Another one may have come since.
+            let newest = waiting.iter().rev().find(|(_, event)| event.wakes);
+            let Some((number, _)) = newest else {
+                self.put_off.remove(&session);
+                return self.advance(&agent, Batch::new()).await;
+            };
+            reason = Reason::Wake(*number);
         }
         let (beat, file, route) =
             match self.passed(beat, &agent, &session, !waiting.is_empty()).await? {
@@ -392,8 +402,10 @@ impl Heart {
         let next = next.min(steady.plus(LOOK_EVERY));
         if self.armed.is_none_or(|armed| next < armed) {
             self.armed = Some(next);
+            self.timers += 1;
+            let number = self.timers;
             let pause = next.since(steady).max(Duration::from_millis(1));
-            myself.send_after(pause, || HeartbeatMessage::Tick);
+            myself.send_after(pause, move || HeartbeatMessage::Tick(number));
         }
     }
 }

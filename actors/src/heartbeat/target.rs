@@ -16,6 +16,18 @@ pub enum Target {
     Channel(String),
 }
 
+impl Target {
+    /// As the config has it.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Owner => "owner",
+            Self::Last => "last",
+            Self::Nobody => "none",
+            Self::Channel(channel) => channel,
+        }
+    }
+}
+
 /// Where exactly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {

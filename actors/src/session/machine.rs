@@ -22,7 +22,7 @@ pub(super) use self::hearing::keeps_told;
 pub use self::hearing::{BeatSettings, Hearing};
 pub use self::make_room::SUMMARY_ROUND;
 pub use self::steering::prompt_of;
-use self::turn::{InFlight, Past};
+use self::turn::{InFlight, Past, remembered};
 use super::chain::{Chain, ChainRecord};
 use super::ending::{Asker, Stopped};
 use super::lane::{Batch, Lane, LaneSettings, Next, Pushed, render};
@@ -570,33 +570,8 @@ impl Session {
     }
 }
 
-/// What a session keeps of its exchanges. A plain `collect` would reuse the room of the records,
-/// many times what is kept.
-fn remembered(exchanges: Vec<Exchange>, summary: Option<&Summary>) -> VecDeque<Past> {
-    let is_covered =
-        |turn: u64| summary.is_some_and(|summary| summary.covers.binary_search(&turn).is_ok());
-    let mut history = VecDeque::with_capacity(exchanges.len());
-    let shown = exchanges
-        .into_iter()
-        .filter(|exchange| !exchange.is_of_gateway() && !is_covered(exchange.turn));
-    history.extend(shown.map(Past::from));
-    history
-}
-
-impl From<&InboxRecord> for super::record::Said {
-    fn from(record: &InboxRecord) -> Self {
-        let inbound = &record.envelope.inbound;
-        Self {
-            envelope: record.envelope.id,
-            platform_id: inbound.dedupe_key.clone(),
-            sender: inbound.sender.clone(),
-            text: inbound.text.clone(),
-            sent_at: inbound.sent_at,
-            admitted_at: record.envelope.admitted_at,
-        }
-    }
-}
-
+#[cfg(test)]
+mod asking_tests;
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]

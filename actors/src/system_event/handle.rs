@@ -101,6 +101,8 @@ impl SystemEvents {
         if let Some(id) = id {
             let key = dedupe_key(&webchat::account(), &format!("event:{id}"));
             if store.contains(&key)? {
+                // Whoever reported it first may have left before it was noted.
+                self.sessions().insert(session.clone());
                 return Ok((Added::Known, None));
             }
             batch.put(key, &DedupeRecord { at: now, fate: Fate::History });

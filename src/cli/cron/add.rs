@@ -34,6 +34,7 @@ pub(in crate::cli) struct EditArgs {
 }
 
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch people can type")]
 struct Said {
     /// What it is called.
     #[arg(long)]

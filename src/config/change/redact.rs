@@ -53,7 +53,7 @@ fn is_plain_object(value: &Value, key: &str) -> bool {
 
 fn is_secret_name(key: &str) -> bool {
     let name = key.to_lowercase();
-    PLACES.contains(&key) || NAMES.iter().any(|part| name.contains(part))
+    PLACES.contains(&key) || name == "key" || NAMES.iter().any(|part| name.contains(part))
 }
 
 /// `${NAME}` says where a credential is and not what it is.

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use telson_supervision::{Node, NodeState};
 
 use super::{Routes, auth};
-use crate::gateway::visitor::Visitor;
 use crate::control::CONTROL;
 use crate::engine::Engine;
 use crate::gateway::GATEWAY;
+use crate::gateway::visitor::Visitor;
 
 /// Always, while the process answers at all.
 pub(super) async fn alive() -> Json<Value> {

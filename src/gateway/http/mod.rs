@@ -48,7 +48,10 @@ pub(super) struct Routes {
 
 impl Routes {
     pub(super) fn new(served: Served, opener: Opener) -> Self {
-        let hooks = WebHooks::new(served.host.config.as_ref(), served.settings.secret.as_deref().unwrap_or_default());
+        let hooks = WebHooks::new(
+            served.host.config.as_ref(),
+            served.settings.secret.as_deref().unwrap_or_default(),
+        );
         let hooks = hooks.unwrap_or_else(|error| {
             tracing::error!("{error}; webhooks are off");
             None

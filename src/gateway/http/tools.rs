@@ -9,8 +9,8 @@ use telson_actors::message::SessionKey;
 
 use super::error::HttpError;
 use super::{Routes, auth, body};
-use crate::gateway::visitor::Visitor;
 use crate::engine::Invoked;
+use crate::gateway::visitor::Visitor;
 
 /// Longest body, in bytes.
 const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;

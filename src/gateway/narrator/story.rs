@@ -239,6 +239,10 @@ impl Story {
 
     /// It has ended, and nobody knows how: clients look at the history.
     pub(crate) fn lost(&mut self, run: &str, at: At) -> Vec<Told> {
+        let turn = self.turns.iter().find(|(_, turn)| turn.run == run).map(|(number, _)| *number);
+        if let Some(turn) = turn {
+            self.close(turn);
+        }
         self.finish(run, None, at)
     }
 

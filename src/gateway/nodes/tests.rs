@@ -1,5 +1,7 @@
 //! What nodes may be asked, and what becomes of calls.
 
+#![expect(clippy::disallowed_methods, reason = "a connection has such a link")]
+
 use serde_json::json;
 use telson_actors::clock::Timestamp;
 use tokio::sync::mpsc;

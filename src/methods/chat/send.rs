@@ -137,6 +137,13 @@ pub(super) async fn begin(call: &Call, ask: Ask) -> Result<Begun, ErrorBody> {
         return Err(ErrorBody::invalid("message or attachment required"));
     }
     let clock = engine.clock();
+    // A run that has ended is not opened again: its end would be told twice.
+    if engine.run_of(&dedupe_of(&run)).map_err(ErrorBody::internal)?.is_some() {
+        let begun = known(engine, &run)?;
+        if matches!(begun, Begun::Ended(_)) {
+            return Ok(begun);
+        }
+    }
     let is_new = runs.open(&run, session.as_str(), &agent, at(&clock));
     let inbound = Inbound {
         account: webchat::account(),

@@ -111,6 +111,10 @@ impl Scheduler {
         batch.delete(job_key(id));
         self.deps.store.commit(batch).await?;
         self.book.take(id);
+        // Its place is free, whatever its run still says.
+        if self.running.remove(id).is_some() {
+            self.fill_places();
+        }
         self.old_at.remove(id);
         self.deps.events.tell(Action::Removed, job, None);
         let runs = self.deps.store.scan_raw(&run_prefix(id))?;

@@ -69,7 +69,11 @@ impl Scheduler {
         let decided = due(look, |after| job.spec.schedule.next_after(after, id.as_str(), zone));
         let run = match decided {
             // It has run in an earlier life of this clock.
-            Ok(Due::Run(at) | Due::Missed(at)) if self.has_run(&id, at)? => None,
+            Ok(Due::Run(at) | Due::Missed(at))
+                if job.state.floor >= Some(at) || self.has_run(&id, at)? =>
+            {
+                None
+            }
             Ok(Due::Run(at)) => Some(self.claim(batch, job, RunId::scheduled(at), now)),
             Ok(Due::Missed(at)) => Some(miss(batch, job, at, now)),
             // A schedule that can't be read is dealt with below.

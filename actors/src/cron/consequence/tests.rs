@@ -33,6 +33,7 @@ fn end(status: Status, at: Timestamp, may_pass: bool) -> Ended {
     Ended { at, last, may_pass }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what a schedule gives")]
 fn natural(at: Timestamp) -> Option<Timestamp> {
     Some(at.plus(std::time::Duration::from_mins(1)))
 }

@@ -11,10 +11,11 @@ use super::super::record::{Exchange, Said};
 use super::super::steps::{Steered, StepRecord};
 use super::turn::Past;
 use super::{Effect, HISTORY_EXCHANGES_MAX, InFlight, Session};
+use crate::channel::webchat;
 use crate::clock::Timestamp;
 use crate::heartbeat::is_beat;
 use crate::inbox::InboxRecord;
-use crate::message::{Destination, EnvelopeId};
+use crate::message::{Destination, EnvelopeId, Inbound};
 use crate::provider::Usage;
 use crate::system_event::defused;
 
@@ -71,7 +72,7 @@ impl Session {
     pub(super) fn steer(&mut self, effects: &mut Vec<Effect>) {
         let Some(turn) = self.turn.as_mut() else { return };
         let Some(batch) = self.lane.steer(&turn.reply_to) else { return };
-        let text = defused(&render(&batch)).into_owned();
+        let text = render(&batch);
         let steered = Steered { members: batch.ids().collect(), text };
         turn.members.extend(&steered.members);
         if let Some(step) = turn.steps.steer(steered.clone()) {
@@ -332,11 +333,21 @@ fn waiting(record: &InboxRecord, now: Timestamp) -> Waiting {
         id: record.envelope.id,
         reply_to: inbound.reply_to.clone(),
         sender: inbound.sender.clone(),
-        text: inbound.text.clone(),
+        text: if is_of_a_job(inbound) {
+            inbound.text.clone()
+        } else {
+            defused(&inbound.text).into_owned()
+        },
         at: now,
         // A heartbeat joins and interrupts nobody.
         mode: is_beat(inbound).then_some(Mode::Followup),
     }
+}
+
+/// Whether a job says it, in the gateway's own words. Only a job's message has such a key: those of
+/// clients begin otherwise, and those of platforms are of other accounts.
+fn is_of_a_job(inbound: &Inbound) -> bool {
+    inbound.account == webchat::account() && inbound.dedupe_key.starts_with("cron:")
 }
 
 fn ended(turn: &InFlight) -> EndedTurn {

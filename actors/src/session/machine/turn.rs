@@ -1,12 +1,15 @@
 //! One turn in flight: what it answers, how far it is, and what it waits for.
 
+use std::collections::VecDeque;
+
 use super::super::chain::Chain;
-use super::super::record::Exchange;
+use super::super::record::{Exchange, Said};
 use super::super::steps::{Opening, StepRecord, Steps};
 use super::{Effect, SUMMARY_ROUND};
 use crate::clock::Timestamp;
 pub(super) use crate::context::Past;
-use crate::context::Room;
+use crate::context::{Room, Summary};
+use crate::inbox::InboxRecord;
 use crate::message::{Destination, EnvelopeId};
 use crate::provider::Completion;
 use crate::reply::is_silent;
@@ -83,5 +86,32 @@ impl From<Exchange> for Past {
     fn from(exchange: Exchange) -> Self {
         let Exchange { turn, prompt, steps, answer, .. } = exchange;
         Self { turn, prompt, steps, answer }
+    }
+}
+
+/// What a session keeps of its exchanges. A plain `collect` would reuse the room of the records,
+/// many times what is kept.
+pub(super) fn remembered(exchanges: Vec<Exchange>, summary: Option<&Summary>) -> VecDeque<Past> {
+    let is_covered =
+        |turn: u64| summary.is_some_and(|summary| summary.covers.binary_search(&turn).is_ok());
+    let mut history = VecDeque::with_capacity(exchanges.len());
+    let shown = exchanges
+        .into_iter()
+        .filter(|exchange| !exchange.is_of_gateway() && !is_covered(exchange.turn));
+    history.extend(shown.map(Past::from));
+    history
+}
+
+impl From<&InboxRecord> for Said {
+    fn from(record: &InboxRecord) -> Self {
+        let inbound = &record.envelope.inbound;
+        Self {
+            envelope: record.envelope.id,
+            platform_id: inbound.dedupe_key.clone(),
+            sender: inbound.sender.clone(),
+            text: inbound.text.clone(),
+            sent_at: inbound.sent_at,
+            admitted_at: record.envelope.admitted_at,
+        }
     }
 }

@@ -36,10 +36,12 @@ use self::wake::{Note, Taken};
 use self::wish::{SessionWish, Wish};
 use super::error::HttpError;
 use super::{Routes, auth, body};
-use crate::gateway::visitor::Visitor;
 use crate::config::{Config, HookPreset, Hooks, Secret};
 use crate::engine::{ChooseError, Engine};
+use crate::gateway::visitor::Visitor;
 
+/// Longest name of a sender that is shown to an agent, in characters.
+const NAME_CHARS_MAX: usize = 64;
 /// Longest body where the config says nothing, in bytes.
 const BODY_BYTES: u64 = 256 * 1024;
 /// Where a token may stand besides `Authorization`.
@@ -237,7 +239,10 @@ impl WebHooks {
         let text = if wish.is_trusted {
             wish.text.clone()
         } else {
-            fenced(&format!("A webhook ({}) sent this.", wish.name), &wish.text)
+            // The name may be a stranger's words, and stands outside the fence.
+            let is_plain = |c: &char| c.is_alphanumeric() || " -_./@#".contains(*c);
+            let name: String = wish.name.chars().filter(is_plain).take(NAME_CHARS_MAX).collect();
+            fenced(&format!("A webhook ({name}) sent this."), &wish.text)
         };
         if let Some(mode) = wish.wake {
             let place = match &wish.session {

@@ -20,9 +20,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 
-use crate::gateway::visitor::Visitor;
 use super::error::HttpError;
 use super::{Routes, auth};
+use crate::gateway::visitor::Visitor;
 
 /// The media type of the text.
 const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

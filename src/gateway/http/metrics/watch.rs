@@ -1,30 +1,23 @@
 //! From the stream of journey events to counters and latencies.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use prometheus_client::metrics::histogram::Histogram;
 use telson_actors::clock::Timestamp;
 use telson_actors::event::{JourneyEvent, JourneyStep};
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::Metrics;
 use super::counted::OutcomeLabel;
-use crate::engine::LateEngine;
 
 /// Beginnings remembered for each latency: beyond it the oldest is given up.
 const BEGUN_MAX: usize = 10_000;
-/// Pause between looks for an engine that is being started.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Counts until the engine ends.
-pub(in super::super::super) async fn watch(engine: LateEngine, metrics: Metrics) {
-    let mut events = loop {
-        match engine.get() {
-            Some(engine) => break engine.events(),
-            None => tokio::time::sleep(LOOK_EVERY).await,
-        }
-    };
+pub(in super::super::super) async fn watch(
+    mut events: broadcast::Receiver<JourneyEvent>,
+    metrics: Metrics,
+) {
     let mut begun = Begun::default();
     loop {
         match events.recv().await {

@@ -12,11 +12,11 @@ use super::responses::{self, Responding};
 use super::sse::{Shape, stream};
 use super::target::{Target, agents};
 use super::turn::{Turn, Wanted};
-use crate::gateway::visitor::Visitor;
 use crate::config::Endpoints;
 use crate::engine::Engine;
 use crate::gateway::http::error::HttpError;
 use crate::gateway::http::{Routes, auth, body};
+use crate::gateway::visitor::Visitor;
 
 /// Longest body, in bytes.
 const BODY_BYTES_MAX: usize = 20 * 1024 * 1024;
