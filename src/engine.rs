@@ -275,6 +275,15 @@ impl Engine {
     /// # Errors
     /// The sessions are restarting; nothing has been ended. Try again.
     pub async fn abort(&self, session: &SessionKey) -> Result<Stopped, AbortError> {
+        self.stopped(session, SessionEvent::Stop).await
+    }
+
+    /// Has a session end something, and tells what it was.
+    async fn stopped(
+        &self,
+        session: &SessionKey,
+        stop: impl FnOnce(Asker) -> SessionEvent,
+    ) -> Result<Stopped, AbortError> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let sender = Mutex::new(Some(sender));
         let asker = Asker::new(move |stopped| {
@@ -284,7 +293,7 @@ impl Engine {
                 sender.send(stopped).ok();
             }
         });
-        let message = SessionMessage(SessionEvent::Stop(asker));
+        let message = SessionMessage(stop(asker));
         let sent = self.0.sessions.cast(DynamicMessage::Dispatch(session.clone(), message));
         sent.map_err(|_| AbortError)?;
         receiver.await.map_err(|_| AbortError)

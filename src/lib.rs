@@ -16,6 +16,7 @@ mod engine;
 pub mod frame;
 pub mod gateway;
 pub mod gateway_client;
+mod hex;
 mod host;
 mod limits;
 pub mod logs;

@@ -1,19 +1,13 @@
 //! What clients of the gateway ask of an engine about single messages and conversations.
 
-use std::sync::{Mutex, PoisonError};
-
 use telson_actors::channel::webchat;
 use telson_actors::inbox::{DedupeRecord, Fate, InboxRecord, dedupe_key, inbox_prefix};
 use telson_actors::journey::{self, Ending};
 use telson_actors::message::{Destination, EnvelopeId, SessionKey};
 use telson_actors::outbox::{Draft, EntryRecord};
 use telson_actors::session::machine::Event as SessionEvent;
-use telson_actors::session::{
-    Asker, Exchange, SessionMessage, Stopped, exchange_key, exchange_prefix,
-};
+use telson_actors::session::{Exchange, Stopped, exchange_key, exchange_prefix};
 use telson_actors::store::{Batch, Expect, StoreError};
-use telson_supervision::dynamic::DynamicMessage;
-use tokio::sync::oneshot;
 
 use super::{AbortError, Engine};
 
@@ -81,19 +75,7 @@ impl Engine {
         session: &SessionKey,
         id: EnvelopeId,
     ) -> Result<Stopped, AbortError> {
-        let (sender, receiver) = oneshot::channel();
-        let sender = Mutex::new(Some(sender));
-        let asker = Asker::new(move |stopped| {
-            let sender = sender.lock().unwrap_or_else(PoisonError::into_inner).take();
-            // Whoever asked may have left; then nobody is told.
-            if let Some(sender) = sender {
-                sender.send(stopped).ok();
-            }
-        });
-        let message = SessionMessage(SessionEvent::StopMessage(id, asker));
-        let sent = self.0.sessions.cast(DynamicMessage::Dispatch(session.clone(), message));
-        sent.map_err(|_| AbortError)?;
-        receiver.await.map_err(|_| AbortError)
+        self.stopped(session, |asker| SessionEvent::StopMessage(id, asker)).await
     }
 
     /// Writes a text of nobody's turn into the outbox, once for each `key`; gives the number of its

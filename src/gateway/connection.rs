@@ -39,6 +39,7 @@ use super::visitor::Visitor;
 use super::wire::{self, BadFrame, ClientRequest, Connect};
 use crate::engine::LateEngine;
 use crate::frame::ErrorBody;
+use crate::hex::random;
 use crate::host::Host;
 use crate::methods::{self, Call, Caller, Role};
 
@@ -226,7 +227,7 @@ struct LetIn {
 
 /// Challenge, `connect`, answer.
 async fn let_in(client: &mut Client, served: &Served, visitor: &Visitor) -> Option<LetIn> {
-    let (nonce, connection) = (random_id()?, random_id()?);
+    let (nonce, connection) = (random::<16>().ok()?, random::<16>().ok()?);
     let Some(engine) = served.engine.get() else {
         turn_back(client, &nonce).await;
         return None;
@@ -438,10 +439,4 @@ fn starting() -> ErrorBody {
         retry_after_ms: Some(STARTING_RETRY_MS),
         ..ErrorBody::unavailable("the service is starting or stopping").with(details)
     }
-}
-
-fn random_id() -> Option<String> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

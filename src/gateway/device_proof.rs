@@ -68,7 +68,7 @@ impl ProofError {
 
 /// The id of a device with this key.
 pub fn device_id(public_key: &[u8]) -> String {
-    Sha256::digest(public_key).iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::hex::hex(&Sha256::digest(public_key))
 }
 
 /// Checks a proof against the challenge it answers.

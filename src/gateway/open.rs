@@ -291,9 +291,7 @@ fn kept_token(state_dir: &Path) -> Result<String, String> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(broken(error)),
         _ => {}
     }
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| format!("no randomness: {error}"))?;
-    let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let token = crate::hex::random::<32>().map_err(|error| format!("no randomness: {error}"))?;
     // Whole or not at all: half a token would be taken for one by the next start.
     let fresh = state_dir.join(format!("{TOKEN_FILE}.new"));
     let mut options = OpenOptions::new();

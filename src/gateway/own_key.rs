@@ -10,6 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::SigningKey;
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
+
 /// The file of the key, in the state directory.
 const KEY_FILE: &str = "gateway-identity";
 
@@ -65,10 +67,6 @@ pub(crate) fn short_hash(text: &str) -> String {
     let hash = hash(text);
     let part = |from: usize, to: usize| hash.get(from..to).unwrap_or_default().to_owned();
     [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

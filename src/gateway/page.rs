@@ -9,6 +9,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
 
+use crate::hex::hex;
+
 #[derive(RustEmbed)]
 #[folder = "src/gateway/page/"]
 struct Assets;
@@ -43,8 +45,7 @@ fn serve(path: &str, headers: &HeaderMap) -> Response {
     let Some(file) = Assets::get(path) else {
         return (StatusCode::NOT_FOUND, "there is no such file\n").into_response();
     };
-    let digest: String =
-        file.metadata.sha256_hash().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let digest = hex(&file.metadata.sha256_hash()[..16]);
     let tag = format!("\"{digest}\"");
     let is_known =
         headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());

@@ -65,7 +65,7 @@ pub(super) fn damaged(damaged: &Damaged) -> Value {
 pub(super) fn damaged_whole(record: &Damaged) -> Value {
     let mut value = damaged(record);
     value["text"] = json!(record.text());
-    let hex: String = record.value.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = crate::hex::hex(&record.value);
     value["bytes"] = json!(hex);
     value
 }

@@ -201,8 +201,6 @@ async fn lost(client: &mut GatewayClient) -> Failure {
 
 /// Under which the gateway knows a message that comes again.
 fn fresh_key() -> Result<String, Failure> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Failure::failed(format!("no randomness: {error}")))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    let key = crate::hex::random::<16>();
+    key.map_err(|error| Failure::failed(format!("no randomness: {error}")))
 }

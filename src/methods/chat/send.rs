@@ -233,9 +233,7 @@ pub(super) fn at(clock: &Clock) -> At {
 }
 
 fn random_run() -> Result<String, ErrorBody> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(ErrorBody::internal)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    crate::hex::random::<16>().map_err(ErrorBody::internal)
 }
 
 /// Nothing was admitted: the client keeps its message and sends it again.

@@ -38,7 +38,10 @@ use super::error::HttpError;
 use super::{Routes, auth, body};
 use crate::config::{Config, HookPreset, Hooks, Secret};
 use crate::engine::{ChooseError, Engine};
+use crate::gateway::handshake::is_same;
+use crate::gateway::network::neighbourhood;
 use crate::gateway::visitor::Visitor;
+use crate::hex::hex;
 
 /// Longest name of a sender that is shown to an agent, in characters.
 const NAME_CHARS_MAX: usize = 64;
@@ -79,7 +82,7 @@ impl WebHooks {
         if token.is_empty() {
             return Err("hooks.token has no value: set it, or hooks.enabled to false".into());
         }
-        if auth::is_same(token, gateway) {
+        if is_same(token, gateway) {
             let text = "hooks.token is the gateway's token: choose another one for webhooks";
             return Err(text.into());
         }
@@ -113,7 +116,7 @@ impl WebHooks {
     /// Refuses an address with too many failures.
     fn check_lockout(&self, visitor: &Visitor) -> Result<(), HttpError> {
         let limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
-        match limiter.wait(visitor.address, self.now()) {
+        match limiter.wait(neighbourhood(visitor.address), self.now()) {
             None => Ok(()),
             Some(left) => {
                 let text = "too many wrong tokens; try again later";
@@ -125,16 +128,16 @@ impl WebHooks {
     fn judged(&self, visitor: &Visitor, is_right: bool) -> Result<(), HttpError> {
         let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
         if is_right {
-            limiter.succeeded(visitor.address);
+            limiter.succeeded(neighbourhood(visitor.address));
             return Ok(());
         }
-        limiter.failed(visitor.address, self.now());
+        limiter.failed(neighbourhood(visitor.address), self.now());
         Err(auth::unauthorized("the token or signature of this webhook is not right"))
     }
 
     fn has_token(&self, headers: &HeaderMap) -> bool {
         let named = TOKEN_HEADERS.iter().filter_map(|name| headers.get(*name)?.to_str().ok());
-        auth::bearer(headers).into_iter().chain(named).any(|it| auth::is_same(it, &self.token))
+        auth::bearer(headers).into_iter().chain(named).any(|it| is_same(it, &self.token))
     }
 }
 
@@ -344,6 +347,6 @@ fn names(key: Option<&str>) -> Result<(String, String), HttpError> {
         Some(key) => bytes = *Sha256::digest(key).first_chunk().unwrap_or(&bytes),
         None => getrandom::fill(&mut bytes).map_err(HttpError::internal)?,
     }
-    let once: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let once = hex(&bytes);
     Ok((format!("hook:{}", key.unwrap_or(&once)), once))
 }

@@ -148,7 +148,7 @@ fn once(headers: &HeaderMap, agent: &str) -> Result<String, HttpError> {
     } else {
         getrandom::fill(&mut bytes).map_err(HttpError::internal)?;
     }
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(crate::hex::hex(&bytes))
 }
 
 fn bad_key(why: impl ToString) -> HttpError {
