@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::gateway::{Devices, Guests, Hub, Metrics, Runs};
 use crate::logs::LogRing;
-use crate::methods::ConfigWrites;
+use crate::methods::{ConfigWrites, Kept};
 
 /// See the module. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +36,8 @@ pub struct Facts {
     pub guests: Guests,
     /// What was logged last; `None` where logs are somebody else's.
     pub logs: Option<LogRing>,
+    /// What was last answered about the service's health.
+    pub health: Kept,
     /// When the config was changed from afar.
     pub config_writes: ConfigWrites,
 }

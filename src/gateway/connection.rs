@@ -32,7 +32,7 @@ use super::hello::hello;
 use super::hub::HubEvent;
 use super::journeys::Journeys;
 use super::link::{ConnectionLink, LinkMessage, LinkSender};
-use super::outgoing::{Outgoing, answer, challenge};
+use super::outgoing::{Outgoing, answer, answer_text, challenge};
 use super::refusal::Refusal;
 use super::settings::Settings;
 use super::visitor::Visitor;
@@ -329,7 +329,7 @@ async fn talk(mut client: Client, served: Served, guest: Guest, mut leash: Leash
                     Some(())
                 }
             },
-            Some((id, result)) = calls.next() => client.say(answer(&id, result)).await,
+            Some((id, result)) = calls.next() => client.say(answer_text(&id, result)).await,
             why = leash.cut(&caller) => return client.close(CUT, why).await,
             event = events.recv() => {
                 let told = gather(event, &mut events, &mut outgoing, &caller);
@@ -414,7 +414,7 @@ async fn perform(
     served: Served,
     caller: Caller,
     link: ConnectionLink,
-) -> (Value, Result<Value, ErrorBody>) {
+) -> (Value, Result<Arc<str>, ErrorBody>) {
     let id = link.id.clone();
     if request.method == "connect" {
         let error = ErrorBody::invalid("connect is only valid as the first request");
@@ -430,7 +430,7 @@ async fn perform(
         caller,
         link: Some(Arc::new(link)),
     };
-    (id, methods::call(&request.method, call).await)
+    (id, methods::call_text(&request.method, call).await)
 }
 
 fn starting() -> ErrorBody {

@@ -1,6 +1,7 @@
 //! What one connection is told: which events, in which frame, with which number.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -70,6 +71,14 @@ pub(super) fn challenge(nonce: &str, ts: i64) -> String {
         "payload": {"nonce": nonce, "ts": ts, "capabilities": []},
     })
     .to_string()
+}
+
+/// The frame of an answer whose payload is written already.
+pub(super) fn answer_text(id: &Value, result: Result<Arc<str>, ErrorBody>) -> String {
+    match result {
+        Ok(payload) => format!(r#"{{"type":"res","id":{id},"ok":true,"payload":{payload}}}"#),
+        Err(error) => answer(id, Err(error)),
+    }
 }
 
 /// The frame of an answer.

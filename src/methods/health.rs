@@ -1,5 +1,6 @@
 //! How the service is, and what its supervision tree looks like.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -8,6 +9,7 @@ use telson_actors::hook::Failing;
 use telson_actors::provider::profile::Resting;
 use telson_actors::store::StoreError;
 use telson_supervision::{Node, NodeState};
+use tokio::time::Instant;
 
 use super::params::read;
 use super::report;
@@ -20,10 +22,12 @@ use crate::gateway::narrator::NARRATOR;
 /// Longest wait for the sessions to be read for the first time.
 const SESSIONS_WAIT: Duration = Duration::from_millis(100);
 
+const HEALTH: &str = "health";
+
 /// The methods of this family.
 pub(super) const METHODS: &[Method] = &[
     Method {
-        name: "health",
+        name: HEALTH,
         scope: Scope::Read,
         about: "whether the service works",
         run: |call| Box::pin(health(call)),
@@ -72,6 +76,23 @@ async fn health(call: Call) -> Result<Value, ErrorBody> {
     }
     let report = report::health(&call.engine, &call.host);
     Ok(merged(report, own_health(&call.engine)))
+}
+
+/// Whether this asks for the health as everybody does.
+pub(super) fn is_plain(method: &Method, params: &Value) -> bool {
+    method.name == HEALTH
+        && (params.is_null() || params.as_object().is_some_and(serde_json::Map::is_empty))
+}
+
+/// The health, found out at most a moment ago.
+pub(super) async fn kept(call: Call) -> Result<Arc<str>, ErrorBody> {
+    if let Some(text) = call.host.health.fresh() {
+        return Ok(text);
+    }
+    let (host, since) = (call.host.clone(), Instant::now());
+    let text: Arc<str> = health(Call { params: json!({}), ..call }).await?.to_string().into();
+    host.health.keep(since, text.clone());
+    Ok(text)
 }
 
 async fn status(call: Call) -> Result<Value, ErrorBody> {

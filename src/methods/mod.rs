@@ -18,6 +18,7 @@ mod devices;
 mod health;
 pub(crate) mod heartbeat;
 mod journeys;
+mod kept;
 mod keys;
 mod letter;
 mod logs;
@@ -40,11 +41,14 @@ mod watch;
 pub use call::{Call, Caller, Link};
 pub use config_write::ConfigWrites;
 pub(crate) use heartbeat::wire as heartbeat_wire;
+pub use kept::Kept;
 pub use role::Role;
 pub use scope::Scope;
 pub(crate) use watch::JOURNEYS;
 
+use std::collections::HashMap;
 use std::future::ready as at_once;
+use std::sync::{Arc, LazyLock};
 
 use futures_util::future::BoxFuture;
 use serde::Serialize;
@@ -97,13 +101,30 @@ pub fn methods() -> impl Iterator<Item = &'static Method> {
     FAMILIES.iter().copied().flatten()
 }
 
+/// Every method by its name.
+static BY_NAME: LazyLock<HashMap<&str, &Method>> =
+    LazyLock::new(|| methods().map(|method| (method.name, method)).collect());
+
 /// Performs a method, if its caller may.
 pub(crate) async fn call(method: &str, call: Call) -> Result<Value, ErrorBody> {
-    let Some(known) = methods().find(|known| known.name == method) else {
+    (permitted(method, &call)?.run)(call).await
+}
+
+/// The same, answered in the text of its JSON.
+pub(crate) async fn call_text(method: &str, call: Call) -> Result<Arc<str>, ErrorBody> {
+    let known = permitted(method, &call)?;
+    if health::is_plain(known, &call.params) {
+        return health::kept(call).await;
+    }
+    Ok((known.run)(call).await?.to_string().into())
+}
+
+fn permitted(method: &str, call: &Call) -> Result<&'static Method, ErrorBody> {
+    let Some(known) = BY_NAME.get(method) else {
         return Err(ErrorBody::invalid(format!("unknown method: {method}")));
     };
     rights::check(known, &call.params, &call.caller)?;
-    (known.run)(call).await
+    Ok(known)
 }
 
 /// The same while no engine runs: the service tells that it lives, and what it waits for.
