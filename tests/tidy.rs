@@ -96,6 +96,7 @@ const PURE_FILES: &[&str] = &[
     "actors/src/usage/day.rs",
     "actors/src/usage/price.rs",
     "actors/src/usage/tally.rs",
+    "actors/src/outbox/crashes.rs",
     "actors/src/outbox/entry.rs",
     "actors/src/outbox/dispatch.rs",
     "actors/src/channel/chunk.rs",

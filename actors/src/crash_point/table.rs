@@ -13,6 +13,8 @@ const STORE: &str = "actors/src/store/handle.rs";
 const ROUTER: &str = "actors/src/router/actor.rs";
 const SESSION: &str = "actors/src/session/actor.rs";
 const DELIVERY: &str = "actors/src/outbox/actor.rs";
+const ATTEMPT: &str = "actors/src/outbox/actor/attempt.rs";
+const OUTCOME: &str = "actors/src/outbox/actor/writing.rs";
 const WATCHER: &str = "actors/src/channel/imessage/watcher.rs";
 const ENDING: &str = "actors/src/session/actor/ending.rs";
 const DEAD_LETTERS: &str = "actors/src/dead_letter/actor.rs";
@@ -42,18 +44,18 @@ pub const POINTS: &[Point] = &[
     at("turn.after_ask", SESSION, "a model has been asked"),
     at("finish.before_commit", SESSION, "an answer is there and not durable"),
     at("finish.after_commit", SESSION, "an answer is durable and delivery has not heard of it"),
-    at("send.before_commit", DELIVERY, "evidence is gathered and the attempt not journalled"),
-    at("send.after_commit", DELIVERY, "the attempt is journalled and has not begun"),
-    at("send.after_wire", DELIVERY, "the platform has answered and no receipt is written"),
-    at("receipt.before_commit", DELIVERY, "a send is known to be out and its receipt not written"),
-    at("receipt.after_commit", DELIVERY, "a receipt is written"),
-    at("doubt.before_commit", DELIVERY, "an attempt without a known end is not journalled as such"),
-    at("doubt.after_commit", DELIVERY, "an attempt without a known end is journalled as such"),
-    at("doubt.looked", DELIVERY, "evidence was looked for and nothing done with the answer"),
+    at("send.before_commit", ATTEMPT, "evidence is gathered and the attempt not journalled"),
+    at("send.after_commit", ATTEMPT, "the attempt is journalled and has not begun"),
+    at("send.after_wire", ATTEMPT, "the platform has answered and no receipt is written"),
+    at("receipt.before_commit", OUTCOME, "a send is known to be out and its receipt not written"),
+    at("receipt.after_commit", OUTCOME, "a receipt is written"),
+    at("doubt.before_commit", OUTCOME, "an attempt without a known end is not journalled as such"),
+    at("doubt.after_commit", OUTCOME, "an attempt without a known end is journalled as such"),
+    at("doubt.looked", ATTEMPT, "evidence was looked for and nothing done with the answer"),
     at("dead_letter.before_message", ENDING, "a message is about to become a dead letter"),
     at("dead_letter.after_message", ENDING, "a message has become a dead letter"),
-    at("dead_letter.before_reply", DELIVERY, "a reply is about to become a dead letter"),
-    at("dead_letter.after_reply", DELIVERY, "a reply has become a dead letter"),
+    at("dead_letter.before_reply", OUTCOME, "a reply is about to become a dead letter"),
+    at("dead_letter.after_reply", OUTCOME, "a reply has become a dead letter"),
     at("replay.before_message", DEAD_LETTERS, "a dead message is about to be put back to work"),
     at("replay.after_message", DEAD_LETTERS, "a dead message is back at work, untold"),
     at("replay.before_reply", DEAD_LETTERS, "a dead reply is about to be put back to work"),
@@ -66,7 +68,7 @@ pub const POINTS: &[Point] = &[
     at("drain.begun", "src/engine/drain.rs", "nothing more is admitted"),
     at("stop.before_tree", "src/engine/drain.rs", "the actors are about to be stopped"),
     at("stop.delivery", DELIVERY, "a stopping account has let its last attempt end"),
-    at("stop.before_late", DELIVERY, "an attempt ended after its actor and is not recorded"),
-    at("stop.after_late", DELIVERY, "an attempt that ended after its actor is recorded"),
+    at("stop.before_late", ATTEMPT, "an attempt ended after its actor and is not recorded"),
+    at("stop.after_late", ATTEMPT, "an attempt that ended after its actor is recorded"),
     at("stop.after_tree", "src/engine/drain.rs", "every actor has stopped and the store is open"),
 ];

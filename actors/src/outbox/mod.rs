@@ -4,6 +4,7 @@
 //! through; one delivery actor per account sends. [`entry`] and [`dispatch`] decide.
 
 mod actor;
+mod crashes;
 pub mod dispatch;
 pub mod entry;
 mod handle;
