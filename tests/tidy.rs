@@ -25,6 +25,8 @@ const PURE_FILES: &[&str] = &[
     "actors/src/router/access.rs",
     "actors/src/router/bindings.rs",
     "actors/src/router/pairing.rs",
+    "actors/src/router/pressure.rs",
+    "actors/src/router/pressure.rs",
     "actors/src/session/lane.rs",
     "actors/src/session/machine.rs",
     "actors/src/session/machine/effect.rs",

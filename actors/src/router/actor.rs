@@ -1,49 +1,46 @@
 //! The router actor: admits messages and binds them to sessions.
 //!
 //! Channels send to it and wait for the answer before they acknowledge anything to their platform.
-//! It sends to sessions. [`route`](super::route()) decides; this file makes the decision durable.
+//! It sends to sessions. [`route`](super::route()) and [`pressure`](super::pressure) decide; this room's
+//! files make the decision durable: `prepare` writes the batch, `overload` sees to what finds no room.
 //! Restart: finds what was admitted and not answered, and hands it to its sessions again.
 //! Invariants: D1, D2, D5.
 
 mod judge;
+mod overload;
+mod prepare;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use telson_supervision::dynamic::DynamicMessage;
-use telson_supervision::{Health, Registry, Via};
+use telson_supervision::{Health, Registry};
 
-use super::admission::{Admission, AdmitError, Admitted, DeclinedRow, Relayed};
-use super::busy::{self, BusyBook};
+use self::prepare::{Pending, Prepared};
+use super::admission::{Admission, AdmitError, Admitted};
+use super::busy::BusyBook;
 use super::callers::Callers;
-use super::handle::normalise;
-use super::pairing::{PAIRING_CODE_CHARS, PairingBook, Requested};
+use super::pairing::{PAIRING_CODE_CHARS, PairingBook};
 use super::pairings::{Judged, PairingError, Verdict};
+use super::pressure::Pressure;
 use super::record::{callers_key, pairing_key};
-use super::route::{Route, route};
 use super::rules::Rules;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::crash_point::crash_point;
-use crate::dead_letter::{self, DeadLetter, DeadLetterId, Item};
 use crate::disk::DiskSpace;
-use crate::event::{Journal, JourneyStep, excerpt};
+use crate::event::Journal;
 use crate::hook::{HookEvent, Hooks, Moment};
-use crate::inbox::{CursorRecord, DedupeRecord, Fate, InboxRecord, cursor_key, dedupe_key};
+use crate::inbox::InboxRecord;
 use crate::load::LoadSnapshot;
-use crate::message::{AccountKey, Envelope, EnvelopeId, Inbound, SessionKey};
-use crate::outbox::{Draft, EntryRecord, Outbox};
-use crate::session::command::Command;
+use crate::message::{AccountKey, Destination, SessionKey};
+use crate::outbox::{Draft, Outbox};
 use crate::session::machine::Event;
 use crate::session::{SESSIONS, SessionMessage, Sessions};
-use crate::store::{Batch, Expect, Key, Space, Store, StoreError};
+use crate::store::{Batch, Key, Space, Store, StoreError};
 
 /// The name it answers to.
 pub(super) const NAME: &str = "router";
-
-/// Stops that are taken in beyond the limit of waiting messages. Each ends as soon as its session
-/// reads it.
-const STOPS_MAX: u64 = 100;
 
 /// Makes the random part of pairing codes.
 pub type CodeSource = Arc<dyn Fn() -> [u8; PAIRING_CODE_CHARS] + Send + Sync>;
@@ -77,10 +74,13 @@ pub struct RouterDeps {
     pub health: Health,
 }
 
+/// Where the fate of an admission is told.
+type Reply = RpcReplyPort<Result<Admitted, AdmitError>>;
+
 /// What the router is told.
 pub enum RouterMessage {
     /// New messages (from a channel).
-    Admit(Admission, RpcReplyPort<Result<Admitted, AdmitError>>),
+    Admit(Admission, Reply),
     /// An operator decides about somebody who wants in on an account.
     Judge(AccountKey, Verdict, RpcReplyPort<Result<Judged, PairingError>>),
     /// Messages may be durable that nobody handed to a session (from a replayer that starts).
@@ -101,21 +101,11 @@ pub struct Router {
     callers: BTreeMap<AccountKey, Callers>,
     /// Dedupe keys on their way to the disk.
     in_flight: HashSet<Key>,
-    pending: HashMap<u64, Pending>,
+    /// Admissions on their way to the disk, each with who waits for it.
+    pending: HashMap<u64, (Pending, Option<Reply>)>,
     tickets: u64,
     /// Who knows that too much waits.
     told_busy: BusyBook,
-}
-
-/// An admission on its way to the disk.
-#[derive(Default)]
-struct Pending {
-    records: Vec<InboxRecord>,
-    replies: Vec<EntryRecord>,
-    keys: Vec<Key>,
-    steps: Vec<(Option<SessionKey>, JourneyStep)>,
-    result: Admitted,
-    reply: Option<RpcReplyPort<Result<Admitted, AdmitError>>>,
 }
 
 type Myself = ActorRef<RouterMessage>;
@@ -195,270 +185,35 @@ impl Router {
         Ok(())
     }
 
-    fn admit(
-        &mut self,
-        myself: &Myself,
-        admission: Admission,
-        reply: RpcReplyPort<Result<Admitted, AdmitError>>,
-    ) {
-        if !admission.is_only_cursor()
-            && let Some(shortage) = self.deps.disk.shortage()
-        {
-            answer(reply, Err(AdmitError::DiskFull(shortage)));
-            return;
-        }
-        let waiting = LoadSnapshot::of(&self.deps.store).waiting;
-        if waiting >= self.waiting_max(&admission) {
-            if waiting < self.deps.waiting_max.saturating_add(STOPS_MAX) {
-                self.admit_stops(myself, &admission);
+    fn admit(&mut self, myself: &Myself, admission: Admission, reply: Reply) {
+        let pressure = self.pressure(&admission.account);
+        if let Err(refused) = pressure.admits(&admission) {
+            if matches!(refused, AdmitError::Busy { .. }) {
+                self.turned_away(myself, &admission, &pressure);
             }
-            self.tell_busy(myself, &admission);
-            answer(reply, Err(AdmitError::Busy { waiting }));
-            return;
+            return answer(reply, Err(refused));
         }
-        let undelivered = self.deps.outbox.backlog(&admission.account).len();
-        if admission.has_messages() && undelivered >= self.deps.undelivered_max {
-            answer(reply, Err(AdmitError::Congested { undelivered }));
-            return;
-        }
-        let mut batch = Batch::new();
-        match self.prepare(admission, &mut batch) {
-            Ok(mut pending) => {
-                pending.reply = Some(reply);
-                self.submit(myself, batch, pending);
-            }
+        match self.prepare(admission) {
+            Ok(prepared) => self.submit(myself, prepared, Some(reply)),
             Err(error) => answer(reply, Err(AdmitError::Store(error))),
         }
     }
 
-    /// How many may wait before this admission: a stop must get through where nothing else does.
-    fn waiting_max(&self, admission: &Admission) -> u64 {
-        let mut inbound = admission.inbound.iter();
-        if !admission.has_messages() {
-            u64::MAX
-        } else if admission.relayed.is_empty() && inbound.all(is_stop) {
-            self.deps.waiting_max.saturating_add(STOPS_MAX)
-        } else {
-            self.deps.waiting_max
+    fn pressure(&self, account: &AccountKey) -> Pressure {
+        Pressure {
+            shortage: self.deps.disk.shortage(),
+            waiting: LoadSnapshot::of(&self.deps.store).waiting,
+            waiting_max: self.deps.waiting_max,
+            undelivered: self.deps.outbox.backlog(account).len(),
+            undelivered_max: self.deps.undelivered_max,
         }
     }
 
-    /// The stops among refused messages are admitted by themselves. All of them are offered again
-    /// with the others, and have no effect then.
-    fn admit_stops(&mut self, myself: &Myself, admission: &Admission) {
-        let mut stops = Admission::new(admission.account.clone());
-        stops.inbound =
-            admission.inbound.iter().filter(|inbound| is_stop(inbound)).cloned().collect();
-        let mut batch = Batch::new();
-        match self.prepare(stops, &mut batch) {
-            Ok(pending) if pending.keys.is_empty() => {}
-            Ok(pending) => self.submit(myself, batch, pending),
-            Err(error) => tracing::debug!(%error, "nothing can be stopped"),
-        }
-    }
-
-    /// The people whose messages are refused for now read why, each conversation once in a while.
-    fn tell_busy(&mut self, myself: &Myself, admission: &Admission) {
-        if self.deps.outbox.backlog(&admission.account).len() >= self.deps.undelivered_max {
-            return;
-        }
-        let (now, mut batch, mut pending) =
-            (self.deps.clock.now(), Batch::new(), Pending::default());
-        for inbound in admission.inbound.iter().filter(|inbound| !is_stop(inbound)) {
-            let book = self.pairing.get(&inbound.account);
-            let paired = |sender: &str| book.is_some_and(|book| book.is_paired(sender));
-            let Route::Session { key, .. } = route(inbound, &self.deps.rules, &paired) else {
-                continue;
-            };
-            let key_of_id = dedupe_key(&inbound.account, &inbound.dedupe_key);
-            if self.is_known(&key_of_id, &pending).unwrap_or(true)
-                || !self.told_busy.tells(&inbound.reply_to, now)
-            {
-                continue;
-            }
-            let to = inbound.reply_to.clone();
-            let text = busy::TEXT.to_owned();
-            let draft = Draft { session: key, turn: 0, to, text, speaker: None };
-            match self.deps.outbox.add(&mut batch, &draft, now) {
-                Ok(entries) => pending.replies.extend(entries),
-                Err(error) => tracing::debug!(%error, "nobody can be told that too much waits"),
-            }
-        }
-        if !pending.replies.is_empty() {
-            self.submit(myself, batch, pending);
-        }
-    }
-
-    /// One batch for the whole admission: dedupe keys, envelopes and cursor together (D1).
-    fn prepare(&mut self, admission: Admission, batch: &mut Batch) -> Result<Pending, StoreError> {
-        let now = self.deps.clock.now();
-        let mut pending = Pending::default();
-        for row in admission.declined {
-            self.prepare_declined(&admission.account, row, now, batch, &mut pending)?;
-        }
-        for inbound in admission.inbound {
-            self.prepare_inbound(inbound, now, batch, &mut pending)?;
-        }
-        for relayed in admission.relayed {
-            self.prepare_relayed(relayed, now, batch, &mut pending)?;
-        }
-        for id in admission.history {
-            let key = dedupe_key(&admission.account, &id);
-            batch.put(key, &DedupeRecord { at: now, fate: Fate::History });
-        }
-        if let Some(position) = admission.cursor {
-            batch.put(cursor_key(&admission.account), &CursorRecord { at: now, position });
-        }
-        Ok(pending)
-    }
-
-    fn prepare_inbound(
-        &mut self,
-        inbound: Inbound,
-        now: Timestamp,
-        batch: &mut Batch,
-        pending: &mut Pending,
-    ) -> Result<(), StoreError> {
-        let key = dedupe_key(&inbound.account, &inbound.dedupe_key);
-        if self.is_known(&key, pending)? {
-            pending.result.duplicates += 1;
-            return Ok(());
-        }
-        let book = self.pairing.get(&inbound.account);
-        let paired = |sender: &str| book.is_some_and(|book| book.is_paired(sender));
-        let fate = match route(&inbound, &self.deps.rules, &paired) {
-            Route::Session { agent, key: session } => {
-                self.bind(inbound, agent.as_str(), session, now, batch, pending)?
-            }
-            Route::Refused(refusal) => decline(&inbound, refusal.to_string(), pending),
-            Route::Pairing => self.offer_pairing(inbound, now, batch, pending)?,
-        };
-        batch.expect(Expect::Absent(key.clone())).put(key.clone(), &DedupeRecord { at: now, fate });
-        self.in_flight.insert(key.clone());
-        pending.keys.push(key);
-        Ok(())
-    }
-
-    /// A message from inside: its session was chosen by who may choose.
-    fn prepare_relayed(
-        &mut self,
-        Relayed { session, agent, inbound }: Relayed,
-        now: Timestamp,
-        batch: &mut Batch,
-        pending: &mut Pending,
-    ) -> Result<(), StoreError> {
-        let key = dedupe_key(&inbound.account, &inbound.dedupe_key);
-        if self.is_known(&key, pending)? {
-            pending.result.duplicates += 1;
-            return Ok(());
-        }
-        let fate = self.bind(inbound, &agent, session, now, batch, pending)?;
-        batch.expect(Expect::Absent(key.clone())).put(key.clone(), &DedupeRecord { at: now, fate });
-        self.in_flight.insert(key.clone());
-        pending.keys.push(key);
-        Ok(())
-    }
-
-    fn bind(
-        &mut self,
-        inbound: Inbound,
-        agent: &str,
-        session: SessionKey,
-        now: Timestamp,
-        batch: &mut Batch,
-        pending: &mut Pending,
-    ) -> Result<Fate, StoreError> {
-        let id = EnvelopeId(self.deps.store.next_id()?);
-        let step = JourneyStep::Admitted { message: id.0, excerpt: excerpt(&inbound.text) };
-        pending.steps.push((Some(session.clone()), step));
-        let record = InboxRecord {
-            envelope: Envelope { id, admitted_at: now, inbound },
-            session: session.clone(),
-            agent: agent.to_owned(),
-            epoch: self.deps.store.epoch().0,
-        };
-        batch.put(crate::inbox::inbox_key(&session, id), &record).tally(Space::Inbox, 1);
-        pending.records.push(record);
-        pending.result.admitted += 1;
-        Ok(Fate::Admitted { envelope: id, session })
-    }
-
-    fn offer_pairing(
-        &mut self,
-        inbound: Inbound,
-        now: Timestamp,
-        batch: &mut Batch,
-        pending: &mut Pending,
-    ) -> Result<Fate, StoreError> {
-        let book = self.pairing.entry(inbound.account.clone()).or_default();
-        let reason = match book.request(&inbound.sender, now, (self.deps.codes)()) {
-            Requested::New { code } => {
-                batch.put(pairing_key(&inbound.account), &*book);
-                let callers = self.callers.entry(inbound.account.clone()).or_default();
-                callers.add(&normalise(&inbound.sender), inbound.reply_to.clone(), book, now);
-                batch.put(callers_key(&inbound.account), &*callers);
-                let draft = Draft {
-                    session: pairing_session(),
-                    turn: 0,
-                    to: inbound.reply_to.clone(),
-                    text: pairing_text(&code),
-                    speaker: None,
-                };
-                pending.replies.extend(self.deps.outbox.add(batch, &draft, now)?);
-                "sender is not known yet: a pairing code was sent"
-            }
-            Requested::AlreadyPending => "sender is not known yet: a pairing code was sent before",
-            Requested::LimitReached => "sender is not known, and too many pairing codes are out",
-            Requested::AlreadyPaired => "sender was approved in this moment; let them write again",
-        };
-        Ok(decline(&inbound, reason.into(), pending))
-    }
-
-    fn prepare_declined(
-        &mut self,
-        account: &AccountKey,
-        row: DeclinedRow,
-        now: Timestamp,
-        batch: &mut Batch,
-        pending: &mut Pending,
-    ) -> Result<(), StoreError> {
-        let key = dedupe_key(account, &row.dedupe_key);
-        if self.is_known(&key, pending)? {
-            return Ok(());
-        }
-        let fate = Fate::Declined {
-            reason: row.reason.clone(),
-            sender: row.sender.clone(),
-            excerpt: excerpt(&row.text),
-        };
-        batch.put(key.clone(), &DedupeRecord { at: now, fate });
-        self.in_flight.insert(key.clone());
-        pending.keys.push(key);
-        pending.result.declined += 1;
-        if let Some(reason) = row.dead_letter {
-            let id = DeadLetterId(self.deps.store.next_id()?);
-            let item = Item::Row { account: account.clone(), platform_id: row.dedupe_key };
-            let step = JourneyStep::DeadLettered { dead_letter: id.0, reason: reason.to_string() };
-            dead_letter::add(batch, &DeadLetter { id, at: now, reason, item });
-            pending.steps.push((None, step));
-        } else {
-            let step = JourneyStep::Declined { sender: row.sender, reason: row.reason };
-            pending.steps.push((None, step));
-        }
-        Ok(())
-    }
-
-    /// D5: the same platform id inside the window has no effect.
-    fn is_known(&self, key: &Key, pending: &Pending) -> Result<bool, StoreError> {
-        Ok(self.in_flight.contains(key)
-            || pending.keys.contains(key)
-            || self.deps.store.contains(key)?)
-    }
-
-    fn submit(&mut self, myself: &Myself, batch: Batch, pending: Pending) {
+    fn submit(&mut self, myself: &Myself, prepared: Prepared, reply: Option<Reply>) {
         self.tickets += 1;
         let ticket = self.tickets;
-        self.pending.insert(ticket, pending);
+        let Prepared { batch, pending, .. } = prepared;
+        self.pending.insert(ticket, (pending, reply));
         let router = myself.clone();
         let done = move |result| {
             // A router that is gone has a successor that reads the store.
@@ -472,12 +227,12 @@ impl Router {
 
     /// Only now is the admission acknowledged, and only now does its session hear of it.
     fn committed(&mut self, ticket: u64, result: Result<(), StoreError>) {
-        let Some(pending) = self.pending.remove(&ticket) else { return };
+        let Some((pending, reply)) = self.pending.remove(&ticket) else { return };
         for key in &pending.keys {
             self.in_flight.remove(key);
         }
         if let Err(error) = result {
-            if let Some(reply) = pending.reply {
+            if let Some(reply) = reply {
                 answer(reply, Err(AdmitError::Store(error)));
             }
             return;
@@ -492,7 +247,7 @@ impl Router {
             self.deps.hooks.tell(Moment::MessageReceived, || received(&record));
             self.dispatch(record);
         }
-        if let Some(reply) = pending.reply {
+        if let Some(reply) = reply {
             answer(reply, Ok(pending.result));
         }
     }
@@ -520,61 +275,13 @@ fn received(record: &InboxRecord) -> HookEvent {
     }
 }
 
-fn decline(inbound: &Inbound, reason: String, pending: &mut Pending) -> Fate {
-    pending.result.declined += 1;
-    let step = JourneyStep::Declined { sender: inbound.sender.clone(), reason: reason.clone() };
-    pending.steps.push((None, step));
-    Fate::Declined { reason, sender: inbound.sender.clone(), excerpt: excerpt(&inbound.text) }
+/// What the gateway itself tells somebody who wants in. It belongs to no conversation, so it is filed
+/// under the global key.
+fn note_of_gateway(text: &str, to: Destination) -> Draft {
+    Draft { session: SessionKey::global(), turn: 0, to, text: text.to_owned(), speaker: None }
 }
 
-/// A pairing code belongs to no conversation; it is filed under the global key.
-fn pairing_session() -> SessionKey {
-    SessionKey::global()
-}
-
-fn pairing_text(code: &str) -> String {
-    format!(
-        "I do not know you yet. Give the operator of this gateway the code {code}; it is valid for \
-         one hour. Your message was not processed."
-    )
-}
-
-fn is_stop(inbound: &Inbound) -> bool {
-    Command::parse(&inbound.text) == Some(Command::Stop)
-}
-
-fn answer(reply: RpcReplyPort<Result<Admitted, AdmitError>>, result: Result<Admitted, AdmitError>) {
+fn answer(reply: Reply, result: Result<Admitted, AdmitError>) {
     // A channel that is gone reads its platform again and meets its own dedupe keys.
     drop(reply.send(result));
-}
-
-/// What channels hold: the way in. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Admissions(Via<RouterMessage>);
-
-impl Admissions {
-    /// The way in of an engine.
-    pub fn new(registry: &Registry) -> Self {
-        Self(registry.via(NAME))
-    }
-
-    /// Asks the router to look for messages that nobody has handed to their session.
-    pub fn reread(&self) {
-        if self.0.cast(RouterMessage::Reread).is_err() {
-            tracing::debug!("the router is not up; it reads the store when it starts");
-        }
-    }
-
-    /// Admits, and returns once everything is durable: then, and only then, the platform may be
-    /// told (D1).
-    ///
-    /// # Errors
-    /// Nothing was acknowledged: keep the platform's cursor and offer the same again later.
-    pub async fn admit(&self, admission: Admission) -> Result<Admitted, AdmitError> {
-        let (sender, receiver) = tokio::sync::oneshot::channel();
-        self.0
-            .cast(RouterMessage::Admit(admission, sender.into()))
-            .map_err(|_| AdmitError::Restarting)?;
-        receiver.await.map_err(|_| AdmitError::Restarting)?
-    }
 }

@@ -3,12 +3,14 @@
 mod access;
 mod actor;
 mod admission;
+mod admissions;
 mod bindings;
 mod busy;
 mod callers;
 mod handle;
 mod pairing;
 mod pairings;
+mod pressure;
 mod record;
 mod refusal;
 mod route;
@@ -17,8 +19,9 @@ mod rules;
 mod testing;
 
 pub use access::{Decision, decide};
-pub use actor::{Admissions, CodeSource, RouterActor, RouterDeps, RouterMessage};
+pub use actor::{CodeSource, RouterActor, RouterDeps, RouterMessage};
 pub use admission::{Admission, AdmitError, Admitted, DeclinedRow, Relayed};
+pub use admissions::Admissions;
 pub use bindings::{NoAgent, choose_agent};
 pub use handle::normalise;
 pub use pairing::{

@@ -3,13 +3,13 @@
 //! The book, the person's place in it and the note to them are one commit; only then does the book
 //! in memory change and is the operator answered.
 
+use super::super::handle::normalise;
 use super::super::pairing::{CodeError, PairingBook};
 use super::super::pairings::{Judged, PairingError, Verdict};
 use super::super::record::{callers_key, pairing_key};
-use super::{Router, pairing_session};
+use super::{Router, note_of_gateway};
 use crate::clock::Timestamp;
-use crate::message::{AccountKey, Destination};
-use crate::outbox::Draft;
+use crate::message::AccountKey;
 use crate::store::Batch;
 
 /// What a person reads who has been approved.
@@ -35,7 +35,7 @@ impl Router {
         let to = callers.take(&sender).filter(|_| note.is_some());
         let mut batch = Batch::new();
         batch.put(pairing_key(account), &book).put(callers_key(account), &callers);
-        let note = note.zip(to).map(|(text, to)| draft(text, to));
+        let note = note.zip(to).map(|(text, to)| note_of_gateway(text, to));
         let entries = match &note {
             Some(draft) => self.deps.outbox.add(&mut batch, draft, now)?,
             None => Vec::new(),
@@ -91,12 +91,7 @@ fn decided(
             Ok(request) => Ok((request.sender, None)),
             Err(error) => Err(Refused::Code(code, error)),
         },
-        Verdict::Revoke(sender) if book.revoke(&sender) => Ok((super::normalise(&sender), None)),
+        Verdict::Revoke(sender) if book.revoke(&sender) => Ok((normalise(&sender), None)),
         Verdict::Revoke(sender) => Err(Refused::NotPaired(sender)),
     }
-}
-
-/// Like the code, the note belongs to no conversation.
-fn draft(text: &str, to: Destination) -> Draft {
-    Draft { session: pairing_session(), turn: 0, to, text: text.to_owned(), speaker: None }
 }
