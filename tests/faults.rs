@@ -14,6 +14,8 @@ mod inbound;
 mod model;
 #[path = "faults/poison.rs"]
 mod poison;
+#[path = "faults/reading.rs"]
+mod reading;
 #[path = "faults/resume.rs"]
 mod resume;
 #[path = "faults/size.rs"]

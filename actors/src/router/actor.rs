@@ -212,7 +212,8 @@ impl Router {
     fn submit(&mut self, myself: &Myself, prepared: Prepared, reply: Option<Reply>) {
         self.tickets += 1;
         let ticket = self.tickets;
-        let Prepared { batch, pending, .. } = prepared;
+        let Prepared { batch, pending, books, .. } = prepared;
+        self.in_flight.extend(pending.keys.iter().cloned());
         self.pending.insert(ticket, (pending, reply));
         let router = myself.clone();
         let done = move |result| {
@@ -221,7 +222,11 @@ impl Router {
         };
         crash_point("admit.before_commit");
         if let Err(error) = self.deps.store.submit(batch, done) {
-            self.committed(ticket, Err(error));
+            return self.committed(ticket, Err(error));
+        }
+        for (account, (book, callers)) in books {
+            self.pairing.insert(account.clone(), book);
+            self.callers.insert(account, callers);
         }
     }
 

@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn at_the_limit_of_waiting_messages_only_stops_get_in() {
-        let (messages, stops) = (saying(&["hi", "/stop"]), saying(&["/stop", "stop"]));
+        let (messages, stops) = (saying(&["hi", "/stop"]), saying(&["/stop", "/abort"]));
         assert!(waiting(9).admits(&messages).is_ok());
         let refused = waiting(10).admits(&messages);
         assert!(matches!(refused, Err(AdmitError::Busy { waiting: 10 })), "{refused:?}");

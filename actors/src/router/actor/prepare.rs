@@ -1,6 +1,8 @@
 //! Making one batch of an admission: dedupe keys, envelopes, refusals, pairing codes and cursor
 //! together, so that all of it is durable or nothing (D1).
 
+use std::collections::BTreeMap;
+
 use super::{Router, note_of_gateway};
 use crate::clock::Timestamp;
 use crate::dead_letter::{self, DeadLetter, DeadLetterId, Item};
@@ -11,8 +13,9 @@ use crate::inbox::{
 use crate::message::{AccountKey, Envelope, EnvelopeId, Inbound, SessionKey};
 use crate::outbox::{Draft, EntryRecord, Outbox};
 use crate::router::admission::{Admission, Admitted, DeclinedRow, Relayed};
+use crate::router::callers::Callers;
 use crate::router::handle::normalise;
-use crate::router::pairing::Requested;
+use crate::router::pairing::{PairingBook, Requested};
 use crate::router::record::{callers_key, pairing_key};
 use crate::router::route::{Route, route};
 use crate::store::{Batch, Expect, Key, Space, StoreError};
@@ -25,6 +28,8 @@ pub(super) struct Prepared {
     pub(super) batch: Batch,
     /// What follows once it is durable.
     pub(super) pending: Pending,
+    /// The pairing books it changes, and where those who wait in them are told.
+    pub(super) books: BTreeMap<AccountKey, (PairingBook, Callers)>,
 }
 
 /// What follows from an admission on its way to the disk.
@@ -44,7 +49,7 @@ pub(super) struct Pending {
 
 impl Prepared {
     pub(super) fn new(at: Timestamp) -> Self {
-        Self { at, batch: Batch::new(), pending: Pending::default() }
+        Self { at, batch: Batch::new(), pending: Pending::default(), books: BTreeMap::new() }
     }
 
     /// Whether nothing in it is new.
@@ -62,6 +67,17 @@ impl Prepared {
         Ok(())
     }
 
+    /// What becomes of a message is written under its dedupe key, and only if nothing is.
+    fn settle(&mut self, key: Key, fate: Fate) {
+        self.batch.expect(Expect::Absent(key.clone()));
+        self.take_key(key, fate);
+    }
+
+    fn take_key(&mut self, key: Key, fate: Fate) {
+        self.batch.put(key.clone(), &DedupeRecord { at: self.at, fate });
+        self.pending.keys.push(key);
+    }
+
     fn decline(&mut self, inbound: &Inbound, reason: String) -> Fate {
         self.pending.result.declined += 1;
         let sender = inbound.sender.clone();
@@ -72,9 +88,9 @@ impl Prepared {
 }
 
 impl Router {
-    /// Everything an admission changes. Nothing of it counts before it is durable, but for its dedupe
-    /// keys: the same message may come again meanwhile.
-    pub(super) fn prepare(&mut self, admission: Admission) -> Result<Prepared, StoreError> {
+    /// Everything an admission changes. Nothing of it counts before it is on its way to the disk: one
+    /// that fails half-way is offered again, whole.
+    pub(super) fn prepare(&self, admission: Admission) -> Result<Prepared, StoreError> {
         let mut to = Prepared::new(self.deps.clock.now());
         for row in admission.declined {
             self.prepare_declined(&admission.account, row, &mut to)?;
@@ -110,7 +126,7 @@ impl Router {
             || self.deps.store.contains(key)?)
     }
 
-    fn prepare_inbound(&mut self, inbound: Inbound, to: &mut Prepared) -> Result<(), StoreError> {
+    fn prepare_inbound(&self, inbound: Inbound, to: &mut Prepared) -> Result<(), StoreError> {
         let Some(key) = self.new_key(&inbound, to)? else { return Ok(()) };
         let fate = match self.route_of(&inbound) {
             Route::Session { agent, key: session } => {
@@ -119,19 +135,19 @@ impl Router {
             Route::Refused(refusal) => to.decline(&inbound, refusal.to_string()),
             Route::Pairing => self.offer_pairing(inbound, to)?,
         };
-        self.settle(key, fate, to);
+        to.settle(key, fate);
         Ok(())
     }
 
     /// A message from inside: its session was chosen by who may choose.
     fn prepare_relayed(
-        &mut self,
+        &self,
         Relayed { session, agent, inbound }: Relayed,
         to: &mut Prepared,
     ) -> Result<(), StoreError> {
         let Some(key) = self.new_key(&inbound, to)? else { return Ok(()) };
         let fate = self.bind(inbound, &agent, session, to)?;
-        self.settle(key, fate, to);
+        to.settle(key, fate);
         Ok(())
     }
 
@@ -143,18 +159,6 @@ impl Router {
             return Ok(None);
         }
         Ok(Some(key))
-    }
-
-    /// What becomes of a message is written under its dedupe key, and only if nothing is.
-    fn settle(&mut self, key: Key, fate: Fate, to: &mut Prepared) {
-        to.batch.expect(Expect::Absent(key.clone()));
-        self.take_key(key, fate, to);
-    }
-
-    fn take_key(&mut self, key: Key, fate: Fate, to: &mut Prepared) {
-        to.batch.put(key.clone(), &DedupeRecord { at: to.at, fate });
-        self.in_flight.insert(key.clone());
-        to.pending.keys.push(key);
     }
 
     fn bind(
@@ -179,14 +183,17 @@ impl Router {
         Ok(Fate::Admitted { envelope: id, session })
     }
 
-    fn offer_pairing(&mut self, inbound: Inbound, to: &mut Prepared) -> Result<Fate, StoreError> {
-        let book = self.pairing.entry(inbound.account.clone()).or_default();
+    fn offer_pairing(&self, inbound: Inbound, to: &mut Prepared) -> Result<Fate, StoreError> {
+        let account = &inbound.account;
+        let known = || {
+            let book = self.pairing.get(account).cloned().unwrap_or_default();
+            (book, self.callers.get(account).cloned().unwrap_or_default())
+        };
+        let (book, callers) = to.books.entry(account.clone()).or_insert_with(known);
         let reason = match book.request(&inbound.sender, to.at, (self.deps.codes)()) {
             Requested::New { code } => {
-                to.batch.put(pairing_key(&inbound.account), &*book);
-                let callers = self.callers.entry(inbound.account.clone()).or_default();
                 callers.add(&normalise(&inbound.sender), inbound.reply_to.clone(), book, to.at);
-                to.batch.put(callers_key(&inbound.account), &*callers);
+                to.batch.put(pairing_key(account), &*book).put(callers_key(account), &*callers);
                 let note = note_of_gateway(&pairing_text(&code), inbound.reply_to.clone());
                 to.reply(&self.deps.outbox, &note)?;
                 "sender is not known yet: a pairing code was sent"
@@ -199,7 +206,7 @@ impl Router {
     }
 
     fn prepare_declined(
-        &mut self,
+        &self,
         account: &AccountKey,
         row: DeclinedRow,
         to: &mut Prepared,
@@ -213,7 +220,7 @@ impl Router {
             sender: row.sender.clone(),
             excerpt: excerpt(&row.text),
         };
-        self.take_key(key, fate, to);
+        to.take_key(key, fate);
         to.pending.result.declined += 1;
         let step = if let Some(reason) = row.dead_letter {
             let id = DeadLetterId(self.deps.store.next_id()?);
