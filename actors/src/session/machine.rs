@@ -4,77 +4,47 @@
 //! Pure: events in, effects out. The actor performs the effects in the order given, and a crash may
 //! interrupt it anywhere: what has to survive is in the effect that comes first.
 
+mod answering;
+mod asking;
 mod compact;
 mod effect;
+mod event;
 mod failing;
 mod files;
 mod hearing;
 mod make_room;
 mod steering;
 mod turn;
+mod waking;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::asking::ASK_AGAIN;
 pub use self::effect::{Ask, Asked, Effect, FinishedTurn, Occasion};
+pub use self::event::Event;
 pub(super) use self::hearing::keeps_told;
 pub use self::hearing::{BeatSettings, Hearing};
 pub use self::make_room::SUMMARY_ROUND;
 pub use self::steering::prompt_of;
-use self::turn::{InFlight, Past, remembered};
+use self::turn::{InFlight, Past};
+pub use self::waking::{CRASHES_MAX, Loaded};
 use super::chain::{Chain, ChainRecord};
-use super::ending::{Asker, Stopped};
+use super::ending::Stopped;
 use super::lane::{Batch, Lane, LaneSettings, Next, Pushed, render};
 use super::queue::QueueChoice;
-use super::record::{Exchange, TurnRecord};
-use super::steps::{Opening, StepId, StepRecord, Steps};
+use super::record::TurnRecord;
+use super::steps::Steps;
 use crate::clock::Timestamp;
 use crate::context::{ContextRules, Room, Summary};
 use crate::dead_letter::Reason;
-use crate::heartbeat::is_beat;
 use crate::inbox::InboxRecord;
 use crate::message::{Destination, EnvelopeId};
 use crate::model::Candidates;
-use crate::provider::{Completion, Failure, ToolResult};
 
 /// Exchanges kept in memory and sent along as context.
 pub const HISTORY_EXCHANGES_MAX: usize = 50;
-/// Crashes of one turn before its messages are poison.
-pub const CRASHES_MAX: u32 = 3;
-/// A turn without news for this long is asked for again: the provider may have been restarted.
-const ASK_AGAIN: Duration = Duration::from_secs(5);
-
-/// What can happen to a session.
-#[derive(Debug, Clone)]
-pub enum Event {
-    /// A message is durable and routed here.
-    Inbound(Box<InboxRecord>),
-    /// The model has answered: the turn, which of its answers, and what it says.
-    Answered(u64, u32, Completion),
-    /// The model could not be asked: the turn, for which of its answers, and why.
-    Failed(u64, u32, Failure),
-    /// The provider knows nothing of this turn, or not of this answer; and which of the turn's
-    /// questions that was about.
-    NotAsked(u64, u32, u32),
-    /// Its models are others from the next turn on: those that were put here on the way in.
-    Chosen(Option<Box<Candidates>>),
-    /// The model would be asked more than it can read: the turn, and for which of its answers.
-    TooLong(u64, u32),
-    /// The model must not be asked: the turn, for which of its answers, and why.
-    Withheld(u64, u32, String),
-    /// A tool has answered: the turn, which of its calls, and what it says.
-    ToolDone(u64, StepId, ToolResult),
-    /// Time has passed.
-    Tick,
-    /// Its place is wanted.
-    MakeRoom,
-    /// An operator or the embedding program ends what runs and what waits.
-    Stop(Asker),
-    /// The same for one message: what waits behind it goes on.
-    StopMessage(EnvelopeId, Asker),
-}
-
 /// Fixed settings of a session.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -88,29 +58,6 @@ pub struct Settings {
     pub context: Arc<ContextRules>,
     /// How its agent's heart beats.
     pub beat: BeatSettings,
-}
-
-/// What a session finds in the store when it starts.
-#[derive(Debug, Clone, Default)]
-pub struct Loaded {
-    /// Unanswered messages in order of admission.
-    pub inbox: Vec<InboxRecord>,
-    /// The last exchanges, oldest first.
-    pub history: Vec<Exchange>,
-    /// What stands for the oldest of them.
-    pub summary: Option<Summary>,
-    /// A turn that was journalled as in flight.
-    pub turn: Option<TurnRecord>,
-    /// A turn with recorded steps: its number, the steps, and how it began.
-    pub steps: Option<(u64, Steps, Opening)>,
-    /// How a person wants it to queue.
-    pub queue: QueueChoice,
-    /// How far a turn had got among its models.
-    pub chain: Option<ChainRecord>,
-    /// The system events that a turn was told, and those that wait.
-    pub events: Hearing,
-    /// Whether unanswered messages may have been in flight when an earlier life ended.
-    pub after_crash: bool,
 }
 
 /// One session.
@@ -147,48 +94,6 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session as its store shows it.
-    pub fn new(settings: Settings, loaded: Loaded, now: Timestamp) -> (Self, Vec<Effect>) {
-        let lane = Lane::new(loaded.queue.over(settings.lane));
-        let answered =
-            |exchange: &&Exchange| !exchange.is_of_gateway() && exchange.unanswered().is_none();
-        let last = loaded.history.iter().rev().find(answered);
-        let answered_by = last.map(|exchange| exchange.model.clone());
-        let mut session = Self {
-            settings,
-            lane,
-            queue: loaded.queue,
-            told_full: false,
-            chain: loaded.chain,
-            answered_by,
-            hearing: loaded.events,
-            records: BTreeMap::new(),
-            history: remembered(loaded.history, loaded.summary.as_ref()),
-            summary: loaded.summary.map(Box::new),
-            turn: None,
-            journalled: loaded.turn,
-            suspects: Vec::new(),
-            last_used: now,
-            wake_at: None,
-            is_leaving: false,
-            has_left: false,
-        };
-        if loaded.after_crash {
-            session.suspects = loaded.inbox.iter().map(|record| record.envelope.id).collect();
-        }
-        let mut effects = Vec::new();
-        let resumed = loaded.steps.filter(|(_, _, opening)| opening.is_among(&loaded.inbox));
-        let waiting = session.recall(resumed, loaded.inbox, now);
-        for record in waiting {
-            session.restore(record, now, &mut effects);
-        }
-        if let Some(turn) = session.turn.take_if(|turn| turn.compacts.is_none()) {
-            session.start(turn, &mut effects, now);
-        }
-        session.proceed(now, &mut effects);
-        (session, effects)
-    }
-
     /// The one entrance.
     pub fn step(&mut self, event: Event, now: Timestamp) -> Vec<Effect> {
         let mut effects = Vec::new();
@@ -273,12 +178,6 @@ impl Session {
         self.take(record, pushed, effects);
     }
 
-    fn restore(&mut self, record: InboxRecord, now: Timestamp, effects: &mut Vec<Effect>) {
-        let Some((record, waiting)) = self.obey(Box::new(record), now, effects) else { return };
-        let pushed = self.lane.restore(waiting);
-        self.take(record, pushed, effects);
-    }
-
     fn take(&mut self, record: Box<InboxRecord>, pushed: Pushed, effects: &mut Vec<Effect>) {
         match pushed {
             Pushed::Duplicate => {}
@@ -350,217 +249,6 @@ impl Session {
         chain
     }
 
-    /// Takes up a turn of an earlier life, behind its last recorded step; gives back what waits.
-    fn recall(
-        &mut self,
-        resumed: Option<(u64, Steps, Opening)>,
-        inbox: Vec<InboxRecord>,
-        now: Timestamp,
-    ) -> Vec<InboxRecord> {
-        let Some((turn, steps, opening)) = resumed else { return inbox };
-        let mut members = opening.members;
-        members.extend(steps.steered());
-        let (owned, waiting): (Vec<_>, Vec<_>) =
-            inbox.into_iter().partition(|record| members.contains(&record.envelope.id));
-        let Some(first) = owned.first() else { return waiting };
-        members.retain(|id| owned.iter().any(|record| record.envelope.id == *id));
-        let chain = self.chain_of(turn, is_beat(&first.envelope.inbound));
-        self.turn = Some(Box::new(InFlight {
-            turn,
-            reply_to: first.envelope.inbound.reply_to.clone(),
-            members,
-            prompt: opening.prompt,
-            started_at: opening.started_at,
-            steps,
-            chain,
-            asks: 0,
-            room: Room::default(),
-            compacts: None,
-            ask_at: now.plus(ASK_AGAIN),
-        }));
-        for record in owned {
-            self.lane.mark_left(record.envelope.id);
-            self.records.insert(record.envelope.id, Box::new(record));
-        }
-        waiting
-    }
-
-    fn start(&mut self, turn: Box<InFlight>, effects: &mut Vec<Effect>, now: Timestamp) {
-        let ids = turn.members.clone();
-        if ids.iter().any(|id| self.suspects.contains(id)) {
-            self.suspects.retain(|id| !ids.contains(id));
-            let attempts = self.crashes_of(&ids) + 1;
-            if attempts > CRASHES_MAX {
-                let reason = Reason::Poison { attempts: attempts - 1 };
-                let notice = "This message made the gateway fail several times. It was set aside \
-                              for its operator; nothing else is affected.";
-                self.turn = Some(turn);
-                self.give_up(&reason, notice, effects);
-                return;
-            }
-            let record = TurnRecord { turn: turn.turn, members: ids, attempts, at: now };
-            self.journalled = Some(record.clone());
-            effects.push(Effect::JournalAttempt(record));
-        }
-        self.turn = Some(turn);
-        self.ask(Occasion::Begin, effects);
-    }
-
-    /// What the turn in flight needs next: its tools, or the model.
-    fn ask(&mut self, occasion: Occasion, effects: &mut Vec<Effect>) {
-        let Some(turn) = &mut self.turn else { return };
-        if occasion != Occasion::Check {
-            turn.asks += 1;
-        }
-        let asked = Asked {
-            number: turn.asks,
-            model: turn.chain.model().clone(),
-            fallback: turn.chain.has_next(),
-            occasion,
-        };
-        if self.ask_summary(&asked, effects) {
-            return;
-        }
-        let Some(turn) = &self.turn else { return };
-        let calls = turn.steps.open_calls();
-        if calls.is_empty() {
-            effects.push(Effect::Ask(Ask {
-                turn: turn.turn,
-                round: turn.steps.round(),
-                messages: self.conversation(turn),
-                may_call: turn.steps.may_call(),
-                is_last_try: turn.room.is_last_try,
-                asked,
-            }));
-        } else {
-            effects.push(Effect::CallTools { turn: turn.turn, calls, again: true });
-        }
-    }
-
-    /// How often a turn with any of these messages was journalled as crashed.
-    fn crashes_of(&self, ids: &[EnvelopeId]) -> u32 {
-        match &self.journalled {
-            Some(record) if record.members.iter().any(|id| ids.contains(id)) => record.attempts,
-            _ => 0,
-        }
-    }
-
-    fn answered(
-        &mut self,
-        (turn, round): (u64, u32),
-        completion: Completion,
-        now: Timestamp,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.last_used = now;
-        let Some(in_flight) = self.turn.as_mut().filter(|in_flight| in_flight.expects(turn, round))
-        else {
-            return;
-        };
-        if in_flight.room.job.is_some() {
-            return self.summarised(&completion, now, effects);
-        }
-        if in_flight.steps.may_call() && completion.calls().next().is_some() {
-            in_flight.chain.answered();
-            in_flight.ask_at = now.plus(ASK_AGAIN);
-            effects.extend(in_flight.record_answer(completion));
-            self.journalled = None;
-        } else if let Some(done) = self.turn.take() {
-            self.finish(*done, completion, now, effects);
-        }
-    }
-
-    fn finish(
-        &mut self,
-        done: InFlight,
-        completion: Completion,
-        now: Timestamp,
-        effects: &mut Vec<Effect>,
-    ) {
-        let answer = done.answer(&completion);
-        let is_quiet = self.is_quiet(&done, &answer);
-        self.hearing.end();
-        let notice = self.notice_of_fallback(&done);
-        let model = done.chain.model().to_string();
-        self.answered_by = Some(model.clone());
-        let steps = done.steps.messages();
-        let (turn, prompt) = (done.turn, done.prompt.clone());
-        if !is_quiet {
-            self.remember(Past { turn, prompt, steps: steps.clone(), answer: answer.clone() });
-        }
-        let said = done.members.iter().filter_map(|id| self.records.remove(id));
-        let said = said.map(|record| super::record::Said::from(&*record)).collect();
-        effects.push(Effect::Finish(Box::new(FinishedTurn {
-            journalled: self.journalled.take().is_some(),
-            chained: self.chain.take().is_some(),
-            notice,
-            members: done.members,
-            steps: done.steps.ids(),
-            usage: completion.usage,
-            exchange: Exchange {
-                turn: done.turn,
-                said,
-                prompt: done.prompt,
-                steps,
-                answer,
-                model,
-                usage: done.steps.usage().plus(completion.usage),
-                started_at: done.started_at,
-                finished_at: now,
-                reply_to: done.reply_to,
-                entries: Vec::new(),
-            },
-        })));
-    }
-
-    fn tool_done(
-        &mut self,
-        turn: u64,
-        step: StepId,
-        result: ToolResult,
-        now: Timestamp,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.last_used = now;
-        let Some(in_flight) = self.turn.as_mut().filter(|in_flight| in_flight.turn == turn) else {
-            return;
-        };
-        if !in_flight.steps.result(step, &result) {
-            return;
-        }
-        in_flight.ask_at = now.plus(ASK_AGAIN);
-        let done = in_flight.steps.open_calls().is_empty();
-        self.journalled = None;
-        effects.push(Effect::Record { turn, step, record: Box::new(StepRecord::Result(result)) });
-        if done {
-            self.steer(effects);
-            self.ask(Occasion::Anew, effects);
-        }
-    }
-
-    /// Asks about a turn nobody has reported about in time. Its answer may be on its way: so this
-    /// only asks, and what comes back decides.
-    fn check(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        let Some(turn) = self.turn.as_mut().filter(|turn| turn.ask_at <= now) else { return };
-        turn.ask_at = now.plus(ASK_AGAIN);
-        self.ask(Occasion::Check, effects);
-    }
-
-    /// A provider has forgotten what it was asked. What it says of a question before the last is
-    /// late: the last may be answered already, and would be paid for twice.
-    fn ask_anew(
-        &mut self,
-        (turn, round, asked): (u64, u32, u32),
-        now: Timestamp,
-        effects: &mut Vec<Effect>,
-    ) {
-        let is_last = |t: &&mut Box<InFlight>| t.expects(turn, round) && t.asks == asked;
-        if let Some(in_flight) = self.turn.as_mut().filter(is_last) {
-            in_flight.ask_at = now.plus(ASK_AGAIN);
-            self.ask(Occasion::Anew, effects);
-        }
-    }
-
     /// A message leaves the full lane without a turn.
     fn overflow(&mut self, id: EnvelopeId, effects: &mut Vec<Effect>) {
         let records = self.records.remove(&id).map(|record| *record).into_iter().collect();
@@ -570,9 +258,5 @@ impl Session {
     }
 }
 
-#[cfg(test)]
-mod asking_tests;
-#[cfg(test)]
-mod crash_tests;
 #[cfg(test)]
 pub(super) mod tests;

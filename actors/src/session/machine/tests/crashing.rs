@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
-use super::tests::{answer, asking, done, saying, settings};
 use super::*;
 use crate::provider::{ToolCall, TurnMessage};
 use crate::session::lane::Mode;
+use crate::session::record::Exchange;
+use crate::session::steps::{StepId, StepRecord};
 
 const TEXTS: [&str; 8] =
     ["a", "b", "c", "/stop", "/queue steer", "/queue interrupt", "/steer d", "/queue default"];

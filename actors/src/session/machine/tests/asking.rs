@@ -1,9 +1,9 @@
 //! What a turn asks of models, and whose late words it heeds.
 
-use super::tests::{answer, failure, record, settings};
 use super::*;
 use crate::model::ModelRef;
-use crate::provider::FailureClass;
+use crate::session::chain::{PAUSE_MAX, TRIES_MAX};
+use crate::session::steps::ROUNDS_MAX;
 
 // D7: an answer on its way must not be paid for again.
 #[test]
@@ -73,4 +73,46 @@ fn another_model_steps_in_once_and_the_first_ones_late_words_are_not_heeded() {
     session.step(Event::Failed(2, 0, failure(FailureClass::Overloaded)), late);
     let second = finished(session.step(Event::Answered(2, 0, answer()), late)).unwrap();
     assert_eq!(second.notice, None, "told once");
+}
+
+#[test]
+fn a_failing_provider_is_asked_again_and_given_up_in_the_end() {
+    let mut now = Timestamp(0);
+    let (mut session, _) = Session::new(settings(LaneSettings::default()), Loaded::default(), now);
+    let turn = only_turn(&session.step(Event::Inbound(Box::new(record(7, 0))), now));
+    for _ in 1..TRIES_MAX {
+        let effects = session.step(Event::Failed(turn, 0, failure(FailureClass::Overloaded)), now);
+        assert!(!effects.iter().any(|e| matches!(e, Effect::DeadLetter { .. } | Effect::Ask(_))));
+        now = now.plus(PAUSE_MAX);
+        assert_eq!(only_turn(&session.step(Event::Tick, now)), turn);
+    }
+    let effects = session.step(Event::Failed(turn, 0, failure(FailureClass::Overloaded)), now);
+    assert!(matches!(
+        &effects[0],
+        Effect::DeadLetter { reason: Reason::Provider { .. }, notice: Some(_), .. }
+    ));
+    assert!(session.is_idle());
+}
+
+#[test]
+fn a_model_that_never_stops_calling_tools_is_made_to_answer() {
+    let now = Timestamp(0);
+    let (mut session, _) = Session::new(settings(LaneSettings::default()), Loaded::default(), now);
+    let mut effects = session.step(Event::Inbound(Box::new(record(1, 0))), now);
+    let mut rounds = 0;
+    loop {
+        let asked = effects.iter().find_map(|effect| match effect {
+            Effect::Ask(ask) => Some((ask.round, ask.may_call)),
+            _ => None,
+        });
+        let Some((round, may_call)) = asked else { break };
+        assert_eq!(may_call, round < ROUNDS_MAX);
+        rounds += 1;
+        effects = session.step(Event::Answered(1, round, asking(1)), now);
+        if let Some(Effect::CallTools { calls, .. }) = effects.get(1) {
+            effects = session.step(Event::ToolDone(1, calls[0].0, done(&calls[0].1)), now);
+        }
+    }
+    assert_eq!(rounds, ROUNDS_MAX + 1);
+    assert!(matches!(effects[0], Effect::Finish(_)), "{effects:?}");
 }
