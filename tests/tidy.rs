@@ -42,6 +42,8 @@ const PURE_FILES: &[&str] = &[
     "actors/src/session/queue.rs",
     "actors/src/session/ending.rs",
     "actors/src/session/steps.rs",
+    "actors/src/session/steps/record.rs",
+    "actors/src/session/steps/resumed.rs",
     "actors/src/router/busy.rs",
     "actors/src/channel/typing/leases.rs",
     "actors/src/session/chain.rs",

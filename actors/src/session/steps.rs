@@ -4,135 +4,22 @@
 //! the model is asked again. After a crash the turn goes on behind its last record: no answer is
 //! paid for twice (D7), and a call without a result is not simply made again.
 
-use std::collections::BTreeMap;
+mod record;
+mod resumed;
 
-use serde::{Deserialize, Serialize};
-
-use crate::clock::Timestamp;
-use crate::inbox::InboxRecord;
-use crate::message::{EnvelopeId, SessionKey};
+pub use self::record::{Opening, Steered, StepId, StepRecord, step_key, step_of_key, step_prefix};
+pub use self::resumed::{Resumed, sorted_out};
+use crate::message::EnvelopeId;
 use crate::provider::{
     Completion, Part, Role, ToolCall, ToolResult, ToolStatus, TurnMessage, Usage,
 };
-use crate::store::codec::older;
-use crate::store::{Key, Record};
-
-use super::record::turn_key;
 
 /// Answers with tool calls in one turn. Beyond it the model is asked without tools: it goes round in
 /// circles.
 pub const ROUNDS_MAX: u32 = 50;
 
-/// One recorded step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum StepRecord {
-    /// The model has answered with tool calls.
-    Answer {
-        /// How the turn began; with its first answer only.
-        opening: Option<Opening>,
-        /// What it said.
-        parts: Vec<Part>,
-        /// Tokens used.
-        usage: Usage,
-    },
-    /// A tool has answered.
-    Result(ToolResult),
-    /// Newer messages were put into the turn, behind the results of this answer's calls.
-    Steered(Steered),
-}
-
-/// Messages put into a running turn: its answer answers them too.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Steered {
-    /// The messages.
-    pub members: Vec<EnvelopeId>,
-    /// What the model reads of them.
-    pub text: String,
-}
-
 /// The place of what was steered in behind an answer: after all its calls.
 const STEERED: u32 = u32::MAX;
-
-/// How a turn began. A turn that goes on after a crash answers the same messages.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Opening {
-    /// The messages it answers.
-    pub members: Vec<EnvelopeId>,
-    /// What the model was asked.
-    pub prompt: String,
-    /// When.
-    pub started_at: Timestamp,
-}
-
-impl Opening {
-    /// Whether all its messages are still unanswered.
-    pub fn is_among(&self, inbox: &[InboxRecord]) -> bool {
-        let waits = |id: &EnvelopeId| inbox.iter().any(|record| record.envelope.id == *id);
-        !self.members.is_empty() && self.members.iter().all(waits)
-    }
-}
-
-/// A turn of an earlier life: its number, its steps, and how it began.
-pub type Resumed = (u64, Steps, Opening);
-
-/// The one turn that goes on (S2): all messages it began with still wait. And the steps of others,
-/// which nobody can take up again: a record of such a turn was damaged.
-pub fn sorted_out(
-    by_turn: BTreeMap<u64, Vec<(StepId, Option<StepRecord>)>>,
-    inbox: &[InboxRecord],
-) -> (Option<Resumed>, Vec<(u64, StepId)>) {
-    let (mut resumed, mut leftovers) = (None, Vec::new());
-    for (turn, records) in by_turn {
-        let ids: Vec<StepId> = records.iter().map(|(step, _)| *step).collect();
-        let known = records.into_iter().filter_map(|(step, record)| Some((step, record?)));
-        match Steps::read(known) {
-            Some((steps, opening)) if resumed.is_none() && opening.is_among(inbox) => {
-                resumed = Some((turn, steps, opening));
-            }
-            _ => leftovers.extend(ids.into_iter().map(|step| (turn, step))),
-        }
-    }
-    (resumed, leftovers)
-}
-
-impl Record for StepRecord {
-    const VERSION: u8 = 2;
-
-    /// Nothing was steered then; the rest is as it was.
-    fn from_older(version: u8, payload: &[u8]) -> Option<Self> {
-        (version == 1).then(|| older(payload)).flatten()
-    }
-}
-
-/// Where a step stands in its turn: the number of the answer, then 0 for the answer itself or the
-/// place of the call, counting from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct StepId {
-    /// Which answer, counting from 0.
-    pub round: u32,
-    /// The answer, or one of its calls.
-    pub place: u32,
-}
-
-/// Where a step is stored.
-pub fn step_key(session: &SessionKey, turn: u64, step: StepId) -> Key {
-    turn_key(session).number(turn).number(u64::from(step.round) << 32 | u64::from(step.place))
-}
-
-/// All steps of a session's turn, in order.
-pub fn step_prefix(session: &SessionKey) -> Key {
-    turn_key(session)
-}
-
-/// A turn and step, read back from a key; nothing for a key of another shape.
-pub fn step_of_key(session: &SessionKey, key: &Key) -> Option<(u64, StepId)> {
-    let rest = key.as_bytes().strip_prefix(turn_key(session).as_bytes())?;
-    let (turn, step) = rest.split_first_chunk::<8>()?;
-    let step = u64::from_be_bytes(step.try_into().ok()?);
-    let low = u32::try_from(step & u64::from(u32::MAX)).ok()?;
-    let step = StepId { round: u32::try_from(step >> 32).ok()?, place: low };
-    Some((u64::from_be_bytes(*turn), step))
-}
 
 /// The steps of one turn.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -320,6 +207,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::clock::Timestamp;
+    use crate::message::SessionKey;
+    use crate::session::record::turn_key;
 
     fn call(id: u32) -> Part {
         Part::Call(ToolCall {
@@ -348,22 +238,6 @@ mod tests {
 
     fn steered(round: u32) -> Steered {
         Steered { members: vec![EnvelopeId(100 + u64::from(round))], text: "and this".into() }
-    }
-
-    #[test]
-    fn steps_from_before_steering_are_still_read() {
-        #[derive(Serialize, Deserialize)]
-        #[serde(transparent)]
-        struct Old(StepRecord);
-        impl Record for Old {
-            const VERSION: u8 = 1;
-        }
-        let session = SessionKey::main("main", "main").unwrap();
-        let id = StepId { round: 0, place: 1 };
-        let key = step_key(&session, 7, id);
-        let bytes = crate::store::codec::encode(&key, &Old(StepRecord::Result(result(id))));
-        let read = crate::store::codec::decode::<StepRecord>(&key, &bytes);
-        assert_eq!(read, Ok(StepRecord::Result(result(id))));
     }
 
     fn opening() -> Opening {
@@ -438,23 +312,5 @@ mod tests {
         }
         let text = format!("{:?}", steps.messages());
         assert!(text.contains("unknown") && text.contains("not repeated"), "{text}");
-    }
-
-    // D7: what a damaged record has left of one turn does not hide the journal of another.
-    #[test]
-    fn only_the_turn_whose_messages_wait_goes_on() {
-        let waits = crate::session::machine::tests::record(9, 0);
-        let steps = |members: Vec<EnvelopeId>| {
-            let opening = Opening { members, prompt: "hi".into(), started_at: Timestamp(0) };
-            let (parts, usage) = (answer(1).parts, Usage::default());
-            let record = StepRecord::Answer { opening: Some(opening), parts, usage };
-            vec![(StepId { round: 0, place: 0 }, Some(record))]
-        };
-        let lost = vec![(StepId { round: 0, place: 1 }, None)];
-        let by_turn = [(3, lost), (5, steps(vec![EnvelopeId(5)])), (9, steps(vec![EnvelopeId(9)]))];
-        let (resumed, leftovers) = sorted_out(by_turn.into(), &[waits]);
-        assert_eq!(resumed.map(|(turn, ..)| turn), Some(9));
-        let turns: Vec<u64> = leftovers.iter().map(|(turn, _)| *turn).collect();
-        assert_eq!(turns, [3, 5]);
     }
 }
