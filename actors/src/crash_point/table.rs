@@ -12,6 +12,8 @@ const COMPACTION: &str = "actors/src/store/compaction.rs";
 const STORE: &str = "actors/src/store/handle.rs";
 const ROUTER: &str = "actors/src/router/actor.rs";
 const SESSION: &str = "actors/src/session/actor.rs";
+const ASKING: &str = "actors/src/session/actor/asking.rs";
+const FINISHING: &str = "actors/src/session/actor/finishing.rs";
 const DELIVERY: &str = "actors/src/outbox/actor.rs";
 const ATTEMPT: &str = "actors/src/outbox/actor/attempt.rs";
 const OUTCOME: &str = "actors/src/outbox/actor/writing.rs";
@@ -40,10 +42,10 @@ pub const POINTS: &[Point] = &[
     at("admit.before_commit", ROUTER, "a message is judged and not durable"),
     at("admit.after_commit", ROUTER, "a message is durable and nobody has heard of it"),
     at("admit.acknowledged", WATCHER, "the watcher has heard that a message is durable"),
-    at("turn.before_ask", SESSION, "a model is about to be asked"),
-    at("turn.after_ask", SESSION, "a model has been asked"),
-    at("finish.before_commit", SESSION, "an answer is there and not durable"),
-    at("finish.after_commit", SESSION, "an answer is durable and delivery has not heard of it"),
+    at("turn.before_ask", ASKING, "a model is about to be asked"),
+    at("turn.after_ask", ASKING, "a model has been asked"),
+    at("finish.before_commit", FINISHING, "an answer is there and not durable"),
+    at("finish.after_commit", FINISHING, "an answer is durable and delivery has not heard of it"),
     at("send.before_commit", ATTEMPT, "evidence is gathered and the attempt not journalled"),
     at("send.after_commit", ATTEMPT, "the attempt is journalled and has not begun"),
     at("send.after_wire", ATTEMPT, "the platform has answered and no receipt is written"),

@@ -14,7 +14,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
-use telson_supervision::dynamic::DynamicMessage;
 use telson_supervision::{Health, Registry};
 
 use self::prepare::{Pending, Prepared};
@@ -35,8 +34,7 @@ use crate::inbox::InboxRecord;
 use crate::load::LoadSnapshot;
 use crate::message::{AccountKey, Destination, SessionKey};
 use crate::outbox::{Draft, Outbox};
-use crate::session::machine::Event;
-use crate::session::{SESSIONS, SessionMessage, Sessions};
+use crate::session::{SESSIONS, Sessions, hand_over};
 use crate::store::{Batch, Key, Space, Store, StoreError};
 
 /// The name it answers to.
@@ -179,7 +177,7 @@ impl Router {
         records.sort_by_key(|record| record.envelope.id);
         crash_point("recover.router_read");
         for record in records {
-            self.dispatch(record);
+            hand_over(&self.sessions, Box::new(record));
             crash_point("recover.router_handed");
         }
         Ok(())
@@ -250,19 +248,10 @@ impl Router {
         self.deps.outbox.written(pending.replies);
         for record in pending.records {
             self.deps.hooks.tell(Moment::MessageReceived, || received(&record));
-            self.dispatch(record);
+            hand_over(&self.sessions, Box::new(record));
         }
         if let Some(reply) = reply {
             answer(reply, Ok(pending.result));
-        }
-    }
-
-    fn dispatch(&self, record: InboxRecord) {
-        let key = record.session.clone();
-        let message = SessionMessage(Event::Inbound(Box::new(record)));
-        if self.sessions.cast(DynamicMessage::Dispatch(key, message)).is_err() {
-            // The sessions are restarting, and so is the router after them: it will read the store.
-            tracing::debug!("sessions are not up; messages wait in the store");
         }
     }
 }

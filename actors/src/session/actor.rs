@@ -6,30 +6,31 @@
 
 mod answers;
 mod asides;
+mod asking;
 mod beat;
 mod context;
 mod ending;
 mod files;
+mod finishing;
 mod loading;
 mod models;
+mod stepping;
 mod told;
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
-use telson_supervision::dynamic::{DynamicMessage, DynamicSpec};
-use telson_supervision::{ChildSpec, Dice, Events, Registry, Via};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use telson_supervision::Registry;
 
 use self::context::Asking;
 use self::files::Files;
 use super::aside::TurnAside;
-use super::chain::chain_key;
 use super::lane::LaneSettings;
-use super::machine::{Ask, Effect, Event, FinishedTurn, Occasion, Session};
-use super::record::{SessionRecord, TurnRecord, session_key, turn_key};
-use super::steps::{StepId, StepRecord, step_key};
+use super::machine::{Effect, Event, Session};
+use super::record::{TurnRecord, turn_key};
+use super::sessions::{Lives, SESSIONS, hand_over};
 use crate::channel::typing::{Lease, Leaser};
 use crate::clock::{Clock, Timestamp};
 use crate::context::Context;
@@ -37,18 +38,14 @@ use crate::crash_point::crash_point;
 use crate::event::{Journal, JourneyStep};
 use crate::heartbeat::Heartbeats;
 use crate::hook::Hooks;
-use crate::inbox::{InboxRecord, inbox_key};
+use crate::inbox::inbox_key;
 use crate::message::SessionKey;
 use crate::model::Catalog;
-use crate::outbox::{Draft, Outbox};
-use crate::provider::{Failure, FailureClass, Request, ToolCall, ToolResult, ToolStatus};
-use crate::store::{Batch, Expect, Space, Store, StoreError};
+use crate::outbox::Outbox;
+use crate::store::{Batch, Store, StoreError};
 use crate::stream::Streams;
 use crate::system_event::SystemEvents;
-use crate::tool::{CallKey, TOOLS, ToolMessage, Toolbox};
-
-/// The name of the dynamic supervisor of all sessions.
-pub const SESSIONS: &str = "engine/core/sessions";
+use crate::tool::Toolbox;
 
 /// What an agent is, for a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,21 +101,6 @@ pub struct SessionDeps {
     pub beats: Heartbeats,
 }
 
-/// Sessions that have begun and not ended in order. One that begins twice has crashed in between.
-#[derive(Debug, Clone, Default)]
-pub struct Lives(Arc<Mutex<HashSet<SessionKey>>>);
-
-impl Lives {
-    /// Notes a beginning; `true` if the life before did not end in order.
-    fn begin(&self, key: &SessionKey) -> bool {
-        !self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone())
-    }
-
-    fn end(&self, key: &SessionKey) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
-    }
-}
-
 /// What a session actor is told: the machine's whole input.
 pub struct SessionMessage(pub Event);
 
@@ -129,36 +111,9 @@ impl SessionMessage {
     }
 }
 
-/// The sessions, by key.
-pub type Sessions = Via<DynamicMessage<SessionKey, SessionMessage>>;
+pub(super) struct SessionActor;
 
-/// All sessions as one child of the tree: a dynamic supervisor that starts a session for the first
-/// message of its key.
-pub fn sessions_child(deps: SessionDeps, live_max: usize, events: Events, dice: Dice) -> ChildSpec {
-    let registry = deps.registry.clone();
-    let deps = Arc::new(deps);
-    let mut spec = DynamicSpec::new(SESSIONS, move |key: SessionKey, parent: ActorCell| {
-        start(key, deps.clone(), parent)
-    });
-    spec.live_max = live_max;
-    spec.make_room = Some(Arc::new(|| SessionMessage(Event::MakeRoom)));
-    spec.events = events;
-    spec.dice = dice;
-    spec.into_child("sessions", registry)
-}
-
-async fn start(
-    key: SessionKey,
-    deps: Arc<SessionDeps>,
-    parent: ActorCell,
-) -> Result<ActorRef<SessionMessage>, SpawnErr> {
-    let (session, _) = Actor::spawn_linked(None, SessionActor, (key, deps), parent).await?;
-    Ok(session)
-}
-
-struct SessionActor;
-
-struct State {
+pub(super) struct State {
     key: SessionKey,
     deps: Arc<SessionDeps>,
     agent: String,
@@ -280,25 +235,7 @@ impl State {
             Effect::JournalAttempt(record) => self.journal_attempt(record).await?,
             Effect::JournalChain(record) => self.journal_chain(&record).await?,
             Effect::Tell(heard) => self.tell_events(&heard).await?,
-            Effect::Ask(mut ask) => {
-                if ask.asked.occasion == Occasion::Begin {
-                    self.tell_started(ask.turn);
-                }
-                crash_point("turn.before_ask");
-                if let Some(completion) = self.kept_answer(&ask) {
-                    self.asks(&ask.asked);
-                    teller(myself)(Event::Answered(ask.turn, ask.round, completion));
-                } else {
-                    // Only in an engine's first seconds, while it learns what its servers offer.
-                    if let Some(wait) = self.deps.toolbox.unsettled(&self.agent) {
-                        wait.await;
-                    }
-                    self.add_files(&mut ask).await;
-                    let system = self.system_prompt(&ask).await?;
-                    self.ask(myself, ask, system)?;
-                }
-                crash_point("turn.after_ask");
-            }
+            Effect::Ask(ask) => self.ask(myself, ask).await?,
             Effect::Summarise { turn, question, asked } => {
                 self.summarise(myself, turn, &question, asked)?;
             }
@@ -327,20 +264,11 @@ impl State {
                 myself.send_after(pause, || SessionMessage(Event::Tick));
             }
             Effect::Passivate => myself.get_cell().drain()?,
-            Effect::GiveBack(record) => self.give_back(record),
+            // It was in the mailbox already when this session decided to leave. The supervisor of all
+            // sessions keeps it until this life has ended, and begins the next one with it.
+            Effect::GiveBack(record) => hand_over(&self.deps.registry.via(SESSIONS), record),
         }
         Ok(())
-    }
-
-    /// It was in the mailbox already when this session decided to leave. The supervisor of all
-    /// sessions keeps it until this life has ended, and begins the next one with it.
-    fn give_back(&self, record: Box<InboxRecord>) {
-        let sessions: Sessions = self.deps.registry.via(SESSIONS);
-        let message = SessionMessage(Event::Inbound(record));
-        if sessions.cast(DynamicMessage::Dispatch(self.key.clone(), message)).is_err() {
-            // The sessions are restarting, and the router after them reads the store.
-            tracing::debug!(session = %self.key, "sessions are not up; the message waits");
-        }
     }
 
     async fn journal_attempt(&self, mut record: TurnRecord) -> Result<(), StoreError> {
@@ -355,143 +283,6 @@ impl State {
         Ok(())
     }
 
-    fn ask(&mut self, myself: &Myself, ask: Ask, system: String) -> Result<(), StoreError> {
-        let Ask { turn, round, messages, may_call, is_last_try, asked } = ask;
-        let Some(agent) = self.profile().cloned() else {
-            teller(myself)(Event::Failed(turn, round, no_agent(&self.agent)));
-            return Ok(());
-        };
-        let tools = self.tools_of(&asked);
-        let mut request = Request {
-            model: asked.model.model.clone(),
-            system,
-            messages,
-            tools,
-            may_call,
-            output_tokens_max: agent.output_tokens_max,
-        };
-        let event = self.held_back((turn, round), &mut request, &asked, is_last_try)?;
-        if let Some(event) = event {
-            teller(myself)(event);
-            return Ok(());
-        }
-        self.send_question(myself, (turn, round), request, asked);
-        Ok(())
-    }
-
-    async fn record(
-        &mut self,
-        turn: u64,
-        step: StepId,
-        record: &StepRecord,
-    ) -> Result<(), StoreError> {
-        let mut batch = Batch::new();
-        // A turn that gets further is not what ends the process: its crashes are counted anew.
-        batch.put(step_key(&self.key, turn, step), record).delete(turn_key(&self.key));
-        if let StepRecord::Answer { usage, .. } = record {
-            let model = self.asked_of();
-            self.count(&mut batch, &model, *usage)?;
-        }
-        let block = self.add_block(&mut batch, turn, record).await?;
-        self.deps.store.commit(batch).await?;
-        self.counted();
-        self.deps.outbox.written(block);
-        Ok(())
-    }
-
-    fn call_tool(&self, myself: &Myself, turn: u64, step: StepId, call: ToolCall, again: bool) {
-        let tell = teller(myself);
-        let refused = ToolResult {
-            call: call.id.clone(),
-            name: call.name.clone(),
-            text: "the tools are restarting; this call was not made".into(),
-            status: ToolStatus::Failed,
-        };
-        let StepId { round, place } = step;
-        let key = CallKey { session: self.key.clone(), turn, round, place };
-        let agent = self.agent.clone();
-        let heard = tell.clone();
-        let reply = Arc::new(move |result| heard(Event::ToolDone(turn, step, result)));
-        let message = ToolMessage::Call { key, agent, call, again, reply };
-        // One that may have been made before is asked for again until the tools are back.
-        if self.deps.registry.via(TOOLS).cast(message).is_err() && !again {
-            tell(Event::ToolDone(turn, step, refused));
-        }
-    }
-
-    /// The one commit that ends a turn: messages out of the inbox, the exchange into the
-    /// transcript, the answer into the outbox.
-    async fn finish(&mut self, finished: FinishedTurn) -> Outcome {
-        let now = self.deps.clock.now();
-        let FinishedTurn { mut exchange, members, journalled, steps, chained, notice, usage } =
-            finished;
-        let turn = exchange.turn;
-        // What is written down says the wall clock.
-        exchange.started_at = now.minus(exchange.finished_at.since(exchange.started_at));
-        exchange.finished_at = now;
-        let mut batch = Batch::new();
-        for id in &members {
-            let key = inbox_key(&self.key, *id);
-            batch.expect(Expect::Present(key.clone())).delete(key);
-        }
-        batch.tally(Space::Inbox, -count(members.len()));
-        if journalled {
-            batch.delete(turn_key(&self.key));
-        }
-        for step in steps {
-            batch.delete(step_key(&self.key, turn, step));
-        }
-        if chained {
-            batch.delete(chain_key(&self.key));
-        }
-        if !self.known {
-            let record =
-                SessionRecord { key: self.key.clone(), agent: self.agent.clone(), created_at: now };
-            batch.put(session_key(&self.key), &record);
-        }
-        let blocks = self.end_aside(&mut batch);
-        let mut beat = self.judged(&exchange, now)?;
-        let mut told = Vec::new();
-        let entries = match self.outgoing_of(&exchange, beat.as_ref()).await {
-            Ok(draft) => {
-                if let Some(text) = notice {
-                    let draft = Draft { text, speaker: None, ..draft.clone() };
-                    told = self.deps.outbox.add(&mut batch, &draft, now)?;
-                }
-                self.deps.outbox.add(&mut batch, &draft, now)?
-            }
-            Err(reason) => {
-                tracing::info!(session = %self.key, turn, reason);
-                Self::note_kept(&mut batch, (turn, now), &reason, beat.as_mut());
-                Vec::new()
-            }
-        };
-        exchange.entries = blocks.into_iter().chain(entries.iter().map(|e| e.id.0)).collect();
-        let step = JourneyStep::Answered { turn, entries: exchange.entries.clone() };
-        self.keep_exchange(&mut batch, &exchange, beat.as_ref());
-        self.count(&mut batch, &exchange.model, usage)?;
-        crash_point("finish.before_commit");
-        // A conflict means that an earlier life has finished this turn: reload and see.
-        self.deps.store.commit(batch).await?;
-        crash_point("finish.after_commit");
-        self.known = true;
-        self.counted();
-        self.forget_prompt();
-        self.tell_answered(turn, &exchange.answer, !entries.is_empty());
-        told.extend(entries);
-        self.deps.outbox.written(told);
-        self.tell_beat(beat);
-        self.tell(now, step);
-        Ok(())
-    }
-
-    fn tell_started(&self, turn: u64) {
-        self.show_started(turn);
-        let messages = self.session.as_ref().map_or(0, Session::members_in_flight);
-        let step = JourneyStep::TurnStarted { turn, messages };
-        self.tell(self.deps.clock.now(), step);
-    }
-
     fn tell(&self, at: Timestamp, step: JourneyStep) {
         self.deps.journal.tell(at, Some(self.key.as_str()), step);
     }
@@ -503,19 +294,6 @@ fn teller(myself: &Myself) -> impl Fn(Event) + Clone + Send + Sync + 'static {
     move |event| {
         // A session that is gone has a successor that asks again.
         drop(session.send_message(SessionMessage(event)));
-    }
-}
-
-fn count(number: usize) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn no_agent(id: &str) -> Failure {
-    Failure {
-        class: FailureClass::ModelNotFound,
-        message: format!("agent {id:?} is not configured; add it under agents.entries"),
-        retry_after: None,
-        output_started: false,
     }
 }
 

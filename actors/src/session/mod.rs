@@ -14,11 +14,10 @@ mod note;
 pub mod query;
 pub mod queue;
 mod record;
+mod sessions;
 pub mod steps;
 
-pub use actor::{
-    AgentProfile, Lives, SESSIONS, SessionDeps, SessionMessage, Sessions, sessions_child,
-};
+pub use actor::{AgentProfile, SessionDeps, SessionMessage};
 pub use aside::{TurnAside, aside_key};
 pub use ending::{Asker, Stopped};
 pub use note::{SessionNote, note_key, past_key, past_prefix};
@@ -26,3 +25,4 @@ pub use record::{
     Exchange, Said, SessionRecord, TurnRecord, UnsentRecord, exchange_key, exchange_prefix,
     is_known, session_key, session_prefix, turn_key, unsent_key,
 };
+pub use sessions::{Lives, SESSIONS, Sessions, hand_over, sessions_child};

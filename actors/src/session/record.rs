@@ -53,6 +53,15 @@ pub struct Exchange {
     pub entries: Vec<u64>,
 }
 
+impl Exchange {
+    /// Dates what is written down by the wall clock: it ended at `now`, and began as long before that
+    /// as it took. The session itself goes by a steady clock.
+    pub(super) fn date(&mut self, now: Timestamp) {
+        self.started_at = now.minus(self.finished_at.since(self.started_at));
+        self.finished_at = now;
+    }
+}
+
 impl Record for Exchange {
     const VERSION: u8 = 2;
 

@@ -1,20 +1,20 @@
 //! The end of a heartbeat's turn: its answer is judged, and what came of it is told.
 
 use super::asides::Outgoing;
-use super::{Outcome, State, count};
+use super::{Outcome, State};
 use crate::clock::Timestamp;
 use crate::dead_letter::Reason;
 use crate::event::JourneyStep;
 use crate::heartbeat::{self, BeatEnd, Heartbeats, is_beat, is_beat_turn, stripped};
-use crate::inbox::{InboxRecord, inbox_key};
+use crate::inbox::InboxRecord;
+use crate::message::EnvelopeId;
 use crate::model::Candidates;
 use crate::outbox::Draft;
 use crate::provider::FailureClass;
-use crate::session::chain::chain_key;
 use crate::session::machine::{BeatSettings, keeps_told};
-use crate::session::record::{Exchange, exchange_key, turn_key};
-use crate::session::steps::{StepId, step_key};
-use crate::store::{Batch, Expect, Space, StoreError};
+use crate::session::record::{Exchange, exchange_key};
+use crate::session::steps::StepId;
+use crate::store::{Batch, StoreError};
 
 /// Whether all of these are heartbeats.
 pub(super) fn are_beats(records: &[InboxRecord]) -> bool {
@@ -126,22 +126,15 @@ impl State {
     ) -> Outcome {
         let now = self.deps.clock.now();
         let mut batch = Batch::new();
-        for record in &records {
-            let key = inbox_key(&self.key, record.envelope.id);
-            batch.expect(Expect::Present(key.clone())).delete(key);
-        }
-        batch.tally(Space::Inbox, -count(records.len()));
+        let members: Vec<EnvelopeId> = records.iter().map(|record| record.envelope.id).collect();
+        self.take_out(&mut batch, &members);
         let failed = turn.as_ref().map(|(turn, _)| *turn);
         if let Some((turn, steps)) = turn {
-            self.forget_prompt();
             let told = self.told && keeps_told(&records, reason);
             self.told &= !told;
             self.end_aside(&mut batch);
             self.told = told;
-            batch.delete(turn_key(&self.key)).delete(chain_key(&self.key));
-            for step in steps {
-                batch.delete(step_key(&self.key, turn, step));
-            }
+            self.forget_turn(&mut batch, turn, &steps);
         }
         let mut text = reason.to_string();
         let mut outcome = heartbeat::Outcome::Failed;

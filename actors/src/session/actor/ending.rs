@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::beat::are_beats;
-use super::{Outcome, State, count};
+use super::{Outcome, State};
 use crate::crash_point::crash_point;
 use crate::dead_letter::{self, DeadLetter, DeadLetterId, DoneBefore, Item, Reason, done_key};
 use crate::event::JourneyStep;
 use crate::inbox::{InboxRecord, inbox_key};
+use crate::message::EnvelopeId;
 use crate::outbox::Draft;
 use crate::provider::{ProviderMessage, provider_name};
 use crate::session::chain::chain_key;
@@ -29,21 +30,17 @@ impl State {
     pub(super) async fn end_with(&mut self, mut batch: Batch, ended: Ended) -> Outcome {
         let now = self.deps.clock.now();
         let Ended { mut exchange, members, turn, is_clean, notices, queue } = ended;
-        // What is written down says the wall clock.
-        exchange.started_at = now.minus(exchange.finished_at.since(exchange.started_at));
-        exchange.finished_at = now;
-        for id in &members {
-            let key = inbox_key(&self.key, *id);
-            batch.expect(Expect::Present(key.clone())).delete(key);
-        }
-        batch.tally(Space::Inbox, -count(members.len()));
+        exchange.date(now);
+        self.take_out(&mut batch, &members);
         let mut blocks = Vec::new();
         if is_clean {
             blocks = self.end_aside(&mut batch);
             batch.delete(turn_key(&self.key)).delete(chain_key(&self.key));
             self.forget_prompt();
         }
-        self.remove_steps(turn.as_ref(), &mut batch);
+        if let Some(EndedTurn { turn, steps, .. }) = &turn {
+            self.remove_steps(&mut batch, *turn, steps);
+        }
         if let Some(queue) = queue {
             self.keep_choice(queue, &mut batch);
         }
@@ -97,12 +94,11 @@ impl State {
             };
             entries = self.deps.outbox.add(&mut batch, &draft, now)?;
         }
-        let finished = records.len();
+        let members: Vec<EnvelopeId> = records.iter().map(|record| record.envelope.id).collect();
+        self.take_out(&mut batch, &members);
         let done = self.done_before(turn.as_ref())?;
         for record in records {
             let id = DeadLetterId(self.deps.store.next_id()?);
-            let key = inbox_key(&self.key, record.envelope.id);
-            batch.expect(Expect::Present(key.clone())).delete(key);
             tracing::warn!(session = %self.key, message = %record.envelope.id, %reason,
                 "message became dead letter {id}: see `telson dead-letters show {id}`");
             steps.push(JourneyStep::DeadLettered { dead_letter: id.0, reason: reason.to_string() });
@@ -114,14 +110,9 @@ impl State {
         }
         let failed = turn.as_ref().map(|(turn, _)| *turn);
         if let Some((turn, steps)) = turn {
-            self.forget_prompt();
             self.end_aside(&mut batch);
-            batch.delete(turn_key(&self.key)).delete(chain_key(&self.key));
-            for step in steps {
-                batch.delete(step_key(&self.key, turn, step));
-            }
+            self.forget_turn(&mut batch, turn, &steps);
         }
-        batch.tally(Space::Inbox, -count(finished));
         crash_point("dead_letter.before_message");
         self.deps.store.commit(batch).await?;
         crash_point("dead_letter.after_message");
@@ -153,10 +144,26 @@ impl State {
         }))
     }
 
-    fn remove_steps(&self, turn: Option<&EndedTurn>, batch: &mut Batch) {
-        let Some(EndedTurn { turn, steps, .. }) = turn else { return };
+    /// Messages leave the inbox with this batch, and only once: a conflict means that an earlier life
+    /// has ended them.
+    pub(super) fn take_out(&self, batch: &mut Batch, members: &[EnvelopeId]) {
+        for id in members {
+            let key = inbox_key(&self.key, *id);
+            batch.expect(Expect::Present(key.clone())).delete(key);
+        }
+        batch.tally(Space::Inbox, -i64::try_from(members.len()).unwrap_or(i64::MAX));
+    }
+
+    /// What is journalled of a turn that has failed goes with it.
+    pub(super) fn forget_turn(&mut self, batch: &mut Batch, turn: u64, steps: &[StepId]) {
+        self.forget_prompt();
+        batch.delete(turn_key(&self.key)).delete(chain_key(&self.key));
+        self.remove_steps(batch, turn, steps);
+    }
+
+    pub(super) fn remove_steps(&self, batch: &mut Batch, turn: u64, steps: &[StepId]) {
         for step in steps {
-            batch.delete(step_key(&self.key, *turn, *step));
+            batch.delete(step_key(&self.key, turn, *step));
         }
     }
 
