@@ -6,6 +6,7 @@
 mod beats;
 mod builder;
 mod choice;
+mod client_tools;
 mod drain;
 mod editing;
 mod events;

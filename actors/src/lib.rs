@@ -10,6 +10,7 @@
 //! Nothing in this crate opens a config file, reads an environment variable or listens on a port.
 
 pub mod channel;
+pub mod client_tool;
 pub mod clock;
 pub mod context;
 pub mod crash_point;

@@ -60,6 +60,7 @@ fn request() -> Request {
         messages: vec![TurnMessage::text(Role::User, "hi")],
         tools: Vec::new(),
         may_call: true,
+        must_call: false,
         output_tokens_max: 16,
     }
 }

@@ -87,6 +87,7 @@ fn request() -> Request {
         messages: Vec::new(),
         tools: Vec::new(),
         may_call: false,
+        must_call: false,
         output_tokens_max: 1,
     }
 }

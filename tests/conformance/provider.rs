@@ -24,6 +24,7 @@ fn request() -> Request {
         ],
         tools: vec![],
         may_call: true,
+        must_call: false,
         output_tokens_max: 50,
     }
 }

@@ -11,11 +11,11 @@ use crate::message::Attachment;
 use crate::provider::{Media, Part, Role, TurnMessage};
 
 /// Largest picture, in bytes: the strictest provider takes 5 MB in base64.
-const IMAGE_BYTES_MAX: u64 = 3_750_000;
+pub const IMAGE_BYTES_MAX: u64 = 3_750_000;
 /// Largest document, in bytes.
 const DOCUMENT_BYTES_MAX: u64 = 10_000_000;
 /// Bytes of all files of a turn. Requests have limits of 20 MB and more, and base64 adds a third.
-const TURN_BYTES_MAX: u64 = 15_000_000;
+pub const TURN_BYTES_MAX: u64 = 15_000_000;
 /// Files of a turn that are shown.
 const FILES_MAX: usize = 10;
 
@@ -103,7 +103,7 @@ fn shown(file: &Found, inputs: &Inputs, before: usize, total: u64) -> Result<Med
     }
     let bytes = file.bytes.clone()?;
     // What is in a file counts, not what it is called.
-    let media_type = kind_of(&bytes).ok_or("its format is none that models see")?;
+    let media_type = media_type_of(&bytes).ok_or("its format is none that models see")?;
     if !inputs.0.contains(media_type) {
         return Err(format!("{media_type} is no format that this model sees"));
     }
@@ -122,7 +122,7 @@ fn line(file: &Found, why: &str) -> String {
 }
 
 /// The media type that the first bytes of a file tell.
-fn kind_of(bytes: &[u8]) -> Option<&'static str> {
+pub fn media_type_of(bytes: &[u8]) -> Option<&'static str> {
     let brand = bytes.get(4..12).unwrap_or_default();
     match bytes {
         [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),

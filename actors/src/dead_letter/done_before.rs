@@ -56,7 +56,8 @@ impl DoneBefore {
 
     /// The tools that would take effect again, each once.
     pub fn repeated(&self) -> Vec<&str> {
-        let took_effect = |call: &&DoneCall| call.status != ToolStatus::Failed && !call.is_harmless;
+        let is_ours = |status| !matches!(status, ToolStatus::Failed | ToolStatus::Handed);
+        let took_effect = |call: &&DoneCall| is_ours(call.status) && !call.is_harmless;
         let mut names: Vec<&str> =
             self.calls.iter().filter(took_effect).map(|call| call.tool.as_str()).collect();
         names.sort_unstable();
@@ -71,6 +72,7 @@ impl std::fmt::Display for DoneCall {
             ToolStatus::Done => "done",
             ToolStatus::Failed => "failed",
             ToolStatus::Unknown => "outcome unknown",
+            ToolStatus::Handed => "handed to the client",
         };
         match self.times {
             1 => write!(f, "{}: {how}", self.tool),

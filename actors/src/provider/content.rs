@@ -85,6 +85,8 @@ pub enum ToolStatus {
     Failed,
     /// It was cut off: whether it took effect is unknown.
     Unknown,
+    /// It was not made here: the client whose tool it is makes it.
+    Handed,
 }
 
 /// A tool, as the model is told of it.

@@ -19,6 +19,8 @@ pub struct Request {
     pub tools: Vec<ToolSpec>,
     /// Whether it may call them now. They are described all the same where earlier calls are shown.
     pub may_call: bool,
+    /// Whether it must call one of them, where the format can say so.
+    pub must_call: bool,
     /// Upper bound of the answer, in tokens.
     pub output_tokens_max: u32,
 }

@@ -12,6 +12,7 @@ mod context;
 mod ending;
 mod files;
 mod finishing;
+mod handing;
 mod loading;
 mod models;
 mod stepping;
@@ -186,6 +187,7 @@ impl Actor for SessionActor {
         state.note_refusal(&event)?;
         Box::pin(state.keep_answer(&event)).await?;
         state.hear()?;
+        let event = state.handing(event)?;
         let Some(session) = &mut state.session else { return Ok(()) };
         let effects = session.step(event, now);
         // Boxed: ractor keeps room for the whole of this future in every idle session.

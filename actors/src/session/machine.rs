@@ -11,6 +11,7 @@ mod effect;
 mod event;
 mod failing;
 mod files;
+mod handing;
 mod hearing;
 mod make_room;
 mod steering;
@@ -112,6 +113,9 @@ impl Session {
             }
             Event::Answered(turn, round, completion) => {
                 self.answered((turn, round), completion, now, &mut effects);
+            }
+            Event::Handed(turn, round, completion, results) => {
+                self.hand_over((turn, round), completion, results, now, &mut effects);
             }
             Event::Failed(turn, round, failure) => {
                 self.failed((turn, round), failure, now, &mut effects);

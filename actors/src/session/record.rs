@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::client_tool::handed;
 use crate::clock::Timestamp;
 use crate::inbox::{InboxRecord, inbox_prefix};
 use crate::message::{Destination, EnvelopeId, SessionKey};
-use crate::provider::{TurnMessage, Usage};
+use crate::provider::{ToolCall, TurnMessage, Usage};
 use crate::store::codec::older;
 use crate::store::{Key, Record, Space, Store, StoreError};
 
@@ -60,13 +61,26 @@ impl Exchange {
         self.started_at = now.minus(self.finished_at.since(self.started_at));
         self.finished_at = now;
     }
+
+    /// The calls it ended with that are its client's to make.
+    pub fn handed(&self) -> Vec<&ToolCall> {
+        match self.steps.as_slice() {
+            [.., asked, answered] => handed(&asked.parts, &answered.parts),
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl Record for Exchange {
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
+    /// In version 2 no call was handed over; the rest is as it was.
     fn from_older(version: u8, payload: &[u8]) -> Option<Self> {
-        (version == 1).then(|| older::<ExchangeV1>(payload)).flatten().map(Self::from)
+        match version {
+            1 => older::<ExchangeV1>(payload).map(Self::from),
+            2 => older(payload),
+            _ => None,
+        }
     }
 }
 

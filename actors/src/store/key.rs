@@ -76,6 +76,8 @@ pub enum Space {
     SessionNote = 0x7b,
     /// What was said in a session before it was begun anew.
     PastLife = 0x7c,
+    /// Tools that clients offer with messages that wait.
+    ClientTools = 0x89,
 }
 
 impl Space {
@@ -84,7 +86,7 @@ impl Space {
         [Space::Inbox, Space::Outbox, Space::DeadLetter, Space::Quarantine];
 
     /// Spaces of the other rooms' records.
-    pub(super) const RECORDS: [Space; 33] = [
+    pub(super) const RECORDS: [Space; 34] = [
         Space::Cursor,
         Space::Dedupe,
         Space::Inbox,
@@ -118,6 +120,7 @@ impl Space {
         Space::SessionNote,
         Space::PastLife,
         Space::Node,
+        Space::ClientTools,
     ];
 }
 

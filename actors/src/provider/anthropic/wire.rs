@@ -28,6 +28,8 @@ pub(super) fn encode(request: &Request) -> String {
         body["tools"] = request.tools.iter().map(tool).collect();
         if !request.may_call {
             body["tool_choice"] = json!({"type": "none"});
+        } else if request.must_call {
+            body["tool_choice"] = json!({"type": "any"});
         }
     }
     body.to_string()

@@ -24,6 +24,8 @@ pub(super) fn encode(request: &Request) -> String {
         body["tools"] = json!([{"functionDeclarations": tools}]);
         if !request.may_call {
             body["toolConfig"] = json!({"functionCallingConfig": {"mode": "NONE"}});
+        } else if request.must_call {
+            body["toolConfig"] = json!({"functionCallingConfig": {"mode": "ANY"}});
         }
     }
     body.to_string()

@@ -51,6 +51,8 @@ pub(super) fn encode(request: &Request, limit: OutputLimit) -> String {
         body["tools"] = request.tools.iter().map(tool).collect();
         if !request.may_call {
             body["tool_choice"] = json!("none");
+        } else if request.must_call {
+            body["tool_choice"] = json!("required");
         }
     }
     body.to_string()

@@ -30,6 +30,8 @@ pub(super) fn encode(request: &Request) -> String {
         body["tools"] = request.tools.iter().map(tool).collect();
         if !request.may_call {
             body["tool_choice"] = json!("none");
+        } else if request.must_call {
+            body["tool_choice"] = json!("required");
         }
     }
     body.to_string()

@@ -75,8 +75,11 @@ impl State {
         let session = self.session.as_ref();
         let is_awaited = session.and_then(super::Session::turn_in_flight) == Some(*turn)
             && *round != SUMMARY_ROUND;
-        let is_sent = completion.calls().next().is_none() || self.streams_blocks();
-        if self.deps.hooks.want(Moment::MessageSending) && is_awaited && is_sent {
+        if !self.deps.hooks.want(Moment::MessageSending) || !is_awaited {
+            return Ok(());
+        }
+        let ends = completion.calls().next().is_none() || self.offered(*turn)?.are_called(completion);
+        if ends || self.streams_blocks() {
             let kept = (*round, completion.clone());
             self.note(|aside| aside.answer = Some(kept)).await?;
         }
@@ -155,6 +158,9 @@ impl State {
         to: &Destination,
         (said, model): (&str, &str),
     ) -> Outgoing {
+        if said.trim().is_empty() {
+            return Err("the agent called tools of the client and said nothing else".into());
+        }
         if is_silent(said) {
             return Err(format!("the agent answered {SILENT_TOKEN}: nothing was sent"));
         }

@@ -35,13 +35,15 @@ impl State {
             teller(myself)(Event::Failed(turn, round, no_agent(&self.agent)));
             return Ok(());
         };
-        let tools = self.tools_of(&asked);
+        let tools = self.tools_of(turn, &asked)?;
+        let must_call = self.must_call();
         let mut request = Request {
             model: asked.model.model.clone(),
             system,
             messages,
             tools,
             may_call,
+            must_call,
             output_tokens_max: agent.output_tokens_max,
         };
         let event = self.held_back((turn, round), &mut request, &asked, is_last_try)?;

@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use super::handing::Offer;
 use super::{Myself, State, teller};
 use crate::clock::Timestamp;
 use crate::context::{ContextRules, Question, Scale, Summary, of_request, summary_key};
@@ -37,6 +38,8 @@ pub(super) struct Asking {
     model: String,
     /// The tools that question named.
     tools: Vec<ToolSpec>,
+    /// Those of the client that asks.
+    pub(super) offered: Offer,
 }
 
 impl State {
@@ -139,15 +142,21 @@ impl State {
         self.deps.context.prompts.forget(&self.key);
         self.files = None;
         self.asking.tools = Vec::new();
+        self.asking.offered = Offer::default();
     }
 
     /// The tools a question names. Asking after one names the same as the question did, or its
     /// provider would take it for another: servers change their tools whenever they like.
-    pub(super) fn tools_of(&mut self, asked: &Asked) -> Vec<ToolSpec> {
+    pub(super) fn tools_of(
+        &mut self,
+        turn: u64,
+        asked: &Asked,
+    ) -> Result<Vec<ToolSpec>, StoreError> {
         if asked.occasion != Occasion::Check {
-            self.asking.tools = self.deps.toolbox.specs(&self.agent);
+            let own = self.deps.toolbox.specs(&self.agent);
+            self.asking.tools = self.offered(turn)?.beside(own);
         }
-        self.asking.tools.clone()
+        Ok(self.asking.tools.clone())
     }
 
     /// Asks for a summary: of the model chosen for it, else of the one the turn asks.
@@ -169,6 +178,7 @@ impl State {
             messages: vec![question.message()],
             tools: Vec::new(),
             may_call: false,
+            must_call: false,
             output_tokens_max,
         };
         let round = SUMMARY_ROUND;

@@ -30,6 +30,7 @@ impl State {
         exchange.date(now);
         let mut batch = Batch::new();
         self.take_out(&mut batch, &members);
+        self.forget_client_tools(&mut batch, turn, &exchange.said);
         self.remove_steps(&mut batch, turn, &steps);
         if journalled {
             batch.delete(turn_key(&self.key));

@@ -5,7 +5,7 @@ use super::asking::ASK_AGAIN;
 use super::turn::{InFlight, Past};
 use super::{Effect, FinishedTurn, Occasion, Session};
 use crate::clock::Timestamp;
-use crate::provider::{Completion, ToolResult};
+use crate::provider::{Completion, ToolResult, TurnMessage, Usage};
 use crate::session::record::{Exchange, Said};
 use crate::session::steps::{StepId, StepRecord};
 
@@ -31,24 +31,25 @@ impl Session {
             effects.extend(in_flight.record_answer(completion));
             self.journalled = None;
         } else if let Some(done) = self.turn.take() {
-            self.finish(*done, completion, now, effects);
+            let answer = done.answer(&completion);
+            let steps = done.steps.messages();
+            self.finish(*done, (answer, steps, completion.usage), now, effects);
         }
     }
 
-    fn finish(
+    /// Ends a turn with its answer, what was said before it, and the tokens of its last call.
+    pub(super) fn finish(
         &mut self,
         done: InFlight,
-        completion: Completion,
+        (answer, steps, usage): (String, Vec<TurnMessage>, Usage),
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
-        let answer = done.answer(&completion);
         let is_quiet = self.is_quiet(&done, &answer);
         self.hearing.end();
         let notice = self.notice_of_fallback(&done);
         let model = done.chain.model().to_string();
         self.answered_by = Some(model.clone());
-        let steps = done.steps.messages();
         let (turn, prompt) = (done.turn, done.prompt.clone());
         if !is_quiet {
             self.remember(Past { turn, prompt, steps: steps.clone(), answer: answer.clone() });
@@ -61,7 +62,7 @@ impl Session {
             notice,
             members: done.members,
             steps: done.steps.ids(),
-            usage: completion.usage,
+            usage,
             exchange: Exchange {
                 turn: done.turn,
                 said,
@@ -69,7 +70,7 @@ impl Session {
                 steps,
                 answer,
                 model,
-                usage: done.steps.usage().plus(completion.usage),
+                usage: done.steps.usage().plus(usage),
                 started_at: done.started_at,
                 finished_at: now,
                 reply_to: done.reply_to,

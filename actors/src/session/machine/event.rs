@@ -14,6 +14,9 @@ pub enum Event {
     Inbound(Box<InboxRecord>),
     /// The model has answered: the turn, which of its answers, and what it says.
     Answered(u64, u32, Completion),
+    /// The model has answered with calls that a client makes: the turn, which of its answers, what
+    /// it says, and what stands in place of the results.
+    Handed(u64, u32, Completion, Vec<ToolResult>),
     /// The model could not be asked: the turn, for which of its answers, and why.
     Failed(u64, u32, Failure),
     /// The provider knows nothing of this turn, or not of this answer; and which of the turn's

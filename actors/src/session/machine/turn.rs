@@ -66,6 +66,11 @@ impl InFlight {
             answer.clear();
             answer.push_str("I used my tools too often in a row without coming to an answer.");
         }
+        self.with_doubts(answer)
+    }
+
+    /// An answer, and what an interruption may have left behind.
+    pub(super) fn with_doubts(&self, mut answer: String) -> String {
         let unknown = self.steps.unknown_tools();
         if !unknown.is_empty() {
             if is_silent(&answer) {

@@ -3,44 +3,30 @@
 use serde_json::{Value, json};
 use telson_actors::provider::Usage;
 
-use super::fields::{field, flag, name, refuse_what_cannot_be, sampling, text};
-use super::prompt::{SaidIn, messages};
+use super::asked::{Asked, Conversation};
+use super::client_tools::Form;
+use super::fields::{field, flag};
+use super::prompt::messages;
 use super::sse::{Event, Shape};
-use super::turn::{Answer, Turn};
+use super::turn::{Answer, Called, Turn};
 use crate::gateway::http::error::HttpError;
 
-/// What a request asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Asked {
-    pub(super) model: String,
-    pub(super) user: Option<String>,
-    pub(super) instructions: Vec<String>,
-    pub(super) said: Vec<SaidIn>,
-    pub(super) is_streamed: bool,
-    /// Whether a stream ends with the tokens used.
-    pub(super) has_usage: bool,
-    /// Parameters that were understood and are not passed on.
-    pub(super) not_applied: Vec<String>,
-}
-
-/// Reads a request.
-pub(super) fn read(body: &Value) -> Result<Asked, HttpError> {
-    let model =
-        text(body, "model")?.ok_or_else(|| HttpError::param("model", "model is missing"))?;
-    refuse_what_cannot_be(body)?;
-    let not_applied = sampling(body)?;
-    let all = match field(body, "messages") {
-        Some(Value::Array(all)) if !all.is_empty() => all,
-        _ => return Err(HttpError::param("messages", "messages must be a list of messages")),
-    };
-    let (instructions, said) = messages(all)?;
+/// Reads a request; and whether a stream ends with the tokens used.
+pub(super) fn read(body: &Value) -> Result<(Asked, bool), HttpError> {
+    let asked = Asked::read(body, Form::Nested, conversation)?;
     let has_usage = match field(body, "stream_options") {
         None => false,
         Some(options @ Value::Object(_)) => flag(options, "include_usage")?,
         Some(_) => return Err(HttpError::param("stream_options", "stream_options is no object")),
     };
-    let (is_streamed, user) = (flag(body, "stream")?, name(body, "user")?);
-    Ok(Asked { model, user, instructions, said, is_streamed, has_usage, not_applied })
+    Ok((asked, has_usage))
+}
+
+fn conversation(body: &Value) -> Result<Conversation, HttpError> {
+    match field(body, "messages") {
+        Some(Value::Array(all)) if !all.is_empty() => messages(all),
+        _ => Err(HttpError::param("messages", "messages must be a list of messages")),
+    }
 }
 
 /// An answer on its way.
@@ -85,11 +71,27 @@ fn tokens(usage: Usage) -> Value {
     })
 }
 
+/// A call for the client to make.
+fn call(call: &Called) -> Value {
+    let function = json!({"name": call.name, "arguments": call.arguments});
+    json!({"id": call.id, "type": "function", "function": function})
+}
+
+fn finish(answer: &Answer) -> &'static str {
+    if answer.calls.is_empty() { "stop" } else { "tool_calls" }
+}
+
 impl Shape for Completion {
     fn whole(&self, answer: &Answer) -> Value {
-        let message = json!({"role": "assistant", "content": answer.text, "refusal": null});
+        let mut message = json!({"role": "assistant", "content": answer.text, "refusal": null});
+        if !answer.calls.is_empty() {
+            let text = Some(&answer.text).filter(|text| !text.is_empty());
+            message["content"] = json!(text);
+            message["tool_calls"] = answer.calls.iter().map(call).collect();
+        }
+        let finish = finish(answer);
         let choice =
-            json!({"index": 0, "message": message, "logprobs": null, "finish_reason": "stop"});
+            json!({"index": 0, "message": message, "logprobs": null, "finish_reason": finish});
         json!({
             "id": self.id,
             "object": "chat.completion",
@@ -109,7 +111,15 @@ impl Shape for Completion {
     }
 
     fn done(&mut self, answer: &Answer) -> Vec<Event> {
-        let mut events = vec![self.delta(json!({}), Some("stop"))];
+        let mut events = Vec::new();
+        for (index, called) in answer.calls.iter().enumerate() {
+            let mut begun = call(called);
+            (begun["index"], begun["function"]["arguments"]) = (json!(index), json!(""));
+            events.push(self.delta(json!({"tool_calls": [begun]}), None));
+            let arguments = json!({"index": index, "function": {"arguments": called.arguments}});
+            events.push(self.delta(json!({"tool_calls": [arguments]}), None));
+        }
+        events.push(self.delta(json!({}), Some(finish(answer))));
         if self.has_usage {
             let mut last = self.chunk(json!([]));
             last["usage"] = tokens(answer.usage);
@@ -138,8 +148,8 @@ mod tests {
             "temperature": 1,
             "user": " anna ",
         }));
-        let asked = asked.unwrap();
-        assert!(asked.is_streamed && asked.has_usage);
+        let (asked, has_usage) = asked.unwrap();
+        assert!(asked.is_streamed && has_usage);
         assert_eq!(asked.user.as_deref(), Some("anna"));
         assert_eq!(asked.not_applied, ["temperature"]);
         let bad = [

@@ -119,15 +119,6 @@ pub(super) fn refuse_what_cannot_be(body: &Value) -> Result<(), HttpError> {
     if field(body, "modalities").is_some_and(|all| *all != serde_json::json!(["text"])) {
         return Err(HttpError::param("modalities", "an agent answers in text only"));
     }
-    let is_off = field(body, "tool_choice").is_some_and(|choice| choice == "none");
-    for name in ["tools", "functions"] {
-        let has = field(body, name).is_some_and(|tools| *tools != serde_json::json!([]));
-        if has && !is_off {
-            let text = "tools of the client are not called from here: the agent uses the tools its \
-                        gateway gives it. Leave them out, or send tool_choice \"none\"";
-            return Err(HttpError::param(name, text).code("unsupported_tools"));
-        }
-    }
     Ok(())
 }
 
@@ -168,15 +159,12 @@ mod tests {
             json!({"response_format": {"type": "json_object"}}),
             json!({"text": {"format": {"type": "json_schema"}}}),
             json!({"modalities": ["text", "audio"]}),
-            json!({"tools": [{"type": "function"}]}),
-            json!({"functions": [{}], "tool_choice": "auto"}),
         ];
         for body in bad {
             assert_eq!(refuse_what_cannot_be(&body).unwrap_err().status, 400, "{body}");
         }
-        let fine = json!({"n": 1, "tools": [], "response_format": {"type": "text"}});
+        let fine = json!({"n": 1, "response_format": {"type": "text"}});
         assert_eq!(refuse_what_cannot_be(&fine), Ok(()));
-        assert_eq!(refuse_what_cannot_be(&json!({"tools": [1], "tool_choice": "none"})), Ok(()));
     }
 
     proptest! {

@@ -7,7 +7,9 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::asked::Asked;
 use super::chat::{self, Completion};
+use super::client_tools::refuse_clashes;
 use super::responses::{self, Responding};
 use super::sse::{Shape, stream};
 use super::target::{Target, agents};
@@ -35,11 +37,10 @@ pub(in super::super) async fn chat_completions(
     let engine = begin(&routes, &visitor, &headers, |on| on.chat_completions.enabled)?;
     let body = body::read(&headers, body, BODY_BYTES_MAX).await?;
     let body = body::object(&headers, &body)?;
-    let asked = chat::read(&body)?;
+    let (asked, has_usage) = chat::read(&body)?;
     let target = Target::read(&routes, &asked.model, &headers, asked.user.as_deref())?;
-    let text = target.prompt(&asked.instructions, &asked.said)?;
-    let turn = Turn::begin(engine, Wanted { target, text }).await?;
-    let shape = Completion::new(&turn, asked.model, asked.has_usage);
+    let turn = Turn::begin(engine.clone(), wanted(&engine, target, &asked)?).await?;
+    let shape = Completion::new(&turn, asked.model, has_usage);
     answer(turn, shape, asked.is_streamed, &asked.not_applied).await
 }
 
@@ -53,15 +54,22 @@ pub(in super::super) async fn responses(
     let engine = begin(&routes, &visitor, &headers, |on| on.responses.enabled)?;
     let body = body::read(&headers, body, BODY_BYTES_MAX).await?;
     let body = body::object(&headers, &body)?;
-    let asked = responses::read(&body)?;
+    let (asked, previous) = responses::read(&body)?;
     let mut target = Target::read(&routes, &asked.model, &headers, asked.user.as_deref())?;
-    if let Some(previous) = &asked.previous {
-        target.go_on(previous)?;
+    if let Some(previous) = &previous {
+        target.go_on(&previous.session)?;
     }
-    let text = target.prompt(&asked.instructions, &asked.said)?;
-    let turn = Turn::begin(engine, Wanted { target, text }).await?;
-    let shape = Responding::new(&turn, &asked);
+    let turn = Turn::begin(engine.clone(), wanted(&engine, target, &asked)?).await?;
+    let shape = Responding::new(&turn, &asked, previous);
     answer(turn, shape, asked.is_streamed, &asked.not_applied).await
+}
+
+/// What becomes of a request: one message to a session.
+fn wanted(engine: &Engine, target: Target, asked: &Asked) -> Result<Wanted, HttpError> {
+    refuse_clashes(&asked.offer, &engine.tool_names(&target.agent))?;
+    let prompt = target.prompt(&asked.instructions, &asked.said)?;
+    let (text, offer) = (prompt.text, asked.offer.clone());
+    Ok(Wanted { target, text, offer, attachments: Vec::new() })
 }
 
 /// `GET /v1/models`

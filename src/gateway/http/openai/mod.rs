@@ -2,11 +2,17 @@
 //!
 //! A request is a message to a session, admitted before it is answered: a client that goes away
 //! loses its connection, not its answer, and the same `Idempotency-Key` never asks twice.
+//! Tools that come with a request are offered to the model for its turn, which ends where the model
+//! calls one: the client makes the call, and its next request brings the result.
+//! [`asked`] reads what both endpoints share, [`client_tools`] and [`images`] parts of it;
 //! [`chat`], [`responses`], [`prompt`], [`target`] and [`shown`] decide; [`turn`] waits for the
 //! engine; [`sse`] is the shell of a stream.
 
+mod asked;
 mod chat;
+mod client_tools;
 mod fields;
+mod images;
 mod prompt;
 mod responses;
 mod shown;

@@ -3,80 +3,77 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use telson_actors::client_tool::ClientTool;
 use telson_actors::message::SessionKey;
 use telson_actors::provider::Usage;
 
-use super::fields::{field, flag, name, refuse_what_cannot_be, sampling, text};
-use super::prompt::{SaidIn, Who, content, messages};
+use super::asked::{Asked, Conversation};
+use super::client_tools::{Form, Offer};
+use super::fields::{field, flag, text};
+use super::prompt::{Reading, SaidIn, content};
 use super::sse::{Event, Shape};
 use super::target::is_ours;
-use super::turn::{Answer, Turn};
+use super::turn::{Answer, Called, Turn};
 use crate::gateway::http::error::HttpError;
 
-/// What a request asks.
+/// The response a request goes on from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Asked {
-    pub(super) model: String,
-    pub(super) user: Option<String>,
-    pub(super) instructions: Vec<String>,
-    pub(super) said: Vec<SaidIn>,
-    pub(super) is_streamed: bool,
-    /// The session of the response it goes on from.
-    pub(super) previous: Option<SessionKey>,
-    previous_id: Option<String>,
-    pub(super) not_applied: Vec<String>,
+pub(super) struct Previous {
+    id: String,
+    /// Its session.
+    pub(super) session: SessionKey,
 }
 
-/// Reads a request.
-pub(super) fn read(body: &Value) -> Result<Asked, HttpError> {
-    let model =
-        text(body, "model")?.ok_or_else(|| HttpError::param("model", "model is missing"))?;
-    refuse_what_cannot_be(body)?;
-    let not_applied = sampling(body)?;
+/// Reads a request, and what it goes on from.
+pub(super) fn read(body: &Value) -> Result<(Asked, Option<Previous>), HttpError> {
+    let asked = Asked::read(body, Form::Flat, conversation)?;
     if flag(body, "background")? {
         let text = "an answer is waited for here, or streamed";
         return Err(HttpError::param("background", text));
     }
+    let previous = text(body, "previous_response_id")?;
+    let previous = previous.map(|id| session_of(&id).map(|session| Previous { id, session }));
+    Ok((asked, previous.transpose()?))
+}
+
+fn conversation(body: &Value) -> Result<Conversation, HttpError> {
     let (mut instructions, said) = match field(body, "input") {
-        Some(Value::String(said)) => {
-            (Vec::new(), vec![SaidIn { who: Who::User, text: said.clone() }])
-        }
+        Some(Value::String(said)) => (Vec::new(), vec![SaidIn::user(said)]),
         Some(Value::Array(items)) => input(items)?,
         _ => return Err(HttpError::param("input", "input must be a text or a list of items")),
     };
     if let Some(own) = text(body, "instructions")? {
         instructions.insert(0, own);
     }
-    let previous_id = text(body, "previous_response_id")?;
-    let previous = previous_id.as_deref().map(session_of).transpose()?;
-    let (is_streamed, user) = (flag(body, "stream")?, name(body, "user")?);
-    Ok(Asked { model, user, instructions, said, is_streamed, previous, previous_id, not_applied })
+    Ok((instructions, said))
 }
 
-/// Messages, and results of tools.
-fn input(items: &[Value]) -> Result<(Vec<String>, Vec<SaidIn>), HttpError> {
-    let (mut instructions, mut said) = (Vec::new(), Vec::new());
+/// Messages, calls, and what they have come to at the client.
+fn input(items: &[Value]) -> Result<Conversation, HttpError> {
+    let mut reading = Reading::default();
     for (index, item) in items.iter().enumerate() {
         let place = format!("input[{index}]");
         match item.get("type").and_then(Value::as_str).unwrap_or("message") {
-            "message" => {
-                let (own, texts) = messages(std::slice::from_ref(item))?;
-                instructions.extend(own);
-                said.extend(texts);
-            }
+            "message" => reading.message(item, &place)?,
             "function_call_output" => {
-                let text = content(item.get("output"), &format!("{place}.output"))?;
-                said.push(SaidIn { who: Who::Tool, text });
+                let place = format!("{place}.output");
+                let (text, images) = content(item.get("output"), &place)?;
+                if !images.is_empty() {
+                    let text = format!("{place}: only a user's message brings pictures");
+                    return Err(HttpError::param(&place, text).code("unsupported_content"));
+                }
+                reading.result(item.get("call_id"), &text);
             }
-            // What a model thought or called before is no part of what is said.
-            "function_call" | "reasoning" => {}
+            "function_call" => reading.call(item.get("call_id"), item),
+            // What a model thought before is no part of what is said.
+            "reasoning" => {}
             other => {
                 let text = format!("{place}: items of type {other:?} are not read here");
                 return Err(HttpError::param("input", text).code("unsupported_content"));
             }
         }
     }
-    Ok((instructions, said))
+    Ok(reading.end())
 }
 
 /// The id of a response: its session and its message, so that a later request can go on from it.
@@ -101,18 +98,26 @@ pub(super) struct Responding {
     created: i64,
     model: String,
     previous: Option<String>,
+    /// The client's tools, as it described them.
+    tools: Vec<Value>,
+    tool_choice: &'static str,
     events: u64,
+    /// Whether the message has begun: an answer may be calls and nothing else.
+    has_begun: bool,
 }
 
 impl Responding {
-    pub(super) fn new(turn: &Turn, asked: &Asked) -> Self {
+    pub(super) fn new(turn: &Turn, asked: &Asked, previous: Option<Previous>) -> Self {
         Self {
             id: response_id(turn),
             item: format!("msg_{}", turn.message),
             created: turn.created,
             model: asked.model.clone(),
-            previous: asked.previous_id.clone(),
+            previous: previous.map(|previous| previous.id),
+            tools: asked.offer.tools.iter().map(tool).collect(),
+            tool_choice: choice(&asked.offer),
             events: 0,
+            has_begun: false,
         }
     }
 
@@ -131,8 +136,8 @@ impl Responding {
             "parallel_tool_calls": false,
             "previous_response_id": self.previous,
             "temperature": null,
-            "tool_choice": "none",
-            "tools": [],
+            "tool_choice": self.tool_choice,
+            "tools": self.tools,
             "top_p": null,
             "usage": usage,
         })
@@ -178,38 +183,119 @@ fn tokens(usage: Usage) -> Value {
     })
 }
 
-impl Shape for Responding {
-    fn whole(&self, answer: &Answer) -> Value {
-        let message = self.message("completed", &json!([text_part(&answer.text)]));
-        self.response("completed", json!([message]), tokens(answer.usage))
+/// A tool of the client.
+fn tool(tool: &ClientTool) -> Value {
+    let parameters: Value = serde_json::from_str(&tool.parameters).unwrap_or_default();
+    json!({
+        "type": "function",
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": parameters,
+        "strict": false,
+    })
+}
+
+fn choice(offer: &Offer) -> &'static str {
+    match offer {
+        Offer { tools, .. } if tools.is_empty() => "none",
+        Offer { must_call: true, .. } => "required",
+        Offer { .. } => "auto",
+    }
+}
+
+/// A call for the client to make.
+fn call(turn: &str, index: usize, call: &Called, status: &str) -> Value {
+    json!({
+        "type": "function_call",
+        "id": format!("fc_{turn}_{index}"),
+        "call_id": call.id,
+        "name": call.name,
+        "arguments": call.arguments,
+        "status": status,
+    })
+}
+
+impl Responding {
+    /// The items of an answer: a message unless it says nothing, then the calls.
+    fn output(&self, answer: &Answer) -> Vec<Value> {
+        let has_message = self.has_begun || !answer.text.is_empty() || answer.calls.is_empty();
+        let message = || self.message("completed", &json!([text_part(&answer.text)]));
+        let calls = answer.calls.iter().enumerate();
+        let calls = calls.map(|(index, called)| call(&self.item, index, called, "completed"));
+        has_message.then(message).into_iter().chain(calls).collect()
     }
 
-    fn begin(&mut self) -> Vec<Event> {
-        let begun = self.response("in_progress", json!([]), Value::Null);
+    /// The events that begin the message, once.
+    fn open(&mut self) -> Vec<Event> {
+        if std::mem::replace(&mut self.has_begun, true) {
+            return Vec::new();
+        }
         let message = self.message("in_progress", &json!([]));
         vec![
-            self.event("response.created", json!({"response": begun})),
-            self.event("response.in_progress", json!({"response": begun})),
             self.event("response.output_item.added", json!({"output_index": 0, "item": message})),
             self.about_text("response.content_part.added", json!({"part": text_part("")})),
         ]
     }
 
+    fn called(&mut self, at: usize, item: &Value) -> [Event; 4] {
+        let mut begun = item.clone();
+        (begun["status"], begun["arguments"]) = (json!("in_progress"), json!(""));
+        let about = |more: Value| {
+            let mut data = json!({"item_id": item["id"], "output_index": at});
+            if let (Some(data), Value::Object(more)) = (data.as_object_mut(), more) {
+                data.extend(more);
+            }
+            data
+        };
+        let delta = about(json!({"delta": item["arguments"]}));
+        let done = about(json!({"name": item["name"], "arguments": item["arguments"]}));
+        [
+            self.event("response.output_item.added", json!({"output_index": at, "item": begun})),
+            self.event("response.function_call_arguments.delta", delta),
+            self.event("response.function_call_arguments.done", done),
+            self.event("response.output_item.done", json!({"output_index": at, "item": item})),
+        ]
+    }
+}
+
+impl Shape for Responding {
+    fn whole(&self, answer: &Answer) -> Value {
+        self.response("completed", json!(self.output(answer)), tokens(answer.usage))
+    }
+
+    fn begin(&mut self) -> Vec<Event> {
+        let begun = self.response("in_progress", json!([]), Value::Null);
+        vec![
+            self.event("response.created", json!({"response": begun})),
+            self.event("response.in_progress", json!({"response": begun})),
+        ]
+    }
+
     fn piece(&mut self, text: &str) -> Vec<Event> {
+        let mut events = self.open();
         let delta = json!({"delta": text, "logprobs": []});
-        vec![self.about_text("response.output_text.delta", delta)]
+        events.push(self.about_text("response.output_text.delta", delta));
+        events
     }
 
     fn done(&mut self, answer: &Answer) -> Vec<Event> {
-        let (whole, part) = (self.whole(answer), text_part(&answer.text));
-        let item = whole["output"][0].clone();
-        let text = json!({"text": answer.text, "logprobs": []});
-        vec![
-            self.about_text("response.output_text.done", text),
-            self.about_text("response.content_part.done", json!({"part": part})),
-            self.event("response.output_item.done", json!({"output_index": 0, "item": item})),
-            self.event("response.completed", json!({"response": whole})),
-        ]
+        let (items, whole) = (self.output(answer), self.whole(answer));
+        let mut events = Vec::new();
+        for (at, item) in items.iter().enumerate() {
+            if item["type"] == "function_call" {
+                events.extend(self.called(at, item));
+                continue;
+            }
+            events.extend(self.open());
+            let text = json!({"text": answer.text, "logprobs": []});
+            events.push(self.about_text("response.output_text.done", text));
+            let part = json!({"part": text_part(&answer.text)});
+            events.push(self.about_text("response.content_part.done", part));
+            let item = json!({"output_index": at, "item": item});
+            events.push(self.event("response.output_item.done", item));
+        }
+        events.push(self.event("response.completed", json!({"response": whole})));
+        events
     }
 
     fn failed(&mut self, error: &HttpError) -> Vec<Event> {
@@ -221,25 +307,27 @@ impl Shape for Responding {
 
 #[cfg(test)]
 mod tests {
+    use super::super::prompt::Who;
     use super::*;
 
     #[test]
     fn a_request_says_what_it_wants_or_what_is_wrong() {
         let asked = read(&json!({"model": "openclaw", "input": "hi", "instructions": "short"}));
-        let asked = asked.unwrap();
-        assert_eq!(asked.instructions, ["short"]);
-        assert_eq!(asked.said, [SaidIn { who: Who::User, text: "hi".into() }]);
+        let (asked, previous) = asked.unwrap();
+        assert_eq!((asked.instructions, previous), (vec!["short".to_owned()], None));
+        assert_eq!(asked.said, [SaidIn::user("hi")]);
         let items = json!({"model": "openclaw", "input": [
             {"role": "developer", "content": "d"},
             {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "a"}]},
             {"type": "function_call", "name": "f", "arguments": "{}", "call_id": "c"},
             {"type": "function_call_output", "call_id": "c", "output": "r"},
         ]});
-        let asked = read(&items).unwrap();
+        let (asked, _) = read(&items).unwrap();
         assert_eq!(asked.instructions, ["d"]);
         let said: Vec<(Who, &str)> =
             asked.said.iter().map(|message| (message.who, message.text.as_str())).collect();
-        assert_eq!(said, [(Who::User, "a"), (Who::Tool, "r")]);
+        let called = (Who::Assistant, "[called f as c with {}]");
+        assert_eq!(said, [(Who::User, "a"), called, (Who::Tool, "f (c): r")]);
         let bad = [
             (json!({"model": "x"}), "input"),
             (json!({"model": "x", "input": 1}), "input"),

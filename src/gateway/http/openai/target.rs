@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use telson_actors::message::session_key::{DmScope, KeyParts, Place};
 use telson_actors::message::{AccountKey, SessionKey};
 
-use super::prompt::{SaidIn, render};
+use super::prompt::{Prompt, SaidIn, render};
 use crate::gateway::http::Routes;
 use crate::gateway::http::error::HttpError;
 
@@ -135,7 +135,7 @@ impl Target {
         &self,
         instructions: &[String],
         said: &[SaidIn],
-    ) -> Result<String, HttpError> {
+    ) -> Result<Prompt, HttpError> {
         render(instructions, said, self.has_history)
     }
 }

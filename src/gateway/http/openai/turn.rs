@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use telson_actors::channel::webchat;
-use telson_actors::message::{ChatKind, EnvelopeId, Inbound, SessionKey};
-use telson_actors::provider::Usage;
+use telson_actors::client_tool::ClientTools;
+use telson_actors::message::{Attachment, ChatKind, EnvelopeId, Inbound, SessionKey};
+use telson_actors::provider::{ToolCall, Usage};
 use telson_actors::router::{AdmitError, Relayed};
 use telson_actors::stream::{Item, StreamKind, Subscription};
 use tokio::time::Instant;
 
+use super::client_tools::Offer;
 use super::shown::Shown;
 use super::target::Target;
 use crate::engine::{Engine, Outcome};
@@ -25,6 +27,10 @@ const WORDS_MAX: Duration = Duration::from_secs(3);
 pub(super) struct Wanted {
     pub(super) target: Target,
     pub(super) text: String,
+    /// The tools of the client.
+    pub(super) offer: Offer,
+    /// Pictures, as files that are there.
+    pub(super) attachments: Vec<Attachment>,
 }
 
 /// A request on its way.
@@ -54,17 +60,22 @@ pub(super) enum Step {
     Failed(HttpError),
 }
 
+/// A call for the client to make.
+pub(super) type Called = ToolCall;
+
 /// An answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) text: String,
+    /// What the client is asked to do before the conversation can go on.
+    pub(super) calls: Vec<Called>,
     pub(super) usage: Usage,
 }
 
 impl Turn {
     /// Admits the request. From here on its answer is certain to be in the session.
     pub(super) async fn begin(engine: Engine, wanted: Wanted) -> Result<Self, HttpError> {
-        let Wanted { target, text } = wanted;
+        let Wanted { target, text, offer, attachments } = wanted;
         let session = target.session.clone();
         // Before it is admitted, so that nothing of it is missed.
         let subscription = engine.stream(Some(&session));
@@ -87,11 +98,17 @@ impl Turn {
                 sender: "api".into(),
                 reply_to: webchat::destination(&session),
                 text,
-                attachments: Vec::new(),
+                attachments,
                 sent_at: engine.clock().now(),
             },
         };
-        let relay = engine.relay(relayed).await.map_err(refused)?;
+        let tools = (!offer.tools.is_empty()).then(|| ClientTools {
+            at: engine.clock().now(),
+            tools: offer.tools,
+            is_alone: offer.is_alone,
+            must_call: offer.must_call,
+        });
+        let relay = engine.relay_with_tools(relayed, tools).await.map_err(refused)?;
         let (created, now) = (engine.clock().now().0 / 1000, Instant::now());
         let subscription = if relay.session == session {
             subscription
@@ -172,15 +189,16 @@ impl Turn {
             Ok(outcome) => outcome,
             Err(error) => return Some(Step::Failed(HttpError::internal(error))),
         };
-        let (text, usage) = match outcome {
+        let (text, calls, usage) = match outcome {
             Outcome::Waiting if now < self.end => return None,
             Outcome::Waiting => {
                 let text = "no answer within an hour; it will be in the session";
                 return Some(Step::Failed(HttpError::new(504, "timeout", text)));
             }
             Outcome::Answered { exchange, is_sent } => {
+                let calls = exchange.handed().into_iter().cloned().collect();
                 let text = if is_sent { exchange.answer } else { String::new() };
-                (text, exchange.usage)
+                (text, calls, exchange.usage)
             }
             Outcome::DeadLettered(why) => {
                 let text = format!("the agent could not answer: {why}");
@@ -191,7 +209,7 @@ impl Turn {
                 if said.is_empty() && now < since + WORDS_MAX {
                     return None;
                 }
-                (said.join("\n\n"), Usage::default())
+                (said.join("\n\n"), Vec::new(), Usage::default())
             }
         };
         match self.shown.end(&text) {
@@ -200,7 +218,7 @@ impl Turn {
                 self.is_looked_at = false;
                 Some(Step::Text(rest))
             }
-            None => Some(Step::Done(Answer { text, usage })),
+            None => Some(Step::Done(Answer { text, calls, usage })),
         }
     }
 }

@@ -19,6 +19,7 @@ fn request() -> Request {
         ],
         tools: Vec::new(),
         may_call: true,
+        must_call: false,
         output_tokens_max: 7,
     }
 }

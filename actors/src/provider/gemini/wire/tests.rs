@@ -38,6 +38,7 @@ fn a_conversation_is_a_list_of_contents() {
             parameters: json!({"type": "object"}),
         }],
         may_call: true,
+        must_call: false,
         output_tokens_max: 7,
     };
     let body: Value = serde_json::from_str(&encode(&request)).unwrap();

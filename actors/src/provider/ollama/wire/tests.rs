@@ -38,6 +38,7 @@ fn a_conversation_with_tools_goes_out() {
             parameters: json!({"type": "object"}),
         }],
         may_call: true,
+        must_call: false,
         output_tokens_max: 7,
     };
     let body: Value = serde_json::from_str(&encode(&request)).unwrap();

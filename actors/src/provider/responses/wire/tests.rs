@@ -46,6 +46,7 @@ fn request() -> Request {
             parameters: json!({"type": "object"}),
         }],
         may_call: false,
+        must_call: false,
         output_tokens_max: 7,
     }
 }
