@@ -17,6 +17,8 @@ mod kills;
 mod kit;
 #[path = "cron_service/model.rs"]
 mod model;
+#[path = "support/model_server.rs"]
+mod model_server;
 #[path = "imessage/scene.rs"]
 mod scene;
 #[path = "service/wire.rs"]

@@ -21,6 +21,8 @@ mod kills;
 mod kit;
 #[path = "gateway_chat/model.rs"]
 mod model;
+#[path = "support/model_server.rs"]
+mod model_server;
 #[path = "gateway_chat/narrator.rs"]
 mod narrator;
 #[path = "gateway_chat/platform.rs"]

@@ -12,6 +12,8 @@
 
 #[path = "gateway_http/bad.rs"]
 mod bad;
+#[path = "gateway_http/client_tools.rs"]
+mod client_tools;
 #[path = "gateway_http/github.rs"]
 mod github;
 #[path = "gateway_http/health.rs"]
@@ -26,6 +28,8 @@ mod kit;
 mod metrics;
 #[path = "gateway_http/model.rs"]
 mod model;
+#[path = "support/model_server.rs"]
+mod model_server;
 #[path = "gateway_http/openai.rs"]
 mod openai;
 #[path = "gateway_http/openmetrics.rs"]

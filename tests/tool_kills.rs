@@ -13,6 +13,8 @@
 mod kit;
 #[path = "tool_kills/model.rs"]
 mod model;
+#[path = "support/model_server.rs"]
+mod model_server;
 #[path = "imessage/scene.rs"]
 mod scene;
 #[path = "service/wire.rs"]

@@ -59,8 +59,11 @@ pub(crate) async fn run(deps: NarratorDeps) {
     let mut kept = deps.web_chat.watch();
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut narrator = Narrator { deps, kept_to: 0 };
+    // What a life before has kept is read by those who come: only what is new is told.
+    let kept_to = deps.runs.kept_to(deps.web_chat.readable_to());
+    let mut narrator = Narrator { deps, kept_to };
     narrator.attempt(Narrator::recall);
+    narrator.attempt(Narrator::catch_up);
     loop {
         let due = narrator.due();
         tokio::select! {
@@ -265,23 +268,35 @@ impl Narrator {
     }
 
     fn kept(&mut self, record: &ChatRecord) {
-        self.kept_to = self.kept_to.max(record.number);
+        self.keep_to(record.number);
+        self.tell_kept(record);
+    }
+
+    fn keep_to(&mut self, number: u64) {
+        self.kept_to = self.kept_to.max(number);
+        self.deps.runs.keep_to(self.kept_to);
+    }
+
+    fn tell_kept(&self, record: &ChatRecord) {
         if self.deps.hub.wants(&topic_of(&record.session)) {
             self.tell_readers("telson.webchat", &record.session, shown_kept(record));
         }
     }
 
-    /// Numbers grow over all sessions, so what was missed lies behind the last one that was told.
+    /// Numbers grow over all sessions, so what was missed lies between the last one that was told
+    /// and the newest: what has a larger number is still on its way here.
     fn catch_up(&mut self) -> Outcome {
-        let after = self.kept_to;
+        let (after, newest) = (self.kept_to, self.deps.web_chat.readable_to());
+        // Even where a record can't be read: it would be told twice, and is found in the store.
+        self.keep_to(newest);
         for topic in self.deps.hub.wanted() {
             let Some(key) = topic.strip_prefix("session:") else { continue };
             let Ok(session) = SessionKey::parse(key) else { continue };
             let mut from = after;
-            loop {
+            while from < newest {
                 let page = self.deps.web_chat.since(&session, from, PAGE)?;
-                for record in &page {
-                    self.kept(record);
+                for record in page.iter().filter(|record| record.number <= newest) {
+                    self.tell_kept(record);
                 }
                 match page.last() {
                     Some(last) => from = last.number,
@@ -349,3 +364,6 @@ pub(crate) fn shown_kept(record: &ChatRecord) -> Value {
 fn run_of_record(record: &InboxRecord) -> String {
     run_of(&record.envelope.inbound.dedupe_key, record.envelope.id.0)
 }
+
+#[cfg(test)]
+mod tests;

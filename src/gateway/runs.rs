@@ -1,6 +1,5 @@
-//! The runs that clients wait for: shared between the methods that begin them and the narrator that
-//! tells how they go on. It lives as long as the service, so a narrator that is restarted knows what
-//! it has told.
+//! What the narrator has told: shared with the methods that begin the runs clients wait for. It lives
+//! as long as the service, so a narrator that is restarted knows what it has told.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,7 +7,14 @@ use super::narrator::story::{At, Story};
 
 /// See the module. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Runs(Arc<Mutex<Story>>);
+pub struct Runs(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    story: Mutex<Story>,
+    /// The number of the last message of web chat that needs not be told any more.
+    kept_to: Mutex<Option<u64>>,
+}
 
 impl Runs {
     /// Somebody is about to begin a run: its end will be told. `false` if it is open already.
@@ -22,6 +28,17 @@ impl Runs {
     }
 
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut Story) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.0.story.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How far web chat has been told; `first` if nothing has been told yet.
+    pub(super) fn kept_to(&self, first: u64) -> u64 {
+        *self.0.kept_to.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(first)
+    }
+
+    /// Web chat is told up to this number.
+    pub(super) fn keep_to(&self, number: u64) {
+        let mut kept_to = self.0.kept_to.lock().unwrap_or_else(PoisonError::into_inner);
+        *kept_to = (*kept_to).max(Some(number));
     }
 }

@@ -1,15 +1,15 @@
-//! A model server on loopback that speaks chat completions and keeps its own ledger.
+//! A model that speaks chat completions and embeddings, and keeps its own ledger. What a person
+//! says, and which tools it is offered, decide what it answers.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 
 use serde_json::{Value, json};
 
-/// The server; it ends with the process of the test.
+use super::model_server::{Asked, Server};
+
 #[derive(Clone)]
 pub(crate) struct Model {
-    address: SocketAddr,
+    server: Server,
     state: Arc<(Mutex<State>, Condvar)>,
 }
 
@@ -17,8 +17,6 @@ pub(crate) struct Model {
 struct State {
     /// What was asked: the last message of a person.
     asked: Vec<String>,
-    /// Every request, whole.
-    requests: Vec<Value>,
     /// What was answered, as far as it was taken.
     answered: Vec<String>,
     is_released: bool,
@@ -26,20 +24,13 @@ struct State {
 
 impl Model {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let model = Self { address: listener.local_addr().unwrap(), state: Arc::default() };
-        let serving = model.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (stream, serving) = (stream.unwrap(), serving.clone());
-                std::thread::spawn(move || serving.serve(&stream));
-            }
-        });
-        model
+        let state: Arc<(Mutex<State>, Condvar)> = Arc::default();
+        let serving = state.clone();
+        Self { server: Server::start(move |asked| answer(asked, &serving)), state }
     }
 
     pub(crate) fn base_url(&self) -> String {
-        format!("http://{}/v1", self.address)
+        self.server.url()
     }
 
     /// How often something with this text in it was asked.
@@ -58,90 +49,75 @@ impl Model {
         state.asked.iter().find(|asked| asked.contains(text)).cloned().unwrap_or_default()
     }
 
+    /// The last whole request with this text in it.
+    pub(crate) fn request(&self, text: &str) -> Value {
+        let ledger = self.server.ledger();
+        let found = ledger.into_iter().rfind(|request| request.to_string().contains(text));
+        found.unwrap_or_default()
+    }
+
     /// Lets the answers go that wait.
     pub(crate) fn release(&self) {
         self.state.0.lock().unwrap().is_released = true;
         self.state.1.notify_all();
     }
-
-    fn serve(&self, stream: &TcpStream) -> Option<()> {
-        let mut lines = BufReader::new(stream.try_clone().ok()?);
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            lines.read_line(&mut line).ok()?;
-            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().ok()?;
-            }
-            if line.trim().is_empty() {
-                break;
-            }
-        }
-        let mut body = vec![0; length];
-        lines.read_exact(&mut body).ok()?;
-        let request: Value = serde_json::from_slice(&body).ok()?;
-        let messages = request["messages"].as_array()?;
-        let persons: Vec<String> = messages
-            .iter()
-            .filter(|message| message["role"] == "user")
-            .map(|message| text_of(&message["content"]))
-            .collect();
-        let text = persons.last()?.clone();
-        {
-            let mut state = self.state.0.lock().unwrap();
-            state.asked.push(text.clone());
-            state.requests.push(request.clone());
-        }
-        self.answer(stream, &text, &persons)
-    }
-
-    fn answer(&self, mut stream: &TcpStream, text: &str, persons: &[String]) -> Option<()> {
-        if text.contains("FAIL") {
-            let body = json!({"error": {"message": "this model does not like it"}}).to_string();
-            let head = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json";
-            let length = body.len();
-            let whole =
-                format!("{head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
-            return stream.write_all(whole.as_bytes()).ok();
-        }
-        let head =
-            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
-        stream.write_all(head.as_bytes()).ok()?;
-        let pieces: Vec<String> = if text.contains("HISTORY") {
-            vec![format!("{} messages", persons.len())]
-        } else if text.contains("PIECES") {
-            ["pi", "ec", "es of an ", "answer"].map(String::from).to_vec()
-        } else if text.contains("SLOW") {
-            vec!["begun ".into(), String::new(), "ended".into()]
-        } else {
-            vec![format!("you said {text}")]
-        };
-        for piece in pieces {
-            if piece.is_empty() {
-                let (state, changed) = &*self.state;
-                let state = state.lock().unwrap();
-                drop(changed.wait_while(state, |state| !state.is_released).unwrap());
-                continue;
-            }
-            let delta = json!({"choices": [{"index": 0, "delta": {"content": piece}}]});
-            stream.write_all(format!("data: {delta}\n\n").as_bytes()).ok()?;
-        }
-        let stop = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]});
-        let usage = json!({"choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 7}});
-        stream
-            .write_all(format!("data: {stop}\n\ndata: {usage}\n\ndata: [DONE]\n\n").as_bytes())
-            .ok()?;
-        self.state.0.lock().unwrap().answered.push(text.to_owned());
-        Some(())
-    }
 }
 
-fn text_of(content: &Value) -> String {
-    match content {
-        Value::String(text) => text.clone(),
-        Value::Array(parts) => {
-            parts.iter().filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join("\n")
-        }
-        _ => String::new(),
+fn answer(asked: &mut Asked, shared: &(Mutex<State>, Condvar)) -> std::io::Result<()> {
+    let persons = asked.persons();
+    let Some(text) = persons.last().cloned() else { return Ok(()) };
+    shared.0.lock().unwrap().asked.push(text.clone());
+    if text.contains("FAIL") {
+        let error = json!({"error": {"message": "this model does not like it"}});
+        return asked.document("400 Bad Request", &error);
     }
+    asked.begin()?;
+    let calls = calls(&text, &asked.body);
+    let pieces: Vec<String> = if text.contains("HISTORY") {
+        vec![format!("{} messages", persons.len())]
+    } else if text.contains("PIECES") {
+        ["pi", "ec", "es of an ", "answer"].map(String::from).to_vec()
+    } else if text.contains("SLOW") {
+        vec!["begun ".into(), String::new(), "ended".into()]
+    } else if text.contains("MUTE") {
+        Vec::new()
+    } else if !calls.is_empty() {
+        vec!["let me ".into(), "see".into()]
+    } else {
+        vec![format!("you said {text}")]
+    };
+    for piece in pieces {
+        if piece.is_empty() {
+            let state = shared.0.lock().unwrap();
+            drop(shared.1.wait_while(state, |state| !state.is_released).unwrap());
+            continue;
+        }
+        asked.piece(&piece)?;
+    }
+    for (index, (name, arguments)) in calls.iter().enumerate() {
+        let id = format!("call_{index}");
+        let begun = json!({"index": index, "id": id, "type": "function",
+                           "function": {"name": name, "arguments": ""}});
+        asked.delta(&json!({"tool_calls": [begun]}))?;
+        let more = json!({"index": index, "function": {"arguments": arguments}});
+        asked.delta(&json!({"tool_calls": [more]}))?;
+    }
+    asked.end(11, 7)?;
+    shared.0.lock().unwrap().answered.push(text);
+    Ok(())
+}
+
+/// A text that says `CALL a b` makes it call those of these tools that it is offered.
+fn calls(text: &str, body: &Value) -> Vec<(String, String)> {
+    let is_asked = body["messages"].as_array().and_then(|all| all.last());
+    let is_asked = is_asked.is_some_and(|last| last["role"] == "user");
+    let wanted = text.split_once("CALL ").filter(|_| is_asked).map(|(_, names)| names);
+    let tools = body["tools"].as_array().cloned().unwrap_or_default();
+    let is_offered = |name: &str| tools.iter().any(|tool| tool["function"]["name"] == name);
+    let wanted = wanted.unwrap_or_default().split_whitespace().filter(|name| is_offered(name));
+    let arguments = |name: &str| match name {
+        "exec" => json!({"command": "echo ran >> trace"}),
+        _ => json!({"for": name}),
+    };
+    wanted.map(|name| (name.to_owned(), arguments(name).to_string())).collect()
 }

@@ -1,11 +1,10 @@
 //! The surface of OpenAI's API.
 
 use std::io::{Read, Write};
-use std::path::Path;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
+use super::client_tools::published;
 use super::kit::{Scene, TOKEN, endpoints, request};
 use super::service_kit::until;
 
@@ -21,20 +20,7 @@ fn content(answer: &super::kit::Answer) -> String {
 fn the_published_client_works_unchanged() {
     let scene = Scene::new(endpoints());
     let service = scene.start();
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let (openai, node) = (target.join("test-openai"), target.join("test-tools/node"));
-    assert!(openai.join("installed.json").exists(), "run tests/openai_install first");
-    assert!(node.exists(), "run tests/tools_install first");
-    let script = openai.join("client.mjs");
-    std::fs::write(&script, include_str!("tools/client.mjs")).unwrap();
-    let output = Command::new(node)
-        .arg(script)
-        .env("BASE_URL", format!("http://127.0.0.1:{}/v1", service.port))
-        .env("TOKEN", TOKEN)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let seen: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let seen = published(&service, "client.mjs", include_str!("tools/client.mjs"));
     let models = ["openclaw", "openclaw/default", "openclaw/main", "openclaw/work"];
     assert_eq!(seen["models"], json!(models));
     assert_eq!(seen["model"], "openclaw/work");
@@ -70,7 +56,7 @@ fn the_published_client_works_unchanged() {
     ];
     let events: Vec<String> = events.iter().map(|event| format!("response.{event}")).collect();
     assert_eq!(seen["events"], json!(events));
-    assert_eq!(seen["tools"], json!(["BadRequestError", "tools", "unsupported_tools"]));
+    assert_eq!(seen["tools"], json!(["BadRequestError", "tools[0]", "unsupported_tools"]));
     assert_eq!(seen["nobody"], json!(["NotFoundError", "model", "model_not_found"]));
     assert_eq!(seen["hot"], json!(["BadRequestError", "temperature", null]));
     assert_eq!(seen["stranger"], json!(["AuthenticationError", null, "unauthorized"]));
@@ -171,7 +157,7 @@ fn what_cannot_be_done_is_said_and_what_is_not_passed_on_too() {
         ("stop", json!(["a", "b", "c", "d", "e"])),
         ("n", json!(2)),
         ("max_tokens", json!(0)),
-        ("tools", json!([{"type": "function", "function": {"name": "f"}}])),
+        ("tools", json!([{"type": "web_search"}])),
         ("response_format", json!({"type": "json_object"})),
         ("model", json!("gpt-4o")),
         ("messages", json!([])),

@@ -57,7 +57,7 @@ seen.tools = await refused(() =>
   client.chat.completions.create({
     model: "openclaw",
     messages: said("x"),
-    tools: [{ type: "function", function: { name: "f", parameters: {} } }],
+    tools: [{ type: "custom", custom: { name: "f" } }],
   }));
 seen.nobody = await refused(() => client.chat.completions.create({ model: "openclaw/nobody", messages: said("x") }));
 seen.hot = await refused(() => client.chat.completions.create({ model: "openclaw", messages: said("x"), temperature: 9 }));

@@ -1,5 +1,6 @@
 //! The sending half: keeps a message, then tells who watches.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
@@ -25,6 +26,8 @@ pub struct WebChat(Arc<Inner>);
 struct Inner {
     store: Store,
     news: broadcast::Sender<ChatRecord>,
+    /// The number up to which everything that will ever be kept can be read.
+    newest: Arc<AtomicU64>,
     /// Held while a message gets its number and its place in the queue of the store, so that
     /// messages become readable in the order of their numbers: who has seen one has seen all
     /// before it.
@@ -35,7 +38,16 @@ impl WebChat {
     /// Keeps its messages in `store`.
     pub fn new(store: Store) -> Self {
         let news = broadcast::channel(NEWS_KEPT_MAX).0;
-        Self(Arc::new(Inner { store, news, order: Mutex::new(()) }))
+        // Behind all that a life before has kept. A store that gives no number keeps nothing either.
+        let newest = Arc::new(AtomicU64::new(store.next_id().unwrap_or_default()));
+        Self(Arc::new(Inner { store, news, newest, order: Mutex::new(()) }))
+    }
+
+    /// A number up to which nothing is missing: each message that has, or ever will have, this
+    /// number or a smaller one can be read now. What has a larger one is still to be told to
+    /// whoever [watches](Self::watch).
+    pub fn readable_to(&self) -> u64 {
+        self.0.newest.load(Ordering::Acquire)
     }
 
     /// What is sent from now on, once it is durable, in order. A reader that falls behind is told
@@ -121,9 +133,11 @@ impl WebChat {
         let mut batch = Batch::new();
         batch.put(chat_key(&record.session, number), &record);
         let (sender, receiver) = oneshot::channel();
-        let news = self.0.news.clone();
+        let (news, newest) = (self.0.news.clone(), self.0.newest.clone());
         let done = move |result: Result<(), StoreError>| {
             let kept = result.map(|()| {
+                // First this: who reads the number afterwards finds the message in the store.
+                newest.fetch_max(record.number, Ordering::AcqRel);
                 // Nobody may be watching; then it waits in the store.
                 drop(news.send(record.clone()));
                 record

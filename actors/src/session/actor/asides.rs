@@ -78,7 +78,8 @@ impl State {
         if !self.deps.hooks.want(Moment::MessageSending) || !is_awaited {
             return Ok(());
         }
-        let ends = completion.calls().next().is_none() || self.offered(*turn)?.are_called(completion);
+        let ends =
+            completion.calls().next().is_none() || self.offered(*turn)?.are_called(completion);
         if ends || self.streams_blocks() {
             let kept = (*round, completion.clone());
             self.note(|aside| aside.answer = Some(kept)).await?;

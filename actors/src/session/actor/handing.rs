@@ -41,9 +41,7 @@ impl State {
     pub(super) fn handing(&mut self, event: Event) -> Result<Event, StoreError> {
         let Event::Answered(turn, round, completion) = event else { return Ok(event) };
         let is_awaited = self.session.as_ref().and_then(super::Session::turn_in_flight);
-        if completion.calls().next().is_none()
-            || round == SUMMARY_ROUND
-            || is_awaited != Some(turn)
+        if completion.calls().next().is_none() || round == SUMMARY_ROUND || is_awaited != Some(turn)
         {
             return Ok(Event::Answered(turn, round, completion));
         }

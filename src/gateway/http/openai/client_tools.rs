@@ -113,11 +113,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// What is left of the tools by `tool_choice`.
-fn choose(
-    tools: Vec<ClientTool>,
-    choice: Option<&Value>,
-    form: Form,
-) -> Result<Offer, HttpError> {
+fn choose(tools: Vec<ClientTool>, choice: Option<&Value>, form: Form) -> Result<Offer, HttpError> {
     let choice = match choice {
         None => "auto",
         Some(Value::String(word)) => word.as_str(),
@@ -221,7 +217,8 @@ mod tests {
         assert_eq!(offered(&with(json!("required"))), (vec!["a", "b"], true, true));
         let one = json!({"type": "function", "function": {"name": "b"}});
         assert_eq!(offered(&with(one.clone())), (vec!["b"], true, true));
-        let some = json!({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [one]}});
+        let some =
+            json!({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [one]}});
         assert_eq!(offered(&with(some)), (vec!["b"], true, false));
         let flat = json!({
             "tools": [{"type": "function", "name": "a", "parameters": {"type": "object"}}],

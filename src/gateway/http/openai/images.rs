@@ -57,7 +57,8 @@ pub(super) fn image(part: &Value, place: &str) -> Result<Image, HttpError> {
 }
 
 fn inline(url: &str, place: &str) -> Result<Picture, HttpError> {
-    let data = url.split_once(',').filter(|(head, _)| head.to_ascii_lowercase().ends_with(";base64"));
+    let data =
+        url.split_once(',').filter(|(head, _)| head.to_ascii_lowercase().ends_with(";base64"));
     let Some((_, data)) = data else {
         return Err(wrong(place, format!("{place}: a data address must be of base64")));
     };
@@ -74,9 +75,8 @@ pub(super) fn picture(bytes: Vec<u8>, place: &str) -> Result<Picture, HttpError>
         return Err(wrong(place, text).code("image_too_large"));
     }
     let media_type = media_type_of(&bytes).filter(|kind| KINDS.contains(kind));
-    let media_type = media_type.ok_or_else(|| {
-        wrong(place, format!("{place}: this is none of {}", KINDS.join(", ")))
-    })?;
+    let media_type = media_type
+        .ok_or_else(|| wrong(place, format!("{place}: this is none of {}", KINDS.join(", "))))?;
     Ok(Picture { media_type, bytes })
 }
 

@@ -93,7 +93,8 @@ impl Reading {
 
     /// A call that an earlier answer has asked of the client.
     pub(super) fn call(&mut self, id: Option<&Value>, function: &Value) {
-        let word = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+        let word =
+            |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
         let (id, name) = (word(id), word(function.get("name")));
         let arguments = word(function.get("arguments"));
         let text = format!("[called {name} as {id} with {arguments}]");
@@ -257,9 +258,7 @@ mod tests {
 
     #[test]
     fn a_session_reads_which_call_a_result_belongs_to() {
-        let call = |id: &str, name: &str| {
-            json!({"id": id, "type": "function", "function": {"name": name, "arguments": "{}"}})
-        };
+        let call = |id: &str, name: &str| json!({"id": id, "type": "function", "function": {"name": name, "arguments": "{}"}});
         let all = json!([
             {"role": "user", "content": "how is it?"},
             {"role": "assistant", "content": null, "tool_calls": [call("c1", "f"), call("c2", "g")]},
