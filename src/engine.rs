@@ -61,7 +61,7 @@ pub(crate) use late::LateEngine;
 pub use relay::{Outcome, Relay};
 pub use sessions::{LastExchange, SessionFacts};
 pub use spec::{AccountSpec, ProviderSpec, StartError, StoreSpec};
-pub(crate) use tools::toolbox;
+pub(crate) use tools::{place, toolbox};
 
 /// Why an engine can't go on.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -41,10 +41,7 @@ pub(super) fn add(
             policy(account.dm_policy),
         ));
         let key = imessage.account.clone();
-        let unsettled = match account.unsettled_sends {
-            config::UnsettledSends::Park => UnsettledSends::Park,
-            config::UnsettledSends::Resend => UnsettledSends::Resend,
-        };
+        let unsettled = unsettled(account.unsettled_sends);
         let rules = access::of_account(config, &account);
         if account.block_streaming {
             assembly.build(|builder| builder.blocks(key.clone()));
@@ -56,6 +53,13 @@ pub(super) fn add(
         assembly.build(|builder| builder.imessage(imessage, unsettled, rules).prefix(key, &prefix));
     }
     Ok(())
+}
+
+pub(super) fn unsettled(sends: config::UnsettledSends) -> UnsettledSends {
+    match sends {
+        config::UnsettledSends::Park => UnsettledSends::Park,
+        config::UnsettledSends::Resend => UnsettledSends::Resend,
+    }
 }
 
 fn imessage(

@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use serde_json::Value;
+use telson_actors::channel::webhook::{self, WebhookSettings};
 use telson_actors::clock::{Clock, Timestamp};
 use telson_actors::cron::CronSettings;
 use telson_actors::cron::job::{AlertRule, JobId, Place};
 use telson_actors::cron::wire::{read_id, read_spec};
+use telson_actors::tool::core::exec::ExecSettings;
 
 use super::Assembly;
-use crate::config::{Config, FailureAlert, Lookup};
+use super::channels::unsettled;
+use super::tools::{environment, policy};
+use crate::config::{AlertMode, Config, FailureAlert, Lookup, Secret};
 
 /// The other gateway's switch, which people have in their service files.
 const SKIP: &str = "OPENCLAW_SKIP_CRON";
@@ -31,6 +35,7 @@ pub(super) fn add(
         runs_max: usize::try_from(cron.max_concurrent_runs).unwrap_or(1),
         session_retention: cron.session_retention.0.map(Duration::from_millis),
         alert: alert(&cron.failure_alert)?,
+        commands: commands(env),
         declared: declared(&cron.jobs, config, &zone)?,
         zone,
         ..CronSettings::default()
@@ -39,13 +44,41 @@ pub(super) fn add(
         let why = if is_skipped { SKIP } else { "cron.enabled" };
         assembly.notes.push(format!("jobs are kept and do not run ({why})"));
     }
-    assembly.build(|builder| builder.cron(settings));
+    let webhooks = WebhookSettings {
+        token: cron.webhook_token.as_ref().and_then(Secret::expose).map(str::to_owned),
+        policy: policy(&cron.webhook_ssrf_policy),
+        ..WebhookSettings::default()
+    };
+    let unsettled = unsettled(cron.webhook_unsettled_sends.unwrap_or_default());
+    assembly.build(|builder| builder.cron(settings).webhooks(webhooks, unsettled));
     Ok(())
+}
+
+/// Commands have the environment of an agent's, and the home folder of the service.
+fn commands(env: &Lookup<'_>) -> ExecSettings {
+    let mut settings = ExecSettings { environment: environment(env), ..ExecSettings::default() };
+    if let Some(home) = env("HOME").filter(|home| !home.is_empty()) {
+        settings.environment.push(("HOME".into(), home));
+    }
+    settings
 }
 
 fn alert(rule: &FailureAlert) -> Result<Option<AlertRule>, String> {
     if !rule.enabled {
         return Ok(None);
+    }
+    let told = |to: Option<Place>| AlertRule {
+        after: rule.after,
+        cooldown_ms: rule.cooldown_ms,
+        include_skipped: rule.include_skipped,
+        to,
+    };
+    if rule.mode == Some(AlertMode::Webhook) {
+        let url = rule.to.as_deref().unwrap_or_default();
+        webhook::check(url).map_err(|why| format!("cron.failureAlert.to {url:?} {why}"))?;
+        let channel = Some(webhook::CHANNEL.to_owned());
+        let to = Some(url.to_owned());
+        return Ok(Some(told(Some(Place { channel, to, ..Place::default() }))));
     }
     let channel = rule.channel.clone().filter(|channel| channel != "last");
     if channel.is_some() && rule.to.is_none() {
@@ -54,12 +87,7 @@ fn alert(rule: &FailureAlert) -> Result<Option<AlertRule>, String> {
     let place =
         Place { channel, to: rule.to.clone(), account: rule.account_id.clone(), thread: None };
     let to = (place != Place::default()).then_some(place);
-    Ok(Some(AlertRule {
-        after: rule.after,
-        cooldown_ms: rule.cooldown_ms,
-        include_skipped: rule.include_skipped,
-        to,
-    }))
+    Ok(Some(told(to)))
 }
 
 fn declared(

@@ -1,5 +1,6 @@
 //! Tools: which agent may use which, and how they behave.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use telson_actors::tool::policy::{Policy, Profile, Scope};
 use super::Assembly;
 use super::channels::expand;
 use crate::config::{
-    self, AgentTools, Config, ExecPolicy, Lookup, SessionVisibility, ToolProfile, Tools,
+    self, AgentTools, Config, ExecPolicy, Lookup, SessionVisibility, SsrfRules, ToolProfile, Tools,
 };
 
 /// The only variables of our own environment that commands see: none of them is a secret.
@@ -22,6 +23,7 @@ const PASSED_ON: [&str; 9] =
 
 pub(super) fn add(assembly: &mut Assembly, config: &Config, env: &Lookup<'_>) {
     let shared = shared_scope(&config.tools);
+    let mut commanders = BTreeSet::new();
     for (id, agent) in config.agents_map() {
         let mode = agent.tools.exec.policy().or(config.tools.exec.policy());
         let mode = mode.map_or(ExecMode::Deny, exec_mode);
@@ -33,13 +35,16 @@ pub(super) fn add(assembly: &mut Assembly, config: &Config, env: &Lookup<'_>) {
         if config.tools.web.fetch.enabled == Some(false) {
             policy = policy.without("web_fetch");
         }
+        if policy.allows("exec") {
+            commanders.insert(id.clone());
+        }
         let usable: Vec<&str> = NAMES.into_iter().filter(|name| policy.allows(name)).collect();
         if !usable.is_empty() {
             assembly.notes.push(format!("agent {id} may use {}", usable.join(", ")));
         }
         assembly.build(|builder| builder.tool_policy(&id, policy).exec_mode(&id, mode));
     }
-    let settings = settings(config, env);
+    let settings = CoreSettings { commanders, ..settings(config, env) };
     assembly.build(|builder| builder.core_tools(settings));
 }
 
@@ -112,6 +117,7 @@ fn settings(config: &Config, env: &Lookup<'_>) -> CoreSettings {
             .iter()
             .map(|owner| owner.trim().to_owned())
             .collect(),
+        commanders: BTreeSet::new(),
         cross: CrossContext {
             within_channel: cross.allow_within_provider.unwrap_or(true),
             across_channels: cross.allow_across_providers.unwrap_or(true),
@@ -124,20 +130,37 @@ fn exec(tools: &Tools, env: &Lookup<'_>) -> ExecSettings {
     if let Some(seconds) = tools.exec.timeout_seconds {
         settings.timeout = Duration::from_secs(seconds);
     }
+    settings.environment = environment(env);
+    settings
+}
+
+/// What commands see of our own environment.
+pub(super) fn environment(env: &Lookup<'_>) -> Vec<(String, String)> {
+    let mut environment = ExecSettings::default().environment;
     for name in PASSED_ON {
         if let Some(value) = env(name).filter(|value| !value.is_empty()) {
-            settings.environment.retain(|(known, _)| known != name);
-            settings.environment.push((name.to_owned(), value));
+            environment.retain(|(known, _)| known != name);
+            environment.push((name.to_owned(), value));
         }
     }
-    settings
+    environment
+}
+
+/// What may be reached besides the public internet.
+pub(super) fn policy(rules: &SsrfRules) -> SsrfPolicy {
+    SsrfPolicy {
+        allow_private_network: rules.dangerously_allow_private_network,
+        allow_benchmark: rules.allow_rfc2544_benchmark_range,
+        allow_unique_local: rules.allow_ipv6_unique_local_range,
+        allowed_hosts: rules.allowed_hostnames.clone(),
+        blocked_hosts: rules.blocked_hostnames.clone(),
+    }
 }
 
 fn fetch(fetch: &config::WebFetch) -> FetchSettings {
     let size = |number: Option<u64>, default: usize| {
         number.map_or(default, |number| usize::try_from(number).unwrap_or(usize::MAX))
     };
-    let rules = &fetch.ssrf_policy;
     let usual = FetchSettings::default();
     FetchSettings {
         timeout: fetch.timeout_seconds.map_or(usual.timeout, Duration::from_secs),
@@ -145,13 +168,7 @@ fn fetch(fetch: &config::WebFetch) -> FetchSettings {
         response_bytes_max: size(fetch.max_response_bytes, usual.response_bytes_max),
         chars_max: size(fetch.max_chars, usual.chars_max),
         user_agent: fetch.user_agent.clone().unwrap_or(usual.user_agent),
-        policy: SsrfPolicy {
-            allow_private_network: rules.dangerously_allow_private_network,
-            allow_benchmark: rules.allow_rfc2544_benchmark_range,
-            allow_unique_local: rules.allow_ipv6_unique_local_range,
-            allowed_hosts: rules.allowed_hostnames.clone(),
-            blocked_hosts: rules.blocked_hostnames.clone(),
-        },
+        policy: policy(&fetch.ssrf_policy),
         lookup: usual.lookup,
     }
 }

@@ -7,6 +7,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 
+use super::imessage::UnsettledSends;
+use super::secret::Secret;
+use super::tools::SsrfRules;
+
 /// Jobs that wake agents at their time.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -20,6 +24,13 @@ pub struct Cron {
     pub session_retention: Retention,
     /// When somebody is told that a job fails.
     pub failure_alert: FailureAlert,
+    /// What webhooks of jobs are shown in `Authorization: Bearer`. Default: nothing.
+    pub webhook_token: Option<Secret>,
+    /// What webhooks of jobs may reach besides the public web.
+    pub webhook_ssrf_policy: SsrfRules,
+    /// What becomes of a post whose outcome nobody knows: `park` shows it to a person, `resend`
+    /// posts it again under the same `Idempotency-Key`. Default: park.
+    pub webhook_unsettled_sends: Option<UnsettledSends>,
     /// Jobs of this config, each with an `id`, and otherwise as `telson cron add` makes them. They
     /// are changed and removed here. Default: none.
     pub jobs: Vec<serde_json::Value>,
@@ -32,6 +43,9 @@ impl Default for Cron {
             max_concurrent_runs: 1,
             session_retention: Retention::default(),
             failure_alert: FailureAlert::default(),
+            webhook_token: None,
+            webhook_ssrf_policy: SsrfRules::default(),
+            webhook_unsettled_sends: None,
             jobs: Vec::new(),
         }
     }
@@ -49,10 +63,12 @@ pub struct FailureAlert {
     pub cooldown_ms: u64,
     /// Whether runs that were skipped count. Default: false.
     pub include_skipped: bool,
+    /// How it is told: `announce` as a message, `webhook` as a post. Default: announce.
+    pub mode: Option<AlertMode>,
     /// The channel it is told on, with `to`; `last` is where the agent's main session last spoke.
     /// Default: where the job announces its answers.
     pub channel: Option<String>,
-    /// Who is told, by the platform's id.
+    /// Who is told, by the platform's id; for `webhook` the address.
     pub to: Option<String>,
     /// The account that tells. Default: the channel's first.
     pub account_id: Option<String>,
@@ -65,11 +81,22 @@ impl Default for FailureAlert {
             after: 2,
             cooldown_ms: 3_600_000,
             include_skipped: false,
+            mode: None,
             channel: None,
             to: None,
             account_id: None,
         }
     }
+}
+
+/// How somebody is told that a job fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum AlertMode {
+    /// As a message on a channel.
+    Announce,
+    /// As a post to a program.
+    Webhook,
 }
 
 /// A time in milliseconds, or for ever.

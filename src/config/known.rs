@@ -58,11 +58,7 @@ const GROUPS: &[Group] = &[
         keys: "allowFrom bash bashForegroundMs config debug mcp native nativeSkills ownerDisplay \
                ownerDisplaySecret plugins restart text useAccessGroups",
     },
-    Group {
-        objects: &[&["cron"]],
-        keys: "failureDestination retry runLog store triggers webhook webhookSsrfPolicy webhookToken",
-    },
-    Group { objects: &[&["cron", "failureAlert"]], keys: "mode" },
+    Group { objects: &[&["cron"]], keys: "failureDestination retry runLog store triggers webhook" },
     Group { objects: &[&["secrets"]], keys: "defaults resolution" },
     Group {
         objects: &[&["secrets", "providers", "*"]],

@@ -66,7 +66,7 @@ pub use bindings::{
 pub use channels::{ChannelDefaults, Channels, DmPolicy, GroupPolicy};
 pub use commands::Commands;
 pub use context::{Compaction, IdentifierPolicy};
-pub use cron::{Cron, FailureAlert, Retention};
+pub use cron::{AlertMode, Cron, FailureAlert, Retention};
 pub use env::Lookup;
 pub use error::{ConfigError, Problem};
 pub use gateway::{

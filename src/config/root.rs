@@ -211,6 +211,9 @@ impl Config {
                 secrets.push((Path::of(&["hooks", name]), secret));
             }
         }
+        if let Some(token) = &mut self.cron.webhook_token {
+            secrets.push((Path::of(&["cron", "webhookToken"]), token));
+        }
         for (id, profile) in &mut self.auth.profiles {
             if let Some(key) = &mut profile.key {
                 secrets.push((Path::of(&["auth", "profiles", id, "key"]), key));

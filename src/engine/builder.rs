@@ -9,6 +9,7 @@ use ractor::SpawnErr;
 use telson_actors::channel::imessage::ImessageConfig;
 use telson_actors::channel::preview::PreviewLimits;
 use telson_actors::channel::webchat::WebChat;
+use telson_actors::channel::webhook::{self, WebhookSettings, Webhooks};
 use telson_actors::channel::{Channel, Receiver};
 use telson_actors::clock::Clock;
 use telson_actors::context::Context;
@@ -312,6 +313,15 @@ impl Builder {
     pub fn cron(mut self, settings: CronSettings) -> Self {
         self.cron = Some(settings);
         self.web_chat()
+    }
+
+    /// Posts what jobs come to, where they say so, to the addresses of programs.
+    #[must_use]
+    pub fn webhooks(mut self, settings: WebhookSettings, unsettled: UnsettledSends) -> Self {
+        let account = webhook::account();
+        let channel = Arc::new(Webhooks::new(settings));
+        self.accounts.push(AccountSpec::Own { account, channel, receiver: None, unsettled });
+        self
     }
 
     /// Sets who takes the events that jobs have for main sessions. Without it each is said at once, as

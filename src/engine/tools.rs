@@ -18,7 +18,7 @@ pub(crate) fn toolbox(spec: &Builder, deps: &CoreDeps) -> Toolbox {
     if let Some(StoreSpec::Dir(dir)) = &spec.store {
         add_workspaces(&mut settings.workspaces, spec, dir);
         settings.private.push(dir.clone());
-        settings.exec.place = exec::place(&place_of(dir));
+        settings.exec.place = place(spec);
     }
     for tool in tools(&settings, deps) {
         toolbox.add(tool);
@@ -32,14 +32,21 @@ pub(crate) fn toolbox(spec: &Builder, deps: &CoreDeps) -> Toolbox {
 /// Ends commands that an earlier life of this engine has left running. Nobody else can have started
 /// them: the store is held by one process at a time.
 pub(super) async fn end_orphans(spec: &Builder) {
-    let Some(StoreSpec::Dir(dir)) = &spec.store else { return };
-    if spec.core_tools.is_none() {
+    let place = place(spec);
+    if spec.core_tools.is_none() && spec.cron.is_none() {
         return;
     }
-    let place = exec::place(&place_of(dir));
     let ended = tokio::task::spawn_blocking(move || exec::end_orphans(&place)).await;
     if let Ok(ended @ 1..) = ended {
         tracing::warn!(processes = ended, "ended commands that a killed gateway had left running");
+    }
+}
+
+/// What tells the commands of this engine from all others; empty where nothing outlives it.
+pub(crate) fn place(spec: &Builder) -> String {
+    match &spec.store {
+        Some(StoreSpec::Dir(dir)) => exec::place(&place_of(dir)),
+        Some(StoreSpec::Inline(_) | StoreSpec::Threaded(_)) | None => String::new(),
     }
 }
 

@@ -25,10 +25,12 @@ pub enum Class {
     Device,
     /// The token of a setup code.
     Setup,
+    /// The token or signature of a webhook, whose guesses are counted by a limiter of their own.
+    Webhook,
 }
 
 impl Class {
-    /// All of them.
+    /// Those a client can show when it connects.
     pub const ALL: [Self; 3] = [Self::Shared, Self::Device, Self::Setup];
 }
 
@@ -49,6 +51,11 @@ struct Guesses {
     since: i64,
     last: i64,
     locked_until: Option<i64>,
+}
+
+impl Patience {
+    /// With webhooks: 20 wrong guesses within a minute cost another one.
+    pub const WEBHOOKS: Self = Self { attempts_max: 20, window_ms: 60_000, lockout_ms: 60_000 };
 }
 
 /// See the module. Lost with the process.
@@ -149,6 +156,24 @@ mod tests {
         limiter.failed(&from(2), Class::Device, 1003);
         assert_eq!(limiter.wait(&from(2), Class::Shared, 1003), None);
         assert!(limiter.wait(&from(2), Class::Device, 1003).is_some(), "only that class");
+    }
+
+    #[test]
+    fn twenty_wrong_tokens_of_webhooks_cost_a_minute() {
+        let mut limiter = Limiter::new(Patience::WEBHOOKS);
+        for nth in 0..19 {
+            limiter.failed(&from(1), Class::Webhook, nth * 100);
+        }
+        assert_eq!(limiter.wait(&from(1), Class::Webhook, 2_000), None);
+        limiter.failed(&from(1), Class::Webhook, 2_000);
+        assert_eq!(limiter.wait(&from(1), Class::Webhook, 2_000), Some(60_000));
+        assert_eq!(limiter.wait(&from(2), Class::Webhook, 2_000), None, "nobody else");
+        assert_eq!(limiter.wait(&from(1), Class::Webhook, 61_999), Some(1));
+        assert_eq!(limiter.wait(&from(1), Class::Webhook, 62_000), None);
+        for nth in 0..200 {
+            limiter.failed(&from(3), Class::Webhook, nth * 4_000);
+        }
+        assert_eq!(limiter.wait(&from(3), Class::Webhook, 800_000), None, "slow ones do not count");
     }
 
     // L1

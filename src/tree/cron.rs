@@ -6,9 +6,11 @@ use telson_actors::cron::wake::{Message, NowOrLater, SharedWake};
 use telson_actors::cron::{CronActor, CronDeps, CronSettings, RunDeps, runs_child};
 use telson_actors::outbox::Outbox;
 use telson_actors::router::{Admissions, AgentId};
+use telson_actors::tool::core::exec::ExecSettings;
 use telson_supervision::{ChildSpec, Events, Health, SupervisorSpec};
 
 use super::Wiring;
+use crate::engine::place;
 
 impl Wiring {
     /// Runs, then the scheduler: one that starts finds its claimed runs in the store, and starts them.
@@ -31,6 +33,7 @@ impl Wiring {
             main_key: self.spec.rules.session.main_key.clone(),
             turn_max: settings.turn_max,
             zone: settings.zone.clone(),
+            commands: ExecSettings { place: place(&self.spec), ..settings.commands.clone() },
         };
         let health = Health::new();
         let deps = CronDeps {

@@ -9,6 +9,7 @@ pub mod preview;
 mod receiver;
 pub mod typing;
 pub mod webchat;
+pub mod webhook;
 
 pub use callback::Callback;
 pub use capabilities::{Capabilities, LengthUnit};

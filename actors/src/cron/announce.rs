@@ -1,6 +1,7 @@
 //! What is announced of an answer, and where (pure).
 
 use super::job::{Delivered, Job, Place};
+use crate::channel::webhook;
 use crate::message::{AccountKey, Destination};
 use crate::provider::{Part, TurnMessage};
 use crate::reply::is_silent;
@@ -29,6 +30,9 @@ pub(super) fn announcement(
     let Some(delivery) = job.spec.delivery.as_ref().filter(|delivery| delivery.announce) else {
         return Announcement::Not(Delivered::NotRequested);
     };
+    if let Some(to) = webhook_of(&delivery.to) {
+        return Announcement::To(to);
+    }
     if answer.trim().is_empty() || is_silent(answer) || is_nothing_to_report(answer) {
         return Announcement::Not(Delivered::Left("the agent had nothing to say".into()));
     }
@@ -41,6 +45,12 @@ pub(super) fn announcement(
         Err(why) if delivery.best_effort => Announcement::Not(Delivered::Left(why)),
         Err(why) => Announcement::Not(Delivered::Nowhere(why)),
     }
+}
+
+/// The webhook a place names, if it names one: a program is told of every end, also of silent ones.
+pub(super) fn webhook_of(place: &Place) -> Option<Destination> {
+    let url = place.to.as_ref().filter(|_| place.channel.as_deref() == Some(webhook::CHANNEL))?;
+    Some(webhook::destination(url))
 }
 
 /// The destination a place names.
@@ -62,6 +72,9 @@ pub(super) fn destination(
         return Ok(to);
     };
     let target = place.to.clone().ok_or("no recipient is named")?;
+    if channel == webhook::CHANNEL {
+        return Ok(webhook::destination(&target));
+    }
     let mut of_channel = accounts.iter().filter(|account| account.channel == *channel);
     let account = match &place.account {
         Some(id) => of_channel.find(|account| account.account == *id),

@@ -51,7 +51,9 @@ pub(super) fn ended(
     match status {
         Status::Ok => (state.errors, state.skips) = (0, 0),
         Status::Skipped => (state.errors, state.skips) = (0, state.skips.saturating_add(1)),
-        Status::Error => (state.errors, state.skips) = (state.errors.saturating_add(1), 0),
+        Status::Error | Status::Unknown => {
+            (state.errors, state.skips) = (state.errors.saturating_add(1), 0);
+        }
     }
     if status == Status::Ok {
         state.alerted_at = None;
@@ -68,19 +70,23 @@ pub(super) fn ended(
             state.next = None;
             job.spec.enabled = false;
             // The config would bring it back, and it would run again.
-            let is_gone = status != Status::Error && job.declared.is_none();
+            let is_gone = !status.has_failed() && job.declared.is_none();
             consequence.remove = is_gone && job.spec.delete_after_run;
         }
     } else if job.spec.enabled {
         state.next = match status {
-            Status::Error => after_failure(natural, resumes),
+            Status::Error | Status::Unknown => after_failure(natural, resumes),
             Status::Ok | Status::Skipped => natural,
         };
     }
     if !job.spec.schedule.is_once() && errors >= ERRORS_MAX && job.spec.enabled {
         consequence.tell = Some(switch_off(job, &format!("{errors} failures in a row: {error}")));
     } else if let Some(rule) = alert {
-        consequence.tell = alert_of(job, rule, at, &error);
+        consequence.tell = match status {
+            // Somebody has to look, however rarely it happens.
+            Status::Unknown => Some(format!("The job \"{}\": {error}.", job.spec.name)),
+            Status::Ok | Status::Error | Status::Skipped => alert_of(job, rule, at, &error),
+        };
     }
     consequence
 }

@@ -1,5 +1,7 @@
 //! A job: what it does, when, and how it has fared (pure).
 
+mod layouts;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -9,6 +11,7 @@ use super::schedule::Schedule;
 use crate::clock::Timestamp;
 use crate::message::{Destination, SessionKey};
 use crate::store::Record;
+use crate::store::codec::older;
 
 /// Longest id, in bytes: it stands in keys, logs and session keys.
 const ID_MAX: usize = 128;
@@ -44,7 +47,7 @@ pub enum Payload {
         /// What.
         text: String,
     },
-    /// Has the agent do something in a session of its own.
+    /// Has the agent do something, in a session of its own unless another one is named.
     AgentTurn {
         /// What it is asked.
         message: String,
@@ -53,6 +56,21 @@ pub enum Payload {
         /// How long the turn may take, in seconds.
         timeout_seconds: Option<u64>,
     },
+    /// Runs a program, without a shell and without an agent.
+    Command(CommandLine),
+}
+
+/// A program to be run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandLine {
+    /// The program, then its arguments.
+    pub argv: Vec<String>,
+    /// The folder it runs in; the home folder if absent.
+    pub cwd: Option<String>,
+    /// More of its environment.
+    pub env: BTreeMap<String, String>,
+    /// How long it may take, in seconds; ten minutes if absent.
+    pub timeout_seconds: Option<u64>,
 }
 
 /// When the main session hears of an event.
@@ -137,6 +155,8 @@ pub struct Spec {
     pub schedule: Schedule,
     /// What.
     pub payload: Payload,
+    /// The session of an agent's turn, as somebody names it; one of its own if absent.
+    pub target: Option<String>,
     /// When the main session hears of it.
     pub wake: WakeMode,
     /// Where the answer goes.
@@ -166,7 +186,11 @@ pub struct Job {
 }
 
 impl Record for Job {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn from_older(version: u8, payload: &[u8]) -> Option<Self> {
+        (version == 1).then(|| older::<layouts::JobV1>(payload)).flatten().map(Self::from)
+    }
 }
 
 /// How a job fares.
@@ -257,14 +281,21 @@ pub enum Status {
     Error,
     /// It did not take place.
     Skipped,
+    /// It began, and nobody knows how far it got.
+    Unknown,
 }
 
 impl Status {
-    /// On the wire.
+    /// Whether it counts as a failure.
+    pub fn has_failed(self) -> bool {
+        matches!(self, Self::Error | Self::Unknown)
+    }
+
+    /// On the wire, where `completionStatus` says the rest.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
-            Self::Error => "error",
+            Self::Error | Self::Unknown => "error",
             Self::Skipped => "skipped",
         }
     }
@@ -300,14 +331,19 @@ pub struct Run {
     pub run: RunId,
     /// When it was claimed.
     pub claimed_at: Timestamp,
-    /// The session it has to itself.
+    /// The session its turn runs in.
     pub session: Option<SessionKey>,
     /// How it ended; nothing while it is under way.
     pub end: Option<RunEnd>,
 }
 
 impl Record for Run {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    // Since then there are more ways to end, behind those there were.
+    fn from_older(version: u8, payload: &[u8]) -> Option<Self> {
+        (version == 1).then(|| older(payload)).flatten()
+    }
 }
 
 /// The end of a run.
@@ -319,7 +355,7 @@ pub struct RunEnd {
     pub status: Status,
     /// What was wrong.
     pub error: Option<String>,
-    /// How its answer begins.
+    /// How its answer begins, or what its command wrote.
     pub summary: String,
     /// What became of it.
     pub delivery: Delivered,
@@ -334,11 +370,21 @@ pub struct RunEnd {
 impl Job {
     /// Whether it has a session to itself.
     pub fn is_isolated(&self) -> bool {
+        self.asks_agent() && self.spec.target.is_none()
+    }
+
+    /// Whether an agent is asked for an answer.
+    pub fn asks_agent(&self) -> bool {
         matches!(self.spec.payload, Payload::AgentTurn { .. })
+    }
+
+    /// Whether it runs a program.
+    pub fn is_command(&self) -> bool {
+        matches!(self.spec.payload, Payload::Command(_))
     }
 
     /// Whether an instant that was missed by long is made up for, once.
     pub fn catches_up(&self) -> bool {
-        !self.is_isolated() || self.spec.schedule.is_once()
+        matches!(self.spec.payload, Payload::SystemEvent { .. }) || self.spec.schedule.is_once()
     }
 }

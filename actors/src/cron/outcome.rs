@@ -4,7 +4,7 @@ use super::job::Status;
 use crate::dead_letter::Reason;
 use crate::session::Exchange;
 
-/// What stands in the store for a session that has one message.
+/// What stands in the store about the message of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Found {
     /// Whether its message waits for an answer.
@@ -13,6 +13,8 @@ pub(super) struct Found {
     pub exchange: Option<Exchange>,
     /// Why its message became a dead letter.
     pub dead: Option<Reason>,
+    /// Whether it has ended, and left nothing to be found.
+    pub is_gone: bool,
 }
 
 /// An end.
@@ -26,23 +28,32 @@ pub struct Outcome {
     pub may_pass: bool,
     /// The turn, if it was answered.
     pub exchange: Option<Box<Exchange>>,
+    /// What a command wrote.
+    pub output: String,
 }
 
 impl Outcome {
     /// It did what it should.
     pub fn ok(exchange: Option<Exchange>) -> Self {
         let exchange = exchange.map(Box::new);
-        Self { status: Status::Ok, error: None, may_pass: false, exchange }
+        let output = String::new();
+        Self { status: Status::Ok, error: None, may_pass: false, exchange, output }
     }
 
     /// It failed.
     pub fn failed(error: impl Into<String>, may_pass: bool) -> Self {
-        Self { status: Status::Error, error: Some(error.into()), may_pass, exchange: None }
+        let error = Some(error.into());
+        Self { status: Status::Error, error, may_pass, ..Self::ok(None) }
+    }
+
+    /// Nobody knows what it has done.
+    pub fn unknown(error: impl Into<String>) -> Self {
+        Self { status: Status::Unknown, ..Self::failed(error, false) }
     }
 
     /// It did not take place.
     pub fn skipped(why: impl Into<String>) -> Self {
-        Self { status: Status::Skipped, error: Some(why.into()), may_pass: false, exchange: None }
+        Self { status: Status::Skipped, ..Self::failed(why, false) }
     }
 }
 
@@ -56,6 +67,10 @@ pub(super) fn judge(found: Found) -> Option<Outcome> {
             Some(why) => Outcome::failed(why, false),
             None => Outcome::ok(Some(exchange)),
         });
+    }
+    if found.is_gone {
+        let text = "its message has ended, and its session does not hold the answer any more";
+        return Some(Outcome::failed(text, false));
     }
     let reason = found.dead?;
     let may_pass = match &reason {
@@ -77,7 +92,7 @@ mod tests {
     use super::*;
 
     fn found(dead: Option<Reason>) -> Found {
-        Found { is_waiting: false, exchange: None, dead }
+        Found { is_waiting: false, exchange: None, dead, is_gone: false }
     }
 
     #[test]
@@ -88,5 +103,7 @@ mod tests {
         let passes = judge(found(Some(crowded))).unwrap();
         assert!(passes.may_pass && passes.status == Status::Error);
         assert!(!judge(found(Some(Reason::Poison { attempts: 3 }))).unwrap().may_pass);
+        let gone = judge(Found { is_gone: true, ..found(None) }).unwrap();
+        assert!(gone.status == Status::Error && !gone.may_pass);
     }
 }

@@ -63,3 +63,13 @@ pub(super) fn reap_prefix() -> Key {
 pub(super) fn place_key(agent: &str) -> Key {
     Key::of(Space::CronPlace).text(agent)
 }
+
+/// Where it stands that the command of a run was begun.
+pub(super) fn command_key(job: &JobId, run: RunId) -> Key {
+    command_prefix(job).number(run.at.0.cast_unsigned()).number(run.manual.into())
+}
+
+/// All begun commands of a job.
+pub(super) fn command_prefix(job: &JobId) -> Key {
+    Key::of(Space::CronCommand).text(job.as_str())
+}

@@ -15,22 +15,24 @@ use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 use super::actor::{CronMessage, NAME};
+use super::command::{self, CommandDeps};
+use super::found;
 use super::job::{Job, JobId, Payload, Run};
 use super::outcome::{Found, Outcome, judge};
 use super::prompt;
 use super::record::{job_key, run_key};
+use super::target;
 use super::wake::{Event, SharedWake, Woken};
 use crate::channel::webchat;
 use crate::clock::Clock;
-use crate::dead_letter::{self, DeadLetter, Item};
 use crate::event::{Journal, JourneyEvent};
-use crate::inbox::{InboxRecord, inbox_prefix};
 use crate::message::{Inbound, SessionKey};
 use crate::model::{Catalog, choice_key};
 use crate::router::{Admission, Admissions, AdmitError, Relayed};
 use crate::session::machine::Event as SessionEvent;
-use crate::session::{Asker, Exchange, SESSIONS, SessionMessage, Sessions, exchange_prefix};
+use crate::session::{Asker, SESSIONS, SessionMessage, Sessions};
 use crate::store::{Batch, Store, StoreError};
+use crate::tool::core::exec::ExecSettings;
 
 /// The name of the supervisor of all runs.
 pub(super) const RUNS: &str = "engine/core/cron/runs";
@@ -67,6 +69,8 @@ pub struct RunDeps {
     pub turn_max: Duration,
     /// The zone in which agents are told the time.
     pub zone: TimeZone,
+    /// How commands are run.
+    pub commands: ExecSettings,
 }
 
 /// What an actor of a run is told.
@@ -163,6 +167,11 @@ impl Performer {
                 self.turn(turn).await?
             }
             (Payload::SystemEvent { text }, _) => self.event(&job, &run, text).await,
+            (Payload::Command(line), _) => {
+                let RunDeps { store, clock, commands, .. } = &*self.deps;
+                let deps = CommandDeps { store, clock, settings: commands };
+                command::perform(deps, &job, &run, line).await?
+            }
             (Payload::AgentTurn { .. }, None) => {
                 Outcome::failed("the job was changed while it waited for its turn", false)
             }
@@ -198,7 +207,7 @@ impl Performer {
         }
         let deadline = Instant::now() + turn.limit;
         let mut journal = self.deps.journal.subscribe();
-        let mut is_admitted = self.found(turn.session)?.is_known();
+        let mut is_admitted = self.found(&turn).await?.is_some();
         loop {
             if !is_admitted {
                 match self.admit(&turn).await {
@@ -213,7 +222,7 @@ impl Performer {
                     }
                 }
             }
-            if let Some(outcome) = judge(self.found(turn.session)?) {
+            if let Some(outcome) = self.found(&turn).await?.and_then(judge) {
                 return Ok(outcome);
             }
             tokio::select! {
@@ -237,13 +246,20 @@ impl Performer {
             }
         });
         let sessions: Sessions = self.deps.registry.via(SESSIONS);
-        let stop = SessionMessage(SessionEvent::Stop(asker));
+        // In a session of others only what is the run's own is stopped.
+        let message = found::admitted(&self.deps.store, &turn.run.run.name(&turn.job.id))?;
+        let stop = match message.filter(|_| !target::is_of_a_run(turn.session)) {
+            Some(message) => SessionEvent::StopMessage(message, asker),
+            None => SessionEvent::Stop(asker),
+        };
+        let stop = SessionMessage(stop);
         let sent = sessions.cast(DynamicMessage::Dispatch(turn.session.clone(), stop));
         let is_confirmed = match sent {
             Ok(()) => matches!(tokio::time::timeout(STOP_MAX, receiver).await, Ok(Ok(_))),
             Err(_) => false,
         };
-        let answered = judge(self.found(turn.session)?).filter(|found| found.exchange.is_some());
+        let answered = self.found(turn).await?.and_then(judge);
+        let answered = answered.filter(|found| found.exchange.is_some());
         Ok(answered.unwrap_or_else(|| {
             let end =
                 if is_confirmed { "and was stopped" } else { "and nobody knows if it goes on" };
@@ -289,30 +305,13 @@ impl Performer {
         tokio::time::sleep(ADMIT_PAUSE).await;
     }
 
-    /// What the store says of the run's session.
-    fn found(&self, session: &SessionKey) -> Result<Found, StoreError> {
-        let store = &self.deps.store;
-        // In the order in which a turn ends: what has left the inbox is in one of the others.
-        let waiting: Vec<(_, InboxRecord)> = store.page(&inbox_prefix(session), None, 1)?;
-        let is_waiting = !waiting.is_empty();
-        let mut found = Found { is_waiting, exchange: None, dead: None };
-        if is_waiting {
-            return Ok(found);
-        }
-        let said: Vec<(_, Exchange)> = store.tail(&exchange_prefix(session), 1)?;
-        found.exchange = said.into_iter().next().map(|(_, exchange)| exchange);
-        if found.exchange.is_none() {
-            let letters: Vec<(_, DeadLetter)> = store.scan(&dead_letter::prefix())?;
-            found.dead = letters.into_iter().rev().find_map(|(_, letter)| match letter.item {
-                Item::Inbound(record) if record.session == *session => Some(letter.reason),
-                Item::Inbound(_) | Item::Outbound(_) | Item::Row { .. } => None,
-            });
-        }
-        Ok(found)
+    /// What the store says of the run's message; nothing before it was admitted.
+    async fn found(&self, turn: &Turn<'_>) -> Result<Option<Found>, StoreError> {
+        found::of_run(&self.deps.store, turn.run, turn.session).await
     }
 }
 
-/// An isolated run.
+/// A run that asks an agent.
 struct Turn<'a> {
     job: &'a Job,
     run: &'a Run,
@@ -320,13 +319,6 @@ struct Turn<'a> {
     message: &'a str,
     model: &'a Option<String>,
     limit: Duration,
-}
-
-impl Found {
-    /// Whether the run's message has been admitted.
-    fn is_known(&self) -> bool {
-        self.is_waiting || self.exchange.is_some() || self.dead.is_some()
-    }
 }
 
 /// Something has happened in a session, or may have.

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::job::{AlertRule, JobId};
+use crate::tool::core::exec::ExecSettings;
 
 /// Settings of all jobs of an engine.
 #[derive(Debug, Clone)]
@@ -24,6 +25,8 @@ pub struct CronSettings {
     pub zone: TimeZone,
     /// Jobs of the config, as JSON.
     pub declared: Vec<(JobId, Value)>,
+    /// How commands are run: their environment, of which `HOME` is the folder they run in.
+    pub commands: ExecSettings,
 }
 
 impl Default for CronSettings {
@@ -36,6 +39,7 @@ impl Default for CronSettings {
             turn_max: Duration::from_hours(1),
             zone: TimeZone::UTC,
             declared: Vec::new(),
+            commands: ExecSettings::default(),
         }
     }
 }

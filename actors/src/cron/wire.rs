@@ -2,8 +2,11 @@
 //!
 //! What is wrong is said with its place, such as `schedule.everyMs`.
 
+mod command;
+mod post;
 mod show;
 
+pub(super) use self::post::{of_alert, of_run};
 pub use self::show::{job_value, run_value, spec_value};
 
 use std::collections::BTreeMap;
@@ -12,6 +15,7 @@ use serde_json::{Map, Value};
 
 use super::job::{AlertRule, Alerts, Delivery, JobId, Payload, Place, Spec, WakeMode};
 use super::schedule::Schedule;
+use crate::channel::webhook;
 use crate::clock::Timestamp;
 
 /// Longest text of a payload, in characters.
@@ -79,7 +83,7 @@ pub fn read_spec(value: &Value, now: Timestamp) -> Read<Spec> {
     let schedule = read_schedule(job.get("schedule").ok_or("schedule is missing")?, now)?;
     let payload = object(job.get("payload").ok_or("payload is missing")?, "payload")?;
     let (payload_read, mut kept) = read_payload(payload)?;
-    check_target(job.get("sessionTarget"), &payload_read)?;
+    let target = read_target(job, &payload_read)?;
     for (key, value) in job {
         if KEPT.contains(&key.as_str()) {
             kept.insert(key.clone(), value.to_string());
@@ -101,7 +105,8 @@ pub fn read_spec(value: &Value, now: Timestamp) -> Read<Spec> {
         Payload::AgentTurn { .. } => {
             Some(Delivery { announce: true, to: Place::default(), best_effort: true })
         }
-        Payload::SystemEvent { .. } => None,
+        // What a command writes is for its history.
+        Payload::SystemEvent { .. } | Payload::Command(_) => None,
     });
     Ok(Spec {
         name,
@@ -112,6 +117,7 @@ pub fn read_spec(value: &Value, now: Timestamp) -> Read<Spec> {
         agent: text(job, "agentId", "agentId")?.filter(|agent| !agent.is_empty()),
         schedule,
         payload: payload_read,
+        target,
         wake: read_wake(job.get("wakeMode"))?,
         delivery,
         alerts: read_alerts(job.get("failureAlert"))?,
@@ -143,6 +149,7 @@ const KNOWN: [&str; 13] = [
 pub fn read_patch(spec: &Spec, patch: &Value, now: Timestamp) -> Read<Spec> {
     let patch = object(patch, "patch")?;
     let mut whole = spec_value(spec);
+    let kind = whole["payload"]["kind"].clone();
     for (key, change) in patch {
         let old = &mut whole[key.as_str()];
         match change {
@@ -158,7 +165,8 @@ pub fn read_patch(spec: &Spec, patch: &Value, now: Timestamp) -> Read<Spec> {
             other => *old = other.clone(),
         }
     }
-    if patch.contains_key("payload") && !patch.contains_key("sessionTarget") {
+    // What another kind of payload needs is for it to say.
+    if whole["payload"]["kind"] != kind && !patch.contains_key("sessionTarget") {
         whole["sessionTarget"] = Value::Null;
     }
     if let Value::Object(fields) = &mut whole {
@@ -167,17 +175,41 @@ pub fn read_patch(spec: &Spec, patch: &Value, now: Timestamp) -> Read<Spec> {
     read_spec(&whole, now)
 }
 
-fn check_target(target: Option<&Value>, payload: &Payload) -> Read<()> {
-    let target = match target {
-        None | Some(Value::Null) => return Ok(()),
+/// The session a turn is to run in, if not one of its own.
+fn read_target(job: &Map<String, Value>, payload: &Payload) -> Read<Option<String>> {
+    let target = match job.get("sessionTarget") {
+        None | Some(Value::Null) => return Ok(None),
         Some(target) => target.as_str().unwrap_or_default(),
     };
-    match (target, payload) {
-        ("main", Payload::SystemEvent { .. }) | ("isolated", Payload::AgentTurn { .. }) => Ok(()),
-        ("main", _) => Err("sessionTarget main needs a payload of kind systemEvent".into()),
-        ("isolated", _) => Err("sessionTarget isolated needs a payload of kind agentTurn".into()),
-        (other, _) => Err(format!("sessionTarget {other:?} is not supported: main or isolated")),
+    let is_turn = matches!(payload, Payload::AgentTurn { .. });
+    let named = match (target, payload) {
+        // A command has no session, whatever is said about it.
+        ("main", Payload::SystemEvent { .. })
+        | ("isolated", Payload::AgentTurn { .. } | Payload::Command(_)) => return Ok(None),
+        ("main", _) => return Err("sessionTarget main needs a payload of kind systemEvent".into()),
+        ("isolated", _) => {
+            return Err("sessionTarget isolated needs a payload of kind agentTurn".into());
+        }
+        (target, _) if !is_turn => {
+            return Err(format!("sessionTarget {target} needs a payload of kind agentTurn"));
+        }
+        // Which one that is was known when the job was made, and to nobody later.
+        ("current", _) => text(job, "sessionKey", "sessionKey")?.ok_or(
+            "sessionTarget current needs sessionKey: the session in which the job is made",
+        )?,
+        (other, _) => other.strip_prefix("session:").unwrap_or_default().trim().to_owned(),
+    };
+    if named.is_empty() {
+        return Err(format!(
+            "sessionTarget {target:?} is not supported: main, isolated, current or session:<key>"
+        ));
     }
+    if matches!(payload, Payload::AgentTurn { model: Some(_), .. }) {
+        return Err("payload.model needs a session of its own (sessionTarget isolated): this one \
+                    has its own model"
+            .into());
+    }
+    Ok(Some(named))
 }
 
 fn read_schedule(value: &Value, now: Timestamp) -> Read<Schedule> {
@@ -276,10 +308,11 @@ fn read_payload(payload: &Map<String, Value>) -> Read<(Payload, BTreeMap<String,
                 timeout_seconds,
             }
         }
-        "" => return Err("payload.kind is missing: systemEvent or agentTurn".into()),
+        "command" => Payload::Command(command::read(payload)?),
+        "" => return Err("payload.kind is missing: systemEvent, agentTurn or command".into()),
         other => {
             return Err(format!(
-                "payload.kind {other:?} is not supported: systemEvent or agentTurn"
+                "payload.kind {other:?} is not supported: systemEvent, agentTurn or command"
             ));
         }
     };
@@ -325,15 +358,35 @@ fn read_wake(value: Option<&Value>) -> Read<WakeMode> {
 }
 
 fn read_delivery(delivery: &Map<String, Value>) -> Read<Delivery> {
+    let best_effort = flag(delivery, "bestEffort", "delivery.bestEffort")?.unwrap_or(false);
     let announce = match delivery.get("mode").map(|mode| mode.as_str().unwrap_or_default()) {
         None | Some("announce" | "deliver") => true,
         Some("none") => false,
+        Some("webhook") => {
+            let to = read_webhook(delivery, "delivery")?;
+            return Ok(Delivery { announce: true, to, best_effort });
+        }
         Some(other) => {
-            return Err(format!("delivery.mode {other:?} is not supported: announce or none"));
+            return Err(format!(
+                "delivery.mode {other:?} is not supported: announce, webhook or none"
+            ));
         }
     };
-    let best_effort = flag(delivery, "bestEffort", "delivery.bestEffort")?.unwrap_or(false);
     Ok(Delivery { announce, to: read_place(delivery, "delivery")?, best_effort })
+}
+
+/// The address of a program, as a place on the channel of all webhooks.
+fn read_webhook(of: &Map<String, Value>, place: &str) -> Read<Place> {
+    for key in ["channel", "accountId", "threadId"] {
+        let said = text(of, key, &format!("{place}.{key}"))?;
+        if said.is_some_and(|said| !said.is_empty() && said != "last" && said != webhook::CHANNEL) {
+            return Err(format!("{place}.{key} says nothing to a webhook: leave it out"));
+        }
+    }
+    let to = text(of, "to", &format!("{place}.to"))?.unwrap_or_default();
+    webhook::check(to.trim()).map_err(|why| format!("{place}.to {to:?} {why}"))?;
+    let channel = Some(webhook::CHANNEL.to_owned());
+    Ok(Place { channel, to: Some(to.trim().to_owned()), ..Place::default() })
 }
 
 /// Before there was `delivery`, a payload said where its answer goes.
@@ -362,6 +415,9 @@ fn read_place(of: &Map<String, Value>, place: &str) -> Read<Place> {
     let channel = part("channel")?.filter(|channel| channel != "last");
     let read =
         Place { channel, to: part("to")?, account: part("accountId")?, thread: part("threadId")? };
+    if read.channel.as_deref() == Some(webhook::CHANNEL) {
+        return read_webhook(of, place);
+    }
     if read.channel.is_some() && read.to.is_none() {
         return Err(format!("{place}.to is missing: who is meant on {place}.channel?"));
     }
@@ -377,12 +433,16 @@ fn read_alerts(value: Option<&Value>) -> Read<Alerts> {
             if flag(rule, "enabled", "failureAlert.enabled")? == Some(false) {
                 return Ok(Alerts::Off);
             }
-            if let Some(mode) = text(rule, "mode", "failureAlert.mode")?
-                && mode != "announce"
-            {
-                return Err(format!("failureAlert.mode {mode:?} is not supported: announce"));
-            }
-            let place = read_place(rule, "failureAlert")?;
+            let mode = text(rule, "mode", "failureAlert.mode")?;
+            let place = match mode.as_deref() {
+                None | Some("announce") => read_place(rule, "failureAlert")?,
+                Some("webhook") => read_webhook(rule, "failureAlert")?,
+                Some(other) => {
+                    return Err(format!(
+                        "failureAlert.mode {other:?} is not supported: announce or webhook"
+                    ));
+                }
+            };
             let shared = AlertRule::default();
             let after = number(rule, "after", "failureAlert.after")?;
             Ok(Alerts::Own(AlertRule {
@@ -398,7 +458,10 @@ fn read_alerts(value: Option<&Value>) -> Read<Alerts> {
 }
 
 fn first_line(payload: &Payload) -> String {
-    let (Payload::SystemEvent { text } | Payload::AgentTurn { message: text, .. }) = payload;
+    let text = match payload {
+        Payload::SystemEvent { text } | Payload::AgentTurn { message: text, .. } => text.clone(),
+        Payload::Command(line) => line.argv.join(" "),
+    };
     let line = text.trim().lines().next().unwrap_or_default();
     line.chars().take(60).collect()
 }

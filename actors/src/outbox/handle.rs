@@ -9,7 +9,7 @@ use telson_supervision::Registry;
 use super::actor::{DeliveryMessage, delivery_name};
 use super::record::{EntryId, EntryRecord, EntryState, entry_key};
 use crate::channel::chunk::{chunk, chunk_paragraphs};
-use crate::channel::{Capabilities, LengthUnit};
+use crate::channel::{Capabilities, LengthUnit, webhook};
 use crate::clock::Timestamp;
 use crate::message::{AccountKey, Destination, SessionKey};
 use crate::reply::{Speaker, prefixed};
@@ -141,9 +141,15 @@ impl Outbox {
         self.accounts.get(account).map(|account| account.backlog.clone()).unwrap_or_default()
     }
 
-    /// The accounts it sends through, in order.
+    /// The accounts people are written to from, in order.
     pub fn accounts(&self) -> impl Iterator<Item = &AccountKey> {
-        self.accounts.keys()
+        // What agents and clients may name: a program's address gets events only.
+        self.accounts.keys().filter(|account| account.channel != webhook::CHANNEL)
+    }
+
+    /// Whether it sends through this account, people's or not.
+    pub fn has(&self, account: &AccountKey) -> bool {
+        self.accounts.contains_key(account)
     }
 
     /// Whether an account sends what an agent says between its tool calls.

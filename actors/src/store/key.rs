@@ -76,6 +76,8 @@ pub enum Space {
     SessionNote = 0x7b,
     /// What was said in a session before it was begun anew.
     PastLife = 0x7c,
+    /// Commands of jobs that were begun.
+    CronCommand = 0x82,
     /// Tools that clients offer with messages that wait.
     ClientTools = 0x89,
 }
@@ -86,7 +88,7 @@ impl Space {
         [Space::Inbox, Space::Outbox, Space::DeadLetter, Space::Quarantine];
 
     /// Spaces of the other rooms' records.
-    pub(super) const RECORDS: [Space; 34] = [
+    pub(super) const RECORDS: [Space; 35] = [
         Space::Cursor,
         Space::Dedupe,
         Space::Inbox,
@@ -120,6 +122,7 @@ impl Space {
         Space::SessionNote,
         Space::PastLife,
         Space::Node,
+        Space::CronCommand,
         Space::ClientTools,
     ];
 }

@@ -5,6 +5,9 @@ use telson_actors::cron::wire::read_duration;
 
 use super::super::exit::Failure;
 
+/// What a job may do.
+const WHAT: &str = "--message, --system-event or --command";
+
 /// A new job.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct AddArgs {
@@ -69,11 +72,24 @@ struct Said {
     /// Tell the agent's main session this.
     #[arg(long, value_name = "TEXT", group = "what")]
     system_event: Option<String>,
+    /// Run a program, without a shell: itself, then its arguments. Everything behind this is taken
+    /// as an argument, so it comes last.
+    #[arg(long, value_name = "ARG", group = "what", num_args = 1.., allow_hyphen_values = true)]
+    command: Vec<String>,
+    /// The folder the program runs in [default: the home folder of the service].
+    #[arg(long, value_name = "DIR", requires = "command")]
+    cwd: Option<String>,
+    /// A variable for the program's environment, as NAME=VALUE; may be repeated.
+    #[arg(long, value_name = "NAME=VALUE", requires = "command")]
+    env: Vec<String>,
+    /// The session the agent does it in, by its key or last part [default: one of its own].
+    #[arg(long, value_name = "KEY", requires = "message")]
+    session: Option<String>,
     /// The model to ask.
-    #[arg(long, requires = "message")]
+    #[arg(long, requires = "message", conflicts_with = "session")]
     model: Option<String>,
-    /// How long the turn may take, in seconds.
-    #[arg(long, value_name = "SECONDS", requires = "message")]
+    /// How long the turn or the program may take, in seconds.
+    #[arg(long, value_name = "SECONDS", requires = "what")]
     timeout_seconds: Option<u64>,
     /// When the main session hears of it: now, or next-heartbeat.
     #[arg(long, value_name = "MODE")]
@@ -87,6 +103,9 @@ struct Said {
     /// Do not announce the answer.
     #[arg(long)]
     no_deliver: bool,
+    /// Post how each run ended to this address, as JSON.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["announce", "no_deliver", "to", "account"])]
+    webhook: Option<String>,
     /// The channel to announce on.
     #[arg(long, requires = "to")]
     channel: Option<String>,
@@ -105,9 +124,7 @@ impl AddArgs {
     /// The job.
     pub(super) fn job(&self) -> Result<Value, Failure> {
         let mut job = self.said.fields()?;
-        for (key, flag) in
-            [("schedule", "--at, --every or --cron"), ("payload", "--message or --system-event")]
-        {
+        for (key, flag) in [("schedule", "--at, --every or --cron"), ("payload", WHAT)] {
             if !job.contains_key(key) {
                 return Err(Failure::rejected(format!("say {flag}")));
             }
@@ -148,7 +165,8 @@ impl Said {
         set("wakeMode", self.wake.clone().map(Value::from));
         set("deleteAfterRun", self.keep_after_run.then_some(json!(false)));
         set("schedule", self.schedule()?);
-        set("payload", self.payload());
+        set("payload", self.payload()?);
+        set("sessionTarget", self.session.as_ref().map(|key| json!(format!("session:{key}"))));
         set("delivery", self.delivery());
         Ok(fields)
     }
@@ -174,24 +192,38 @@ impl Said {
         Ok(Some(schedule))
     }
 
-    fn payload(&self) -> Option<Value> {
-        if let Some(text) = &self.system_event {
-            return Some(json!({"kind": "systemEvent", "text": text}));
+    fn payload(&self) -> Result<Option<Value>, Failure> {
+        let mut payload = if let Some(text) = &self.system_event {
+            return Ok(Some(json!({"kind": "systemEvent", "text": text})));
+        } else if let Some(message) = &self.message {
+            json!({"kind": "agentTurn", "message": message})
+        } else if self.command.is_empty() {
+            return Ok(None);
+        } else {
+            json!({"kind": "command", "argv": self.command})
+        };
+        for variable in &self.env {
+            let wrong = || Failure::rejected(format!("--env {variable}: not NAME=VALUE"));
+            let (name, value) = variable.split_once('=').ok_or_else(wrong)?;
+            payload["env"][name] = json!(value);
         }
-        let message = self.message.as_ref()?;
-        let mut payload = json!({"kind": "agentTurn", "message": message});
-        if let Some(model) = &self.model {
-            payload["model"] = json!(model);
+        for (key, text) in [("cwd", &self.cwd), ("model", &self.model)] {
+            if let Some(text) = text {
+                payload[key] = json!(text);
+            }
         }
         if let Some(seconds) = self.timeout_seconds {
             payload["timeoutSeconds"] = json!(seconds);
         }
-        Some(payload)
+        Ok(Some(payload))
     }
 
     fn delivery(&self) -> Option<Value> {
         if self.no_deliver {
             return Some(json!({"mode": "none"}));
+        }
+        if let Some(url) = &self.webhook {
+            return Some(json!({"mode": "webhook", "to": url, "bestEffort": self.best_effort}));
         }
         let is_said =
             self.announce || self.best_effort || self.to.is_some() || self.account.is_some();

@@ -26,6 +26,7 @@ pub(super) fn list(output: Output, answer: &Value) -> String {
 /// What one job does and when.
 pub(super) fn one(job: &Value) -> String {
     let mut said = format!("  {}\n", text(job, "scheduleWords"));
+    said.push_str(&what(job));
     let zone = zone(job);
     let next = job["nextRunsAtMs"].as_array().into_iter().flatten().filter_map(Value::as_i64);
     let next: Vec<String> = next.map(|at| in_zone(Timestamp(at), &zone)).collect();
@@ -52,6 +53,23 @@ pub(super) fn one(job: &Value) -> String {
     said
 }
 
+/// What a job does besides asking its agent in a session of its own.
+fn what(job: &Value) -> String {
+    let mut said = String::new();
+    if let Some(argv) = job["payload"]["argv"].as_array() {
+        let parts: Vec<String> = argv.iter().map(Value::to_string).collect();
+        said.push_str(&format!("  runs: {}\n", parts.join(" ")));
+    }
+    if let Some(session) = job["sessionTarget"].as_str().and_then(|at| at.strip_prefix("session:"))
+    {
+        said.push_str(&format!("  in the session {session}\n"));
+    }
+    if job["delivery"]["mode"] == "webhook" {
+        said.push_str(&format!("  posts to {}\n", text(&job["delivery"], "to")));
+    }
+    said
+}
+
 /// The runs of a job.
 pub(super) fn runs(output: Output, answer: &Value) -> String {
     let mut rows =
@@ -61,7 +79,7 @@ pub(super) fn runs(output: Output, answer: &Value) -> String {
         let said = run["error"].as_str().or(run["summary"].as_str()).unwrap_or_default();
         rows.push(vec![
             in_zone(at, &TimeZone::system()),
-            text(run, "status").to_owned(),
+            status(run).to_owned(),
             duration(run["durationMs"].as_u64().unwrap_or(0)),
             text(run, "deliveryStatus").to_owned(),
             telson_actors::event::excerpt(said),
@@ -82,6 +100,12 @@ pub(super) fn imported(answer: &Value) -> String {
         said.push_str(&format!("left out: {name} ({}): {why}\n", text(job, "id")));
     }
     said
+}
+
+/// How a run ended; an error that nobody knows the extent of is more than an error.
+fn status(run: &Value) -> &str {
+    let is_unknown = run["status"] == "error" && run["completionStatus"] == "unknown";
+    if is_unknown { "unknown" } else { text(run, "status") }
 }
 
 fn zone(job: &Value) -> TimeZone {

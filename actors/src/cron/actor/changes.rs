@@ -6,9 +6,12 @@ use telson_supervision::dynamic::DynamicMessage;
 use super::{Begun, ChangeError, Scheduler};
 use crate::clock::Timestamp;
 use crate::cron::event::Action;
+use crate::cron::found::admitted;
 use crate::cron::job::{Job, JobId, JobState, RunId, Spec};
-use crate::cron::record::{job_key, run_key, run_prefix};
+use crate::cron::record::{command_prefix, job_key, run_key, run_prefix};
+use crate::cron::target;
 use crate::cron::wire::{read_id, read_patch, read_spec};
+use crate::message::SessionKey;
 use crate::session::machine::Event as SessionEvent;
 use crate::session::{Asker, SESSIONS, SessionMessage, Sessions};
 use crate::store::{Batch, Expect, StoreError};
@@ -70,6 +73,9 @@ impl Scheduler {
             Ok(spec) => spec,
             Err(wrong) => return Ok(Err(ChangeError::Invalid(wrong))),
         };
+        if let Err(wrong) = self.check_target(&spec) {
+            return Ok(Err(ChangeError::Invalid(wrong)));
+        }
         let is_moved = spec.schedule != old.spec.schedule || (spec.enabled && !old.spec.enabled);
         if is_moved
             && spec.enabled
@@ -109,6 +115,9 @@ impl Scheduler {
         }
         let mut batch = Batch::new();
         batch.delete(job_key(id));
+        for (begun, _) in self.deps.store.scan_raw(&command_prefix(id))? {
+            batch.delete(begun);
+        }
         self.deps.store.commit(batch).await?;
         self.book.take(id);
         // Its place is free, whatever its run still says.
@@ -130,9 +139,34 @@ impl Scheduler {
 
     fn stop(&self, id: &JobId, running: RunId) -> Result<(), StoreError> {
         let run: Option<crate::cron::job::Run> = self.deps.store.get(&run_key(id, running))?;
-        let Some(session) = run.and_then(|run| run.session) else { return Ok(()) };
+        let Some(session) = run.and_then(|run| run.session) else {
+            // What its actor has started ends with it.
+            if self.runs.cast(DynamicMessage::Kill(id.clone())).is_err() {
+                tracing::debug!(job = %id, "runs are restarting; they find no job any more");
+            }
+            return Ok(());
+        };
+        if !target::is_of_a_run(&session) {
+            return self.stop_message(id, running, session);
+        }
         let sessions: Sessions = self.deps.registry.via(SESSIONS);
         let stop = SessionMessage(SessionEvent::Stop(Asker::new(|_| ())));
+        if sessions.cast(DynamicMessage::Dispatch(session, stop)).is_err() {
+            tracing::debug!(job = %id, "sessions are restarting; its turn ends by itself");
+        }
+        Ok(())
+    }
+
+    /// In a session of others only the run's own message is stopped.
+    fn stop_message(
+        &self,
+        id: &JobId,
+        running: RunId,
+        session: SessionKey,
+    ) -> Result<(), StoreError> {
+        let Some(message) = admitted(&self.deps.store, &running.name(id))? else { return Ok(()) };
+        let sessions: Sessions = self.deps.registry.via(SESSIONS);
+        let stop = SessionMessage(SessionEvent::StopMessage(message, Asker::new(|_| ())));
         if sessions.cast(DynamicMessage::Dispatch(session, stop)).is_err() {
             tracing::debug!(job = %id, "sessions are restarting; its turn ends by itself");
         }
@@ -234,7 +268,15 @@ impl Scheduler {
         job.state.next = first.ok().flatten().filter(|_| job.spec.enabled);
     }
 
+    /// Whether the session a turn is to run in can be one of its agent's.
+    fn check_target(&self, spec: &Spec) -> Result<(), String> {
+        let Some(named) = &spec.target else { return Ok(()) };
+        let agent = spec.agent.as_ref().unwrap_or(&self.deps.default_agent);
+        target::session(named, agent, &self.deps.main_key).map(drop)
+    }
+
     fn check(&self, spec: &Spec, now: Timestamp) -> Result<(), String> {
+        self.check_target(spec)?;
         let zone = &self.deps.settings.zone;
         spec.schedule.check(now, zone).map_err(|error| format!("schedule: {error}"))?;
         if let crate::cron::schedule::Schedule::At(at) = spec.schedule

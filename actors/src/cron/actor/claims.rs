@@ -10,6 +10,7 @@ use crate::cron::job::{Delivered, Job, JobId, LastRun, Run, RunEnd, RunId, Statu
 use crate::cron::plan::{Due, Look, base, due};
 use crate::cron::record::{job_key, run_key};
 use crate::cron::run::RunMessage;
+use crate::cron::target;
 use crate::message::SessionKey;
 use crate::store::{Batch, Expect, StoreError};
 
@@ -96,13 +97,16 @@ impl Scheduler {
         now: Timestamp,
     ) -> Run {
         let agent = job.spec.agent.as_ref().unwrap_or(&self.deps.default_agent);
-        let session = SessionKey::cron_run(agent, job.id.as_str(), &run.short()).ok();
+        let session = match &job.spec.target {
+            Some(named) => target::session(named, agent, &self.deps.main_key).ok(),
+            None => SessionKey::cron_run(agent, job.id.as_str(), &run.short()).ok(),
+        };
         let record = Run {
             job: job.id.clone(),
             job_name: job.spec.name.clone(),
             run,
             claimed_at: now,
-            session: session.filter(|_| job.is_isolated()),
+            session: session.filter(|_| job.asks_agent()),
             end: None,
         };
         let key = run_key(&job.id, run);

@@ -5,16 +5,20 @@ use std::time::Duration;
 use telson_supervision::dynamic::DynamicMessage;
 
 use super::Scheduler;
+use crate::channel::webhook;
 use crate::clock::Timestamp;
-use crate::cron::announce::{Announcement, announcement, destination};
+use crate::cron::announce::{Announcement, announcement, destination, webhook_of};
+use crate::cron::command;
 use crate::cron::consequence::{self, Ended};
 use crate::cron::event::Action;
 use crate::cron::job::{
-    AlertRule, Alerts, Delivered, Job, JobId, LastRun, Payload, Run, RunEnd, RunId,
+    AlertRule, Alerts, Delivered, Job, JobId, LastRun, Payload, Run, RunEnd, RunId, Status,
 };
 use crate::cron::last;
 use crate::cron::outcome::Outcome;
-use crate::cron::record::{Reap, job_key, reap_key, run_key};
+use crate::cron::record::{Reap, command_key, job_key, reap_key, run_key};
+use crate::cron::target;
+use crate::cron::wire::{of_alert, of_run};
 use crate::message::{AccountKey, Destination, SessionKey};
 use crate::outbox::{Draft, EntryRecord};
 use crate::reply::Speaker;
@@ -70,24 +74,18 @@ impl Scheduler {
         if let Some(text) = &follows.tell {
             entries.extend(self.tell(&mut batch, &job, &run, rule.as_ref(), text, now)?);
         }
-        let exchange = outcome.exchange.as_deref();
-        run.end = Some(RunEnd {
-            at: now,
-            status: outcome.status,
-            error: outcome.error,
-            summary: exchange.map(|turn| head(&turn.answer)).unwrap_or_default(),
-            delivery,
-            model: exchange.map(|turn| turn.model.clone()).unwrap_or_default(),
-            tokens: exchange.map_or((0, 0), |turn| (turn.usage.input, turn.usage.output)),
-            next: job.state.next,
-        });
-        if follows.remove && run.session.is_none() {
+        run.end = Some(RunEnd { delivery, next: job.state.next, ..end_of(&outcome, now) });
+        let own = run.session.clone().filter(target::is_of_a_run);
+        if let Payload::Command(_) = job.spec.payload {
+            batch.delete(command_key(id, run_id));
+        }
+        if follows.remove && own.is_none() {
             // Nobody would find it any more, and nobody would forget it.
             batch.delete(key);
         } else {
             batch.put(key, &run);
         }
-        if let Some(session) = run.session.clone() {
+        if let Some(session) = own {
             let reap = Reap { at: now, session };
             batch.put(reap_key(&reap), &reap);
         }
@@ -143,6 +141,7 @@ impl Scheduler {
                 Duration::from_secs(*seconds)
             }
             Payload::AgentTurn { .. } => self.deps.settings.turn_max,
+            Payload::Command(line) => command::limit(line),
             Payload::SystemEvent { .. } => Duration::ZERO,
         };
         STUCK_AFTER.max(limit + STOPPING_MAX)
@@ -165,23 +164,37 @@ impl Scheduler {
         outcome: &Outcome,
         now: Timestamp,
     ) -> Result<(Delivered, Vec<EntryRecord>), StoreError> {
-        let (Some(turn), Some(session)) = (&outcome.exchange, &run.session) else {
-            return Ok((Delivered::NotRequested, Vec::new()));
-        };
         let agent = self.agent(job);
         let (last, accounts) = (self.last_place(agent)?, self.accounts());
-        let found = announcement(job, &turn.answer, &turn.steps, last.as_ref(), &accounts);
-        let to = match found {
+        let turn = outcome.exchange.as_deref();
+        let answer = turn.map_or(outcome.output.as_str(), |turn| &turn.answer);
+        let steps = turn.map_or(&[][..], |turn| &turn.steps);
+        let place = job.spec.delivery.as_ref().filter(|delivery| delivery.announce);
+        let webhook = place.and_then(|delivery| webhook_of(&delivery.to));
+        let has_answer = turn.is_some() || outcome.status == Status::Ok;
+        if webhook.is_none() && (!has_answer || !(job.asks_agent() || job.is_command())) {
+            return Ok((Delivered::NotRequested, Vec::new()));
+        }
+        let to = match announcement(job, answer, steps, last.as_ref(), &accounts) {
             Announcement::Not(why) => return Ok((why, Vec::new())),
             Announcement::To(to) => to,
         };
+        let text = match &webhook {
+            Some(to) if !self.deps.outbox.has(&to.account) => {
+                let why = "this engine posts to no webhooks".to_owned();
+                return Ok((Delivered::Nowhere(why), Vec::new()));
+            }
+            Some(_) => of_run(run, &end_of(outcome, now), answer),
+            None => answer.to_owned(),
+        };
         let name = self.deps.names.get(agent).cloned();
+        let speaker = turn.filter(|_| webhook.is_none());
         let draft = Draft {
-            session: session.clone(),
-            turn: turn.turn,
+            session: self.session_of(run, agent),
+            turn: turn.map_or(0, |turn| turn.turn),
             to: to.clone(),
-            text: turn.answer.clone(),
-            speaker: Some(Speaker { model: turn.model.clone(), name }),
+            text,
+            speaker: speaker.map(|turn| Speaker { model: turn.model.clone(), name }),
         };
         let entries = self.deps.outbox.add(batch, &draft, now)?;
         let numbers = entries.iter().map(|entry| entry.id.0).collect();
@@ -209,10 +222,21 @@ impl Scheduler {
                 return Ok(Vec::new());
             }
         };
-        let session = run.session.clone().or_else(|| self.main_session(agent));
-        let session = session.unwrap_or_else(SessionKey::global);
-        let draft = Draft { session, turn: 0, to, text: text.to_owned(), speaker: None };
+        if webhook::account() == to.account && !self.deps.outbox.has(&to.account) {
+            tracing::warn!(job = %job.id, "nobody could be told: this engine posts to no webhooks");
+            return Ok(Vec::new());
+        }
+        let is_webhook = webhook::account() == to.account;
+        let text = if is_webhook { of_alert(job, run, text) } else { text.to_owned() };
+        let session = self.session_of(run, agent);
+        let draft = Draft { session, turn: 0, to, text, speaker: None };
         self.deps.outbox.add(batch, &draft, now)
+    }
+
+    /// The session of a run, or who its agent is.
+    fn session_of(&self, run: &Run, agent: &str) -> SessionKey {
+        let session = run.session.clone().or_else(|| self.main_session(agent));
+        session.unwrap_or_else(SessionKey::global)
     }
 
     fn agent<'a>(&'a self, job: &'a Job) -> &'a str {
@@ -232,6 +256,21 @@ impl Scheduler {
 
     fn accounts(&self) -> Vec<AccountKey> {
         self.deps.outbox.accounts().cloned().collect()
+    }
+}
+
+/// The end of a run, as far as its outcome says it.
+fn end_of(outcome: &Outcome, now: Timestamp) -> RunEnd {
+    let exchange = outcome.exchange.as_deref();
+    RunEnd {
+        at: now,
+        status: outcome.status,
+        error: outcome.error.clone(),
+        summary: exchange.map_or_else(|| outcome.output.clone(), |turn| head(&turn.answer)),
+        delivery: Delivered::NotRequested,
+        model: exchange.map(|turn| turn.model.clone()).unwrap_or_default(),
+        tokens: exchange.map_or((0, 0), |turn| (turn.usage.input, turn.usage.output)),
+        next: None,
     }
 }
 

@@ -7,6 +7,7 @@ use super::super::job::{
 };
 use super::super::schedule::Schedule;
 use super::super::words;
+use crate::channel::webhook;
 
 /// What a job is.
 pub fn spec_value(spec: &Spec) -> Value {
@@ -14,9 +15,10 @@ pub fn spec_value(spec: &Spec) -> Value {
         "name": spec.name,
         "enabled": spec.enabled,
         "schedule": schedule(&spec.schedule),
-        "sessionTarget": match spec.payload {
-            Payload::SystemEvent { .. } => "main",
-            Payload::AgentTurn { .. } => "isolated",
+        "sessionTarget": match (&spec.target, &spec.payload) {
+            (Some(session), _) => format!("session:{session}"),
+            (None, Payload::SystemEvent { .. }) => "main".to_owned(),
+            (None, Payload::AgentTurn { .. } | Payload::Command(_)) => "isolated".to_owned(),
         },
         "wakeMode": match spec.wake {
             WakeMode::Now => "now",
@@ -115,7 +117,7 @@ fn completion(end: &RunEnd) -> &'static str {
     match (end.status, &end.delivery) {
         (Status::Ok, Delivered::Nowhere(_)) | (Status::Error, _) => "failed",
         (Status::Ok, _) => "succeeded",
-        (Status::Skipped, _) => "unknown",
+        (Status::Skipped | Status::Unknown, _) => "unknown",
     }
 }
 
@@ -159,13 +161,15 @@ fn payload(payload: &Payload) -> Value {
             }
             value
         }
+        Payload::Command(line) => super::command::value(line),
     }
 }
 
 fn delivery(delivery: &Delivery) -> Value {
     let mut value = place(&delivery.to);
-    value.insert("mode".into(), json!(if delivery.announce { "announce" } else { "none" }));
-    if delivery.announce {
+    let mode = if delivery.announce { "announce" } else { "none" };
+    value.entry("mode").or_insert(json!(mode));
+    if delivery.announce && value["mode"] == "announce" {
         value.entry("channel").or_insert(json!("last"));
     }
     if delivery.best_effort {
@@ -191,6 +195,12 @@ fn alerts(alerts: &Alerts) -> Option<Value> {
 }
 
 fn place(place: &Place) -> Map<String, Value> {
+    if let (Some(webhook::CHANNEL), Some(url)) = (place.channel.as_deref(), &place.to) {
+        return [("mode", "webhook"), ("to", url)]
+            .map(|(key, part)| (key.to_owned(), json!(part)))
+            .into_iter()
+            .collect();
+    }
     let parts = [
         ("channel", &place.channel),
         ("to", &place.to),

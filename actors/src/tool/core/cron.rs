@@ -1,18 +1,19 @@
 //! `cron`: the agent's own jobs.
 //!
 //! A job acts later and without anybody watching, so not everybody who may talk to the agent may
-//! make one: only owners, whoever is connected to the gateway itself, and jobs.
+//! make one: only owners, whoever is connected to the gateway itself, and jobs. [`rights`] decides.
 
-use std::collections::BTreeSet;
+mod rights;
+
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
+pub(super) use self::rights::Rights;
 use super::{CoreDeps, required, text};
-use crate::channel::webchat;
 use crate::cron::job::{Job, JobId};
-use crate::cron::wire::{job_value, run_value};
+use crate::cron::wire::{job_value, run_value, spec_value};
 use crate::cron::{Begun, Cron as Jobs};
 use crate::inbox::{InboxRecord, inbox_prefix};
 use crate::message::Inbound;
@@ -23,20 +24,17 @@ use crate::tool::{Invocation, Tool, ToolTraits};
 const DEADLINE: Duration = Duration::from_mins(1);
 /// Runs told of one job.
 const RUNS_MAX: usize = 20;
-/// What the dedupe keys of messages from inside begin with, whose writers may make jobs.
-const FROM_INSIDE: [&str; 3] = ["chat:", "cron:", "manual:"];
-
 /// See the module.
 pub(super) struct Cron {
     pub(super) deps: CoreDeps,
     pub(super) jobs: Jobs,
-    /// Who may use it, as `channel:id`.
-    pub(super) owners: BTreeSet<String>,
+    /// Who may use it.
+    pub(super) rights: Rights,
 }
 
 impl Cron {
     async fn perform(&self, call: &Invocation) -> Result<String, String> {
-        self.check_writers(call)?;
+        self.check_writers(call, |inbound| self.rights.may_use(inbound))?;
         let failed = |error: crate::cron::ChangeError| error.to_string();
         match required(call, "action")? {
             "status" => {
@@ -62,15 +60,19 @@ impl Cron {
                     }
                     _ => job["agentId"] = json!(call.agent),
                 }
+                rights::place(&mut job, &call.session)?;
+                self.check_delicate(call, &job)?;
                 let job = self.jobs.add(job).await.map_err(failed)?;
                 Ok(self.shown(&job).to_string())
             }
             "update" => {
-                let id = self.own(call).await?;
-                let patch = call.arguments["patch"].clone();
+                let id = self.touched(call).await?;
+                let mut patch = call.arguments["patch"].clone();
                 if patch.get("agentId").is_some() {
                     return Err("a job of yours has you as its agent".into());
                 }
+                rights::place(&mut patch, &call.session)?;
+                self.check_delicate(call, &patch)?;
                 let job = self.jobs.update(&id, patch).await.map_err(failed)?;
                 Ok(self.shown(&job).to_string())
             }
@@ -80,7 +82,7 @@ impl Cron {
                 Ok(format!("{id} is removed"))
             }
             "run" => {
-                let id = self.own(call).await?;
+                let id = self.touched(call).await?;
                 Ok(match self.jobs.run(&id, true).await.map_err(failed)? {
                     Begun::Run(name) => format!("begun: {name}"),
                     Begun::Running | Begun::NotDue => format!("{id} runs already"),
@@ -97,17 +99,21 @@ impl Cron {
         }
     }
 
-    /// Everybody whose message this session works on must be allowed to make jobs: the model does
-    /// what any of them says.
-    fn check_writers(&self, call: &Invocation) -> Result<(), String> {
+    /// Everybody whose message this session works on must be allowed to: the model does what any of
+    /// them says.
+    fn check_writers(
+        &self,
+        call: &Invocation,
+        may: impl Fn(&Inbound) -> bool,
+    ) -> Result<(), String> {
         let waiting = self.deps.store.scan::<InboxRecord>(&inbox_prefix(&call.session));
         let waiting = waiting.map_err(|error| format!("the session can't be read: {error}"))?;
         for (_, record) in waiting {
             let inbound = &record.envelope.inbound;
-            if !self.may(inbound) {
+            if !may(inbound) {
                 let who = format!("{}:{}", inbound.account.channel, inbound.sender);
                 return Err(format!(
-                    "only owners may see and change jobs, and {who} is none \
+                    "only owners may do that with jobs, and {who} is none \
                      (commands.ownerAllowFrom)"
                 ));
             }
@@ -115,11 +121,26 @@ impl Cron {
         Ok(())
     }
 
-    fn may(&self, inbound: &Inbound) -> bool {
-        if inbound.account == webchat::account() {
-            return FROM_INSIDE.iter().any(|prefix| inbound.dedupe_key.starts_with(prefix));
+    /// What runs programs or speaks to them is for owners in person, and commands for agents that may
+    /// run them anyway.
+    fn check_delicate(&self, call: &Invocation, job: &Value) -> Result<(), String> {
+        if Rights::is_command(job) && !self.rights.commands(&call.agent) {
+            return Err("you may not run commands (tools.exec), and no job of yours may".into());
         }
-        self.owners.contains(&format!("{}:{}", inbound.account.channel, inbound.sender))
+        if Rights::is_command(job) || Rights::is_webhook(job) {
+            return self.check_writers(call, |inbound| self.rights.is_owner(inbound));
+        }
+        Ok(())
+    }
+
+    /// A job of the agent's own that is to be changed or run.
+    async fn touched(&self, call: &Invocation) -> Result<JobId, String> {
+        let id = self.own(call).await?;
+        let job = self.jobs.get(&id).await.map_err(|error| error.to_string())?;
+        if let Some(job) = job {
+            self.check_delicate(call, &spec_value(&job.spec))?;
+        }
+        Ok(id)
     }
 
     /// The job a call names, if it is the agent's own.
@@ -165,7 +186,8 @@ impl Tool for Cron {
                         "description": "For add: {name, schedule, payload, delivery?}. schedule: \
                             {kind: at, at: RFC 3339 or 20m} | {kind: every, everyMs} | {kind: cron, \
                             expr, tz}. payload: {kind: agentTurn, message} | {kind: systemEvent, \
-                            text}. delivery: {mode: announce, channel: last} | {mode: none}.",
+                            text}. delivery: {mode: announce, channel: last} | {mode: none}. \
+                            sessionTarget: isolated | current, to run in this conversation.",
                     },
                     "patch": {"type": "object", "description": "For update: what changes."},
                 },

@@ -7,21 +7,22 @@
 //! do what the user of the gateway may do. That is why nobody may unless the config says so.
 
 mod family;
+mod launch;
 mod output;
 
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
-use self::family::{Family, MARK};
-use self::output::Output;
+use self::family::MARK;
+pub use self::launch::{How, Launch, Ran, launch};
+use self::launch::{bare, supervise};
 use super::fs::Workspaces;
 use super::{blocking, count, required, text};
 use crate::provider::ToolSpec;
@@ -29,8 +30,6 @@ use crate::tool::{Invocation, Tool, ToolTraits};
 
 /// Time to end a command that is over its limit and to gather what it said.
 const END_MAX: Duration = Duration::from_secs(10);
-/// What a command's orphans may still write once it is over.
-const LATE_OUTPUT_MAX: Duration = Duration::from_secs(1);
 /// Longest command, in characters.
 const COMMAND_CHARS_MAX: usize = 100_000;
 
@@ -85,46 +84,21 @@ impl Exec {
             command.env(name, value);
         }
         command.env(MARK, &mark);
-        let mut child =
-            command.spawn().map_err(|error| format!("the command did not start: {error}"))?;
-        let family = Family::of(&child, mark);
-        let mut output = Output::new(self.settings.output_chars_max);
-        let ended = tokio::time::timeout(limit, Box::pin(watch(&mut child, &mut output))).await;
-        // Looking through all processes takes a few milliseconds.
-        let end = move || {
-            family.end();
-            Ok(())
-        };
-        blocking(end).await?;
-        match ended {
-            Ok(Ok(status)) => Ok(told(&output, &how(status))),
-            Ok(Err(error)) => Err(format!("the command was lost: {error}")),
-            Err(_) => {
-                // Its end is certain now; what it had written still counts.
-                let rest = Box::pin(watch(&mut child, &mut output));
-                drop(tokio::time::timeout(END_MAX / 2, rest).await);
-                let how = format!("stopped after {} s with all it had started", limit.as_secs());
-                Err(told(&output, &how))
+        let ran = supervise(command, mark, limit, self.settings.output_chars_max).await?;
+        let told = |how: &str| told(&ran.output, how);
+        match ran.how {
+            How::Ended(status) => Ok(told(&how(status))),
+            How::Stopped(limit) | How::Lost(limit) => {
+                Err(told(&format!("stopped after {} s with all it had started", limit.as_secs())))
             }
         }
     }
 
     fn command(&self, line: &str, home: PathBuf, folder: PathBuf, mark: &str) -> Command {
         let mut command = Command::new("/bin/sh");
-        command
-            .arg("-c")
-            .arg(line)
-            .current_dir(folder)
-            .env_clear()
-            .envs(self.settings.environment.iter().cloned())
-            .env("HOME", home)
-            .env(MARK, mark)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // A group of its own, so that what it starts can be ended with it.
-            .process_group(0)
-            .kill_on_drop(true);
+        command.arg("-c").arg(line);
+        bare(&mut command, &folder, &self.settings);
+        command.env("HOME", home).env(MARK, mark);
         command
     }
 }
@@ -164,47 +138,6 @@ impl Tool for Exec {
     fn call<'a>(&'a self, call: &'a Invocation) -> BoxFuture<'a, Result<String, String>> {
         Box::pin(self.run(call))
     }
-}
-
-/// Reads what it writes until it has ended; orphans that hold the pipes open are not waited for.
-async fn watch(child: &mut Child, output: &mut Output) -> std::io::Result<ExitStatus> {
-    let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
-    let status = {
-        let mut reading = std::pin::pin!(gather(&mut out, &mut err, output));
-        let status = tokio::select! {
-            status = child.wait() => status,
-            () = &mut reading => child.wait().await,
-        };
-        drop(tokio::time::timeout(LATE_OUTPUT_MAX, reading).await);
-        status
-    };
-    (child.stdout, child.stderr) = (out, err);
-    status
-}
-
-async fn gather(
-    out: &mut Option<impl AsyncRead + Unpin>,
-    err: &mut Option<impl AsyncRead + Unpin>,
-    output: &mut Output,
-) {
-    let (mut first, mut second) = ([0; 8192], [0; 8192]);
-    while out.is_some() || err.is_some() {
-        tokio::select! {
-            read = next(out, &mut first) => output.write(&first[..read]),
-            read = next(err, &mut second) => output.write(&second[..read]),
-        }
-    }
-    std::future::pending::<()>().await;
-}
-
-/// Reads from a pipe that is open; closes it at its end.
-async fn next(pipe: &mut Option<impl AsyncRead + Unpin>, buffer: &mut [u8]) -> usize {
-    let Some(open) = pipe else { return std::future::pending().await };
-    let read = open.read(buffer).await.unwrap_or(0);
-    if read == 0 {
-        *pipe = None;
-    }
-    read
 }
 
 /// What the model adds to the environment.
@@ -249,7 +182,8 @@ pub fn end_orphans(place: &str) -> usize {
     if place.is_empty() { 0 } else { family::end_marked(&format!("{place}-")) }
 }
 
-fn how(status: ExitStatus) -> String {
+/// How a program ended, in words.
+pub fn how(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),
@@ -258,9 +192,8 @@ fn how(status: ExitStatus) -> String {
     }
 }
 
-fn told(output: &Output, how: &str) -> String {
-    let text = output.text();
-    let text = text.trim_end_matches('\n');
+fn told(output: &str, how: &str) -> String {
+    let text = output.trim_end_matches('\n');
     if text.is_empty() { format!("[no output; {how}]") } else { format!("{text}\n[{how}]") }
 }
 

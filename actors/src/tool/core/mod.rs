@@ -66,6 +66,8 @@ pub struct CoreSettings {
     pub cross: CrossContext,
     /// Who owns the gateway, as `channel:id`: only they may have an agent make jobs.
     pub owners: BTreeSet<String>,
+    /// The agents that may run commands at all: only they may be told to make jobs that do.
+    pub commanders: BTreeSet<String>,
 }
 
 /// What the core tools work on.
@@ -85,12 +87,14 @@ pub struct CoreDeps {
 
 /// All of them.
 pub fn tools(settings: &CoreSettings, deps: &CoreDeps) -> Vec<Arc<dyn Tool>> {
-    let CoreSettings { workspaces, private, fetch, exec, reach, cross, owners } = settings.clone();
+    let CoreSettings { workspaces, private, fetch, exec, reach, cross, owners, commanders } =
+        settings.clone();
     let workspaces = Arc::new(Workspaces::new(workspaces, private));
     let reach = Arc::new(reach);
     let cron = deps.cron.clone();
+    let rights = cron::Rights { owners, commanders };
     let cron =
-        cron.map(|jobs| Arc::new(cron::Cron { deps: deps.clone(), jobs, owners }) as Arc<dyn Tool>);
+        cron.map(|jobs| Arc::new(cron::Cron { deps: deps.clone(), jobs, rights }) as Arc<dyn Tool>);
     let mut tools: Vec<Arc<dyn Tool>> = vec![
         Arc::new(Read(workspaces.clone())),
         Arc::new(Write(workspaces.clone())),

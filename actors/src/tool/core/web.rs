@@ -8,6 +8,7 @@
 mod address;
 pub mod fence;
 mod fetch;
+pub mod guard;
 mod html;
 mod page;
 mod rules;

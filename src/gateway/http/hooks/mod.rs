@@ -2,19 +2,18 @@
 //!
 //! A request shows its token in a header (or, from GitHub, a signature), becomes a message that is
 //! durable before it is acknowledged, and is taken once under its key. What it says is fenced: it
-//! was written by others. [`wish`], [`place`], [`template`], [`limiter`], [`github`] and [`gmail`]
-//! decide.
+//! was written by others. [`wish`], [`place`], [`template`], [`github`] and [`gmail`] decide.
 
 mod admit;
 mod github;
 mod gmail;
-mod limiter;
 mod place;
 mod template;
 mod wake;
 mod wish;
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
@@ -30,7 +29,6 @@ use telson_actors::tool::core::web::fence::fenced;
 use tokio::time::Instant;
 
 use self::admit::{Message, admit};
-use self::limiter::Limiter;
 use self::template::Source;
 use self::wake::{Note, Taken};
 use self::wish::{SessionWish, Wish};
@@ -39,6 +37,7 @@ use super::{Routes, auth, body};
 use crate::config::{Config, HookPreset, Hooks, Secret};
 use crate::engine::{ChooseError, Engine};
 use crate::gateway::handshake::is_same;
+use crate::gateway::limiter::{Class, Limiter, Patience, Source as Guesser};
 use crate::gateway::network::neighbourhood;
 use crate::gateway::visitor::Visitor;
 use crate::hex::hex;
@@ -94,7 +93,7 @@ impl WebHooks {
             token: token.to_owned(),
             github_secret: own.unwrap_or(token).to_owned(),
             bytes_max: usize::try_from(bytes).unwrap_or(usize::MAX),
-            limiter: Mutex::default(),
+            limiter: Mutex::new(Limiter::new(Patience::WEBHOOKS)),
             began: Instant::now(),
             config: config.clone(),
         }))
@@ -109,18 +108,19 @@ impl WebHooks {
         &self.config.hooks
     }
 
-    fn now(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    fn now(&self) -> i64 {
+        i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX)
     }
 
     /// Refuses an address with too many failures.
     fn check_lockout(&self, visitor: &Visitor) -> Result<(), HttpError> {
         let limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
-        match limiter.wait(neighbourhood(visitor.address), self.now()) {
+        match limiter.wait(&guesser(visitor), Class::Webhook, self.now()) {
             None => Ok(()),
             Some(left) => {
                 let text = "too many wrong tokens; try again later";
-                Err(HttpError::new(429, "rate_limit_error", text).after(left))
+                Err(HttpError::new(429, "rate_limit_error", text)
+                    .after(Duration::from_millis(left)))
             }
         }
     }
@@ -128,10 +128,10 @@ impl WebHooks {
     fn judged(&self, visitor: &Visitor, is_right: bool) -> Result<(), HttpError> {
         let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
         if is_right {
-            limiter.succeeded(neighbourhood(visitor.address));
+            limiter.proven(&guesser(visitor), Class::Webhook);
             return Ok(());
         }
-        limiter.failed(neighbourhood(visitor.address), self.now());
+        limiter.failed(&guesser(visitor), Class::Webhook, self.now());
         Err(auth::unauthorized("the token or signature of this webhook is not right"))
     }
 
@@ -139,6 +139,11 @@ impl WebHooks {
         let named = TOKEN_HEADERS.iter().filter_map(|name| headers.get(*name)?.to_str().ok());
         auth::bearer(headers).into_iter().chain(named).any(|it| is_same(it, &self.token))
     }
+}
+
+/// Whom a wrong token is counted for.
+fn guesser(visitor: &Visitor) -> Guesser {
+    Guesser::Address(neighbourhood(visitor.address))
 }
 
 /// The route.

@@ -1,27 +1,13 @@
 //! Fetching: hop by hop, each to addresses that were judged.
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
-
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION,
 };
-use reqwest::{Client, Response, Url, redirect, retry};
+use reqwest::{Response, Url};
 
 use super::FetchSettings;
+use super::guard::{self, Closed, causes};
 use super::page::Fetched;
-use super::rules::{Host, Written};
-
-/// Resolves every name to the addresses that were judged, and to no other.
-struct Pinned(Vec<SocketAddr>);
-
-impl Resolve for Pinned {
-    fn resolve(&self, _: Name) -> Resolving {
-        let addresses: Addrs = Box::new(self.0.clone().into_iter());
-        Box::pin(std::future::ready(Ok(addresses)))
-    }
-}
 
 /// Fetches a page; whoever calls limits the time.
 pub(super) async fn fetch(settings: &FetchSettings, written: &str) -> Result<Fetched, String> {
@@ -39,13 +25,9 @@ pub(super) async fn fetch(settings: &FetchSettings, written: &str) -> Result<Fet
 }
 
 async fn hop(settings: &FetchSettings, url: &Url) -> Result<Response, String> {
-    let target = settings.policy.target(apart(url))?;
-    let addresses = match &target.host {
-        Host::Address(address) => vec![*address],
-        Host::Name(name) => settings.lookup.lookup(name).await?,
-    };
-    settings.policy.check(&target, &addresses)?;
-    let client = client(settings, &addresses)?;
+    let FetchSettings { policy, lookup, user_agent, .. } = settings;
+    let opened = guard::open(policy, lookup.as_ref(), user_agent, url).await;
+    let (client, addresses) = opened.map_err(Closed::into_words)?;
     let request = client
         .get(url.clone())
         .header(ACCEPT, "text/html,text/plain,application/json;q=0.9,*/*;q=0.5")
@@ -57,34 +39,6 @@ async fn hop(settings: &FetchSettings, url: &Url) -> Result<Response, String> {
         return Err("the connection went somewhere else".into());
     }
     Ok(response)
-}
-
-/// An address as the rules judge it.
-pub(super) fn apart(url: &Url) -> Written<'_> {
-    Written {
-        scheme: url.scheme(),
-        host: url.host_str().unwrap_or_default(),
-        names_user: !url.username().is_empty() || url.password().is_some(),
-        bytes: url.as_str().len(),
-    }
-}
-
-/// A client that knows no way but these.
-fn client(settings: &FetchSettings, addresses: &[IpAddr]) -> Result<Client, String> {
-    // The HTTP library panics when it builds a client without one.
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        return Err("no cryptography is set up in this process".into());
-    }
-    let pinned = addresses.iter().map(|address| SocketAddr::new(*address, 0)).collect();
-    Client::builder()
-        .user_agent(&settings.user_agent)
-        .no_proxy()
-        .redirect(redirect::Policy::none())
-        .retry(retry::never())
-        .pool_max_idle_per_host(0)
-        .dns_resolver(Arc::new(Pinned(pinned)))
-        .build()
-        .map_err(|error| causes(&error))
 }
 
 /// Where a response leads on; nothing if it is the page itself.
@@ -141,15 +95,4 @@ fn is_text(content_type: &str) -> bool {
         sub.is_some_and(|sub| sub == kind || sub.ends_with(&format!("+{kind}")))
     };
     media.is_empty() || media.starts_with("text/") || kinds.into_iter().any(is_kind)
-}
-
-/// An error with what is behind it, without addresses of pages, which callers name.
-fn causes(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -69,9 +69,7 @@ impl SsrfPolicy {
         }
         let plain = plain(written);
         if self.blocked_hosts.iter().any(|blocked| is_below(blocked, plain)) {
-            return Err(format!(
-                "{plain} is blocked (tools.web.fetch.ssrfPolicy.blockedHostnames)"
-            ));
+            return Err(format!("{plain} is blocked by the config (blockedHostnames)"));
         }
         let trusted = self.allowed_hosts.iter().any(|allowed| same(allowed, plain));
         if let Ok(address) = plain.parse() {
@@ -141,7 +139,7 @@ mod tests {
     use proptest::prelude::*;
     use reqwest::Url;
 
-    use super::super::fetch::apart;
+    use super::super::guard::apart;
     use super::*;
 
     fn verdict(policy: &SsrfPolicy, url: &str) -> Result<(), String> {

@@ -1,0 +1,52 @@
+//! Which session a turn runs in, where a job names one (pure).
+
+use crate::message::SessionKey;
+use crate::message::session_key::{KeyParts, Place};
+
+/// The session a job's agent runs its turn in: a whole key of one of its sessions, `main`, or a name.
+///
+/// # Errors
+/// A sentence that says what is wrong.
+pub(super) fn session(named: &str, agent: &str, main_key: &str) -> Result<SessionKey, String> {
+    let wrong = |why: String| format!("sessionTarget session:{named}: {why}");
+    if named.starts_with("agent:") {
+        let key = SessionKey::parse(named).map_err(|error| wrong(error.to_string()))?;
+        if key.agent().as_deref() != Some(agent) {
+            return Err(wrong(format!("it is no session of the agent {agent:?} (agentId)")));
+        }
+        if is_of_a_run(&key) {
+            return Err(wrong("a session of a run goes with it".into()));
+        }
+        return Ok(key);
+    }
+    let name = if named == "main" { main_key } else { named };
+    SessionKey::main(agent, name).map_err(|error| wrong(error.to_string()))
+}
+
+/// Whether a session belongs to one run of a job, and is removed when its time has come.
+pub(super) fn is_of_a_run(session: &SessionKey) -> bool {
+    matches!(session.parts(), KeyParts::Agent { place: Place::CronRun { .. }, .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_named_whole_or_by_its_last_part() {
+        let of = |named: &str| session(named, "work", "hub").map(|key| key.to_string());
+        assert_eq!(of("main").as_deref(), Ok("agent:work:hub"));
+        assert_eq!(of("garden").as_deref(), Ok("agent:work:garden"));
+        let direct = "agent:work:imessage:direct:%2B1";
+        assert_eq!(of(direct).as_deref(), Ok(direct));
+        for (bad, part) in [
+            ("agent:main:main", "no session of the agent"),
+            ("agent:work:cron:j:run:5", "goes with it"),
+            ("agent:work", "sessionTarget session:agent:work: "),
+            ("", "sessionTarget session:"),
+        ] {
+            let told = of(bad).unwrap_err();
+            assert!(told.contains(part), "{bad}: {told}");
+        }
+    }
+}

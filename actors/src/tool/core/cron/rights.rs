@@ -1,0 +1,116 @@
+//! Who may have an agent do what with jobs, and which sessions jobs may name (pure).
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::channel::{webchat, webhook};
+use crate::message::{Inbound, SessionKey};
+
+/// What the dedupe keys of messages from inside begin with, whose writers may make jobs.
+const FROM_INSIDE: [&str; 3] = ["chat:", "cron:", "manual:"];
+
+/// Who may do what.
+pub(in crate::tool::core) struct Rights {
+    /// People, as `channel:id`.
+    pub(in crate::tool::core) owners: BTreeSet<String>,
+    /// Agents that may run commands.
+    pub(in crate::tool::core) commanders: BTreeSet<String>,
+}
+
+impl Rights {
+    /// Whether the writer of a message may see and make jobs.
+    pub(super) fn may_use(&self, inbound: &Inbound) -> bool {
+        if inbound.account == webchat::account() {
+            return FROM_INSIDE.iter().any(|prefix| inbound.dedupe_key.starts_with(prefix));
+        }
+        self.is_owner(inbound)
+    }
+
+    /// Whether the writer of a message is an owner in person. What comes from inside may have been
+    /// said with fewer rights than making such jobs takes.
+    pub(super) fn is_owner(&self, inbound: &Inbound) -> bool {
+        inbound.account != webchat::account()
+            && self.owners.contains(&format!("{}:{}", inbound.account.channel, inbound.sender))
+    }
+
+    /// Whether an agent may run commands.
+    pub(super) fn commands(&self, agent: &str) -> bool {
+        self.commanders.contains(agent)
+    }
+
+    /// Whether a job, or a change to one, is about a command.
+    pub(super) fn is_command(job: &Value) -> bool {
+        let payload = &job["payload"];
+        payload["kind"] == "command" || payload.get("argv").is_some()
+    }
+
+    /// Whether a job, or a change to one, posts to a program.
+    pub(super) fn is_webhook(job: &Value) -> bool {
+        let names = |place: &Value| {
+            ["mode", "channel", "provider"].iter().any(|key| place[*key] == webhook::CHANNEL)
+        };
+        ["payload", "delivery", "failureAlert"].iter().any(|part| names(&job[*part]))
+    }
+}
+
+/// Puts the session a job is made in where the job means it.
+///
+/// # Errors
+/// It means another one, which is not the agent's to speak in.
+pub(super) fn place(job: &mut Value, here: &SessionKey) -> Result<(), String> {
+    let named = job["sessionTarget"].as_str().map(str::trim);
+    match named {
+        Some("current") => {
+            // A change has no session of its own to go by.
+            job["sessionTarget"] = json!(format!("session:{here}"));
+            Ok(())
+        }
+        Some(other) => match other.strip_prefix("session:") {
+            Some(session) if session.trim() != here.as_str() => {
+                Err("a job of yours runs in a session of its own (isolated) or in this one \
+                     (current)"
+                    .into())
+            }
+            Some(_) | None => Ok(()),
+        },
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn current_is_the_session_a_job_is_made_in() {
+        let here = SessionKey::main("main", "main").unwrap();
+        let placed = |target: &str| {
+            let mut job = json!({"sessionTarget": target});
+            place(&mut job, &here).map(|()| job["sessionTarget"].clone())
+        };
+        assert_eq!(placed("current"), Ok(json!("session:agent:main:main")));
+        assert_eq!(placed("session:agent:main:main"), Ok(json!("session:agent:main:main")));
+        assert_eq!(placed("isolated"), Ok(json!("isolated")));
+        assert!(placed("session:agent:main:other").is_err());
+        assert!(placed("session:other").is_err());
+    }
+
+    #[test]
+    fn programs_are_found_however_they_are_named() {
+        for job in [json!({"payload": {"kind": "command"}}), json!({"payload": {"argv": ["x"]}})] {
+            assert!(Rights::is_command(&job) && !Rights::is_webhook(&job), "{job}");
+        }
+        for job in [
+            json!({"delivery": {"mode": "webhook"}}),
+            json!({"delivery": {"channel": "webhook", "to": "http://x.test"}}),
+            json!({"payload": {"kind": "agentTurn", "channel": "webhook"}}),
+            json!({"payload": {"kind": "agentTurn", "provider": "webhook"}}),
+            json!({"failureAlert": {"mode": "webhook"}}),
+        ] {
+            assert!(Rights::is_webhook(&job) && !Rights::is_command(&job), "{job}");
+        }
+        let plain = json!({"payload": {"kind": "agentTurn"}, "delivery": {"to": "x"}});
+        assert!(!Rights::is_webhook(&plain) && !Rights::is_command(&plain));
+    }
+}
