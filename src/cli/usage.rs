@@ -11,7 +11,7 @@ use super::remote::Line;
 
 pub(super) async fn run(place: &Place, days: u64, output: &Output) -> Result<ExitCode, Failure> {
     let mut client = Line::open(place).await?;
-    let usage = client.call("usage.cost", json!({"days": days})).await?;
+    let usage = client.call("telson.usage", json!({"days": days})).await?;
     output.show(&usage, || text(*output, &usage));
     Ok(ExitCode::SUCCESS)
 }

@@ -1,10 +1,15 @@
 //! Jobs: seen, made, changed, run.
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use telson_actors::cron::job::{Job, JobId, Run};
-use telson_actors::cron::wire::{job_value, run_value};
+use telson_actors::cron::wire::{is_job_key, job_value, run_value};
 use telson_actors::cron::{Begun, ChangeError, Cron};
 
+use super::cron_params::{
+    ListParams, RunMode, RunsParams, one, run as run_params, update as update_params,
+};
+use super::params::{Nothing, read};
 use super::{Call, ErrorBody, Method, Scope};
 use crate::engine::Engine;
 use crate::gateway::own_key::hash;
@@ -67,9 +72,6 @@ pub(super) const METHODS: &[Method] = &[
     },
 ];
 
-/// Jobs or runs of one answer, unless another number is asked for.
-const PAGE_DEFAULT: usize = 50;
-const PAGE_MAX: usize = 200;
 /// Next instants shown of each job.
 const UPCOMING: usize = 5;
 
@@ -78,22 +80,16 @@ fn jobs(engine: &Engine) -> Result<Cron, ErrorBody> {
 }
 
 async fn list(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
+    let params: ListParams = read("cron.list", params)?;
     let cron = jobs(&engine)?;
-    let mut found = cron.list().await.map_err(refused)?;
-    if !params["includeDisabled"].as_bool().unwrap_or(false) {
-        found.retain(|job| job.spec.enabled);
-    }
-    if let Some(query) = params["query"].as_str().map(str::to_lowercase) {
-        let names = |job: &Job| {
-            job.spec.name.to_lowercase().contains(&query) || job.id.as_str().contains(&query)
-        };
-        found.retain(names);
-    }
-    // Those that wait for nothing come last.
-    let next = |job: &Job| job.state.next.map_or(i64::MAX, |next| next.0);
-    found.sort_by(|a, b| next(a).cmp(&next(b)).then_with(|| a.id.cmp(&b.id)));
-    let page = Page::of(&params, found.len());
-    let shown: Vec<Value> = page.cut(&found).iter().map(|job| shown(&cron, job)).collect();
+    let found = cron.list().await.map_err(refused)?;
+    let found = found.into_iter().map(|job| {
+        let value = job_value(&job, cron.default_agent());
+        (job, value)
+    });
+    let found = params.choose(found.collect());
+    let page = params.page(found.len());
+    let shown: Vec<Value> = page.cut(&found).iter().map(|(job, _)| shown(&cron, job)).collect();
     let previews = shown.iter().filter_map(|job| {
         let mode = job["delivery"]["mode"].as_str().unwrap_or("none");
         let label = if mode == "none" { "not requested" } else { mode };
@@ -101,22 +97,25 @@ async fn list(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
     });
     let previews: Map<String, Value> = previews.collect();
     // Pages of one list belong together: clients ask anew when another one comes with another mark.
-    let ids: Vec<String> = found.iter().map(|job| format!("{job:?}")).collect();
+    let ids: Vec<String> = found.iter().map(|(job, _)| format!("{job:?}")).collect();
     let revision = hash(&ids.join("\n"));
     let mut answer = page.around("jobs", shown);
     answer["snapshotRevision"] = json!(format!("sha256:{revision}"));
-    answer["deliveryPreviews"] = Value::Object(previews);
+    if params.wants_previews() {
+        answer["deliveryPreviews"] = Value::Object(previews);
+    }
     Ok(answer)
 }
 
 async fn get(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
-    let (cron, id) = (jobs(&engine)?, job_id(&params)?);
+    let (id, cron) = (one("cron.get", params)?, jobs(&engine)?);
     let job = cron.get(&id).await.map_err(refused)?;
     let job = job.ok_or_else(|| refused(ChangeError::NotFound(id.to_string())))?;
     Ok(shown(&cron, &job))
 }
 
-async fn status(Call { engine, .. }: Call) -> Result<Value, ErrorBody> {
+async fn status(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
+    read::<Nothing>("cron.status", params)?;
     let status = jobs(&engine)?.status().await.map_err(refused)?;
     Ok(json!({
         "enabled": status.enabled,
@@ -128,35 +127,37 @@ async fn status(Call { engine, .. }: Call) -> Result<Value, ErrorBody> {
 }
 
 async fn add(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
+    let wrong = |why: String| ErrorBody::invalid(format!("invalid cron.add params: {why}"));
+    let job = params.as_object().ok_or_else(|| wrong("must be object".into()))?;
+    if let Some(key) = job.keys().find(|key| !is_job_key(key)) {
+        return Err(wrong(format!("at root: unexpected property '{key}'")));
+    }
     let cron = jobs(&engine)?;
     let job = cron.add(params).await.map_err(refused)?;
     Ok(shown(&cron, &job))
 }
 
 async fn update(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
-    let (cron, id) = (jobs(&engine)?, job_id(&params)?);
-    let patch = params.get("patch").cloned();
-    let patch = patch.ok_or_else(|| ErrorBody::invalid("params.patch is missing"))?;
+    let ((id, patch), cron) = (update_params(params)?, jobs(&engine)?);
     let job = cron.update(&id, patch).await.map_err(refused)?;
     Ok(shown(&cron, &job))
 }
 
 async fn remove(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
-    let removed = jobs(&engine)?.remove(&job_id(&params)?).await.map_err(refused)?;
+    let id = one("cron.remove", params)?;
+    let removed = jobs(&engine)?.remove(&id).await.map_err(refused)?;
     Ok(json!({"ok": true, "removed": removed}))
 }
 
 async fn run(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
-    let id = job_id(&params)?;
-    let forced = match params["mode"].as_str() {
-        None | Some("force") => true,
-        Some("due") => false,
-        Some(other) => {
-            let text = format!("params.mode: {other:?} is neither force nor due");
-            return Err(ErrorBody::invalid(text));
+    let ((id, mode), cron) = (run_params(params)?, jobs(&engine)?);
+    if mode == RunMode::IfEnabled {
+        let job = cron.get(&id).await.map_err(refused)?;
+        if job.is_some_and(|job| !job.spec.enabled) {
+            return Ok(json!({"ok": true, "ran": false, "reason": "disabled"}));
         }
-    };
-    Ok(match jobs(&engine)?.run(&id, forced).await.map_err(refused)? {
+    }
+    Ok(match cron.run(&id, mode != RunMode::Due).await.map_err(refused)? {
         Begun::Run(name) => json!({"ok": true, "enqueued": true, "runId": name}),
         Begun::NotDue => json!({"ok": true, "ran": false, "reason": "not-due"}),
         Begun::Running => json!({"ok": true, "ran": false, "reason": "already-running"}),
@@ -164,22 +165,50 @@ async fn run(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
 }
 
 async fn runs(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
-    let (cron, id) = (jobs(&engine)?, job_id(&params)?);
-    let read = tokio::task::spawn_blocking(move || cron.runs(&id));
+    let params = RunsParams::of(params)?;
+    let (job, cron) = (params.job()?, jobs(&engine)?);
+    let agent_of =
+        |job: &Job| job.spec.agent.clone().unwrap_or_else(|| cron.default_agent().to_owned());
+    let mut ids: Vec<JobId> = match &job {
+        // A job that is gone has no runs either; its name is checked by nobody.
+        Some(id) => match cron.get(id).await.map_err(refused)? {
+            Some(job) if !params.wants_agent(&agent_of(&job)) => Vec::new(),
+            _ => vec![id.clone()],
+        },
+        None => {
+            let all = cron.list().await.map_err(refused)?;
+            let own = all.into_iter().filter(|job| params.wants_agent(&agent_of(job)));
+            own.map(|job| job.id).collect()
+        }
+    };
+    let read = tokio::task::spawn_blocking(move || {
+        ids.drain(..).map(|id| cron.runs(&id)).collect::<Result<Vec<_>, _>>()
+    });
     let found = read.await.map_err(ErrorBody::internal)?.map_err(ErrorBody::internal)?;
     let ended = |run: &Run| run.end.as_ref().map(|end| (end.at, run_value(run, end)));
-    let mut found: Vec<_> = found.iter().filter_map(ended).collect();
+    let mut found: Vec<_> = found.iter().flatten().filter_map(ended).collect();
+    found.retain(|(_, run)| params.wants(run));
     found.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-    let page = Page::of(&params, found.len());
+    if params.is_ascending() {
+        found.reverse();
+    }
+    let page = params.page(found.len());
     let shown = page.cut(&found).iter().map(|(_, value)| value.clone()).collect();
     Ok(page.around("entries", shown))
 }
 
+/// A `jobs.json`, as it was written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImportParams {
+    jobs: Vec<Value>,
+    #[expect(dead_code, reason = "every version of it is read the same way")]
+    version: Option<Value>,
+}
+
 async fn import(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
+    let ImportParams { jobs: found, .. } = read("telson.cron.import", params)?;
     let cron = jobs(&engine)?;
-    let Some(found) = params["jobs"].as_array() else {
-        return Err(ErrorBody::invalid("params.jobs must be a list: this is no jobs.json"));
-    };
     let (mut imported, mut known, mut refused_jobs) = (Vec::new(), Vec::new(), Vec::new());
     for job in found {
         let name = ["id", "name"].map(|key| job[key].as_str().unwrap_or_default().to_owned());
@@ -211,12 +240,6 @@ fn shown(cron: &Cron, job: &Job) -> Value {
     value
 }
 
-fn job_id(params: &Value) -> Result<JobId, ErrorBody> {
-    let id = params.get("id").or_else(|| params.get("jobId")).and_then(Value::as_str);
-    let id = id.ok_or_else(|| ErrorBody::invalid("params.id is missing"))?;
-    JobId::new(id).ok_or_else(|| ErrorBody::invalid("params.id is no id of a job"))
-}
-
 fn refused(error: ChangeError) -> ErrorBody {
     let text = error.to_string();
     match error {
@@ -225,42 +248,5 @@ fn refused(error: ChangeError) -> ErrorBody {
             ErrorBody::not_found(format!("{text}; `telson cron list --all` shows which there are"))
         }
         ChangeError::Unavailable(_) => ErrorBody::unavailable(text),
-    }
-}
-
-/// A part of a list.
-struct Page {
-    total: usize,
-    offset: usize,
-    limit: usize,
-}
-
-impl Page {
-    fn of(params: &Value, total: usize) -> Self {
-        let number = |key: &str| {
-            params[key].as_u64().map(|number| usize::try_from(number).unwrap_or(usize::MAX))
-        };
-        let limit = number("limit").unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
-        Self { total, offset: number("offset").unwrap_or(0).min(total), limit }
-    }
-
-    fn end(&self) -> usize {
-        self.offset.saturating_add(self.limit).min(self.total)
-    }
-
-    fn cut<'a, T>(&self, all: &'a [T]) -> &'a [T] {
-        all.get(self.offset..self.end()).unwrap_or_default()
-    }
-
-    fn around(&self, name: &str, shown: Vec<Value>) -> Value {
-        let has_more = self.end() < self.total;
-        json!({
-            name: shown,
-            "total": self.total,
-            "offset": self.offset,
-            "limit": self.limit,
-            "hasMore": has_more,
-            "nextOffset": has_more.then(|| self.end()),
-        })
     }
 }

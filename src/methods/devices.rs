@@ -5,8 +5,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::params::{Nothing, Text, read};
 use super::{Call, ErrorBody, Method, Role, Scope};
 use crate::gateway::{
     Cut, DeviceRecord, DeviceRequest, SetupGrant, TokenRecord, Wish, may_change, may_give, pairing,
@@ -68,18 +70,78 @@ pub(super) const METHODS: &[Method] = &[
     },
 ];
 
-fn text<'a>(params: &'a Value, key: &str) -> Result<&'a str, ErrorBody> {
-    let text = params.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-    text.ok_or_else(|| ErrorBody::invalid(format!("params.{key}: a text that is not empty")))
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct RequestParams {
+    request_id: Text,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct DeviceParams {
+    device_id: Text,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct RenameParams {
+    device_id: Text,
+    label: Text,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct RotateParams {
+    device_id: Text,
+    role: RoleName,
+    scopes: Option<Vec<Text>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct RevokeParams {
+    device_id: Text,
+    role: RoleName,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct SetupParams {
+    bootstrap_profile: Option<Profile>,
+    public_url: Option<Text>,
+    #[serde(default)]
+    include_qr: bool,
+    #[serde(default)]
+    join_url: bool,
+    #[serde(default)]
+    prefer_remote_url: bool,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RoleName {
+    Operator,
+    Node,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Profile {
+    Limited,
+    Node,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Operator => Self::Operator,
+            RoleName::Node => Self::Node,
+        }
+    }
 }
 
 fn failed(error: telson_actors::store::StoreError) -> ErrorBody {
     ErrorBody::unavailable(error.to_string())
-}
-
-fn role(params: &Value) -> Result<Role, ErrorBody> {
-    let role = Role::named(text(params, "role")?);
-    role.ok_or_else(|| ErrorBody::invalid("params.role: operator or node"))
 }
 
 fn now(call: &Call) -> i64 {
@@ -91,8 +153,7 @@ fn device(call: &Call, id: &str) -> Result<DeviceRecord, ErrorBody> {
     found.ok_or_else(|| ErrorBody::invalid(format!("unknown deviceId: {id}")))
 }
 
-fn request(call: &Call) -> Result<DeviceRequest, ErrorBody> {
-    let id = text(&call.params, "requestId")?;
+fn requested(call: &Call, id: &str) -> Result<DeviceRequest, ErrorBody> {
     let all = call.host.devices.requests(call.engine.store(), now(call));
     let found = all.map_err(failed)?.into_iter().find(|request| request.id == id);
     found.ok_or_else(|| ErrorBody::invalid(format!("unknown requestId: {id}")))
@@ -106,6 +167,7 @@ fn who(call: &Call) -> String {
 }
 
 fn list(call: &Call) -> Result<Value, ErrorBody> {
+    read::<Nothing>("device.pair.list", call.params.clone())?;
     let (devices, store) = (&call.host.devices, call.engine.store());
     let pending = devices.requests(store, now(call)).map_err(failed)?;
     let paired = devices.all(store).map_err(failed)?;
@@ -159,9 +221,10 @@ fn shown_token(token: &TokenRecord) -> Value {
 }
 
 async fn approve(call: Call) -> Result<Value, ErrorBody> {
+    let params: RequestParams = read("device.pair.approve", call.params.clone())?;
     let devices = call.host.devices.clone();
     let _change = devices.change().await;
-    let request = request(&call)?;
+    let request = requested(&call, params.request_id.as_str())?;
     let role = Role::named(&request.role)
         .ok_or_else(|| ErrorBody::internal("the request names no role"))?;
     may_give(&call.caller, role, &request.scopes)?;
@@ -180,9 +243,10 @@ async fn approve(call: Call) -> Result<Value, ErrorBody> {
 }
 
 async fn reject(call: Call) -> Result<Value, ErrorBody> {
+    let params: RequestParams = read("device.pair.reject", call.params.clone())?;
     let devices = call.host.devices.clone();
     let _change = devices.change().await;
-    let request = request(&call)?;
+    let request = requested(&call, params.request_id.as_str())?;
     let written = devices.resolve(call.engine.store(), &request, None).await;
     written.map_err(failed)?;
     resolved(&call, &request, "rejected");
@@ -202,7 +266,8 @@ fn resolved(call: &Call, request: &DeviceRequest, decision: &str) {
 }
 
 async fn remove(call: Call) -> Result<Value, ErrorBody> {
-    let id = text(&call.params, "deviceId")?.to_owned();
+    let params: DeviceParams = read("device.pair.remove", call.params.clone())?;
+    let id = params.device_id.to_string();
     may_change(&call.caller, &id)?;
     let devices = call.host.devices.clone();
     let _change = devices.change().await;
@@ -213,8 +278,9 @@ async fn remove(call: Call) -> Result<Value, ErrorBody> {
 }
 
 async fn rename(call: Call) -> Result<Value, ErrorBody> {
-    let id = text(&call.params, "deviceId")?.to_owned();
-    let label = text(&call.params, "label")?.trim().to_owned();
+    let params: RenameParams = read("device.pair.rename", call.params.clone())?;
+    let id = params.device_id.to_string();
+    let label = params.label.as_str().trim().to_owned();
     if label.is_empty() || label.chars().count() > LABEL_CHARS_MAX {
         let wrong = format!("params.label: 1 to {LABEL_CHARS_MAX} characters");
         return Err(ErrorBody::invalid(wrong));
@@ -229,8 +295,10 @@ async fn rename(call: Call) -> Result<Value, ErrorBody> {
 }
 
 async fn rotate(call: Call) -> Result<Value, ErrorBody> {
-    let (id, role) = (text(&call.params, "deviceId")?.to_owned(), role(&call.params)?);
-    let asked = scopes(&call.params)?;
+    let params: RotateParams = read("device.token.rotate", call.params.clone())?;
+    let (id, role) = (params.device_id.to_string(), Role::from(params.role));
+    let asked = params.scopes;
+    let asked = asked.map(|scopes| scopes.iter().map(ToString::to_string).collect::<Vec<_>>());
     let devices = call.host.devices.clone();
     let _change = devices.change().await;
     let mut record = device(&call, &id)?;
@@ -259,20 +327,9 @@ async fn rotate(call: Call) -> Result<Value, ErrorBody> {
     Ok(answer)
 }
 
-fn scopes(params: &Value) -> Result<Option<Vec<String>>, ErrorBody> {
-    let wrong = || ErrorBody::invalid("params.scopes: a list of scopes");
-    match params.get("scopes") {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Array(scopes)) => {
-            let names = scopes.iter().map(|it| it.as_str().map(str::to_owned));
-            names.collect::<Option<Vec<_>>>().map(Some).ok_or_else(wrong)
-        }
-        Some(_) => Err(wrong()),
-    }
-}
-
 async fn revoke(call: Call) -> Result<Value, ErrorBody> {
-    let (id, role) = (text(&call.params, "deviceId")?.to_owned(), role(&call.params)?);
+    let params: RevokeParams = read("device.token.revoke", call.params.clone())?;
+    let (id, role) = (params.device_id.to_string(), Role::from(params.role));
     may_change(&call.caller, &id)?;
     let devices = call.host.devices.clone();
     let _change = devices.change().await;
@@ -290,26 +347,29 @@ async fn revoke(call: Call) -> Result<Value, ErrorBody> {
 }
 
 fn setup_code(call: &Call) -> Result<Value, ErrorBody> {
-    let params = &call.params;
-    let wanted = |key: &str| params.get(key).is_some_and(|value| *value != Value::Bool(false));
-    if let Some(key) = ["includeQr", "joinUrl", "preferRemoteUrl"].iter().find(|key| wanted(key)) {
+    let params: SetupParams = read("device.pair.setupCode", call.params.clone())?;
+    let wishes = [
+        ("includeQr", params.include_qr),
+        ("joinUrl", params.join_url),
+        ("preferRemoteUrl", params.prefer_remote_url),
+    ];
+    if let Some((key, _)) = wishes.iter().find(|(_, is_wanted)| *is_wanted) {
         let wrong = format!("params.{key}: not offered here; give the code itself to the device");
         return Err(ErrorBody::invalid(wrong));
     }
-    let (role, scopes, access) = match params.get("bootstrapProfile").and_then(Value::as_str) {
+    let (role, scopes, access) = match params.bootstrap_profile {
         None => (Role::Operator, Scope::ALL.map(Scope::name).to_vec(), "full"),
-        Some("limited") => {
+        Some(Profile::Limited) => {
             (Role::Operator, vec![Scope::Read.name(), Scope::Write.name()], "limited")
         }
-        Some("node") => (Role::Node, Vec::new(), "node"),
-        Some(_) => return Err(ErrorBody::invalid("params.bootstrapProfile: limited or node")),
+        Some(Profile::Node) => (Role::Node, Vec::new(), "node"),
     };
     let scopes: Vec<String> = scopes.into_iter().map(str::to_owned).collect();
     may_give(&call.caller, role, &scopes)?;
     let place = call.host.devices.place();
     let place = place.ok_or_else(|| ErrorBody::unavailable("no gateway is listening"))?;
-    let (url, source) = match params.get("publicUrl").and_then(Value::as_str) {
-        Some(url) => (url, "params.publicUrl"),
+    let (url, source) = match &params.public_url {
+        Some(url) => (url.as_str(), "params.publicUrl"),
         None => (place.url.as_str(), "gateway.bind"),
     };
     let grant = SetupGrant { role, scopes, by: who(call) };

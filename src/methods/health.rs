@@ -11,7 +11,7 @@ use telson_actors::store::StoreError;
 use telson_supervision::{Node, NodeState};
 use tokio::time::Instant;
 
-use super::params::read;
+use super::params::{Nothing, read};
 use super::report;
 use super::{Call, ErrorBody, Method, Scope, keys, ready, to_value};
 use crate::control::CONTROL;
@@ -47,6 +47,7 @@ pub(super) const METHODS: &[Method] = &[
 ];
 
 fn tree(call: &Call) -> Result<Value, ErrorBody> {
+    read::<Nothing>("telson.tree", call.params.clone())?;
     to_value(call.engine.tree())
 }
 

@@ -1,10 +1,12 @@
 //! Waking agents, telling them what happened, and what became of their heartbeats.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use telson_actors::heartbeat::{BeatStatus, Indicator, WakeMode};
 use telson_actors::message::SessionKey;
 use telson_actors::system_event::Added;
 
+use super::params::{Nothing, Text, read};
 use super::{Call, ErrorBody, Method, Scope, ready};
 use crate::engine::Engine;
 
@@ -26,7 +28,7 @@ pub(super) const METHODS: &[Method] = &[
         name: "last-heartbeat",
         scope: Scope::Read,
         about: "what became of the last heartbeat",
-        run: |call| ready(last(&call.engine)),
+        run: |call| ready(last(call)),
     },
     Method {
         name: "set-heartbeats",
@@ -61,27 +63,94 @@ pub(crate) fn wire(status: &BeatStatus) -> Value {
     wire
 }
 
-/// `wake {mode, text, sessionKey?, agentId?}`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct WakeParams {
+    mode: ModeName,
+    text: Text,
+    session_key: Option<String>,
+    agent_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ModeName {
+    Now,
+    NextHeartbeat,
+}
+
+/// Clients that announce themselves say more than what happened; that is not kept.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[expect(dead_code, reason = "who is connected is known by its connection")]
+struct EventParams {
+    text: Text,
+    /// When to wake for it, or what kind of client announces itself.
+    mode: Option<String>,
+    wake: Option<bool>,
+    session_key: Option<String>,
+    agent_id: Option<String>,
+    idempotency_key: Option<String>,
+    device_id: Option<String>,
+    instance_id: Option<String>,
+    host: Option<String>,
+    ip: Option<String>,
+    version: Option<String>,
+    platform: Option<String>,
+    device_family: Option<String>,
+    model_identifier: Option<String>,
+    last_input_seconds: Option<f64>,
+    reason: Option<String>,
+    roles: Option<Vec<String>>,
+    scopes: Option<Vec<String>>,
+    tags: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetParams {
+    enabled: bool,
+}
+
+/// What happened, to whom it is told, and under which name.
+struct News<'a> {
+    text: &'a Text,
+    session: Option<&'a str>,
+    agent: Option<&'a str>,
+    mode: WakeMode,
+    key: Option<&'a str>,
+}
+
 async fn wake(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
-    let mode = mode(&params)?.ok_or_else(|| wrong_mode("nothing"))?;
-    report(&engine, &params, mode).await
+    let params: WakeParams = read("wake", params)?;
+    let mode = match params.mode {
+        ModeName::Now => WakeMode::Now,
+        ModeName::NextHeartbeat => WakeMode::NextHeartbeat,
+    };
+    let (session, agent) = (params.session_key.as_deref(), params.agent_id.as_deref());
+    report(&engine, News { text: &params.text, session, agent, mode, key: None }).await
 }
 
-/// `system-event {text, mode?, sessionKey?, agentId?, idempotencyKey?}`; clients that announce
-/// themselves say more, which is not kept.
 async fn system_event(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
-    // A client's own `mode` says what kind of client it is.
-    let mode = mode(&params).ok().flatten().unwrap_or_default();
-    report(&engine, &params, mode).await
+    let params: EventParams = read("system-event", params)?;
+    let mode = match params.wake {
+        Some(true) => WakeMode::Now,
+        _ => params.mode.as_deref().and_then(WakeMode::named).unwrap_or_default(),
+    };
+    let (session, agent) = (params.session_key.as_deref(), params.agent_id.as_deref());
+    let key = said(params.idempotency_key.as_deref());
+    report(&engine, News { text: &params.text, session, agent, mode, key }).await
 }
 
-async fn report(engine: &Engine, params: &Value, mode: WakeMode) -> Result<Value, ErrorBody> {
-    let text = text(params, "text").filter(|text| !text.trim().is_empty());
-    let text = text.ok_or_else(|| ErrorBody::invalid("params.text: what happened, in words"))?;
-    let session = session(engine, params)?;
-    let id = text_of(params, "idempotencyKey").map(|key| format!("call:{key}"));
+async fn report(engine: &Engine, news: News<'_>) -> Result<Value, ErrorBody> {
+    let text = news.text.as_str();
+    if text.trim().is_empty() {
+        return Err(ErrorBody::invalid("params.text: what happened, in words"));
+    }
+    let session = session(engine, said(news.session), said(news.agent))?;
+    let id = news.key.map(|key| format!("call:{key}"));
     let added = engine
-        .system_event(&session, text, mode, id.as_deref())
+        .system_event(&session, text, news.mode, id.as_deref())
         .await
         .map_err(ErrorBody::internal)?;
     let is_new = matches!(added, Added::Waits(_));
@@ -89,15 +158,19 @@ async fn report(engine: &Engine, params: &Value, mode: WakeMode) -> Result<Value
 }
 
 /// The session that is named, else the main session of the agent that is, else of the default one.
-fn session(engine: &Engine, params: &Value) -> Result<SessionKey, ErrorBody> {
+fn session(
+    engine: &Engine,
+    key: Option<&str>,
+    agent: Option<&str>,
+) -> Result<SessionKey, ErrorBody> {
     let beats = engine.heartbeats();
     let known = |agent: &String| beats.rules().known.contains(agent);
-    let named = text_of(params, "agentId").map(str::to_owned);
+    let named = agent.map(str::to_owned);
     if let Some(agent) = named.as_ref().filter(|agent| !known(agent)) {
         return Err(ErrorBody::invalid(format!("params.agentId: there is no agent {agent:?}")));
     }
     let agent = named.or_else(|| beats.rules().default_agent.clone());
-    match text_of(params, "sessionKey") {
+    match key {
         Some(key) if key != "main" => {
             let wrong = |error| ErrorBody::invalid(format!("params.sessionKey: {error}"));
             let session = SessionKey::parse(key).map_err(|error| wrong(error.to_string()))?;
@@ -113,35 +186,21 @@ fn session(engine: &Engine, params: &Value) -> Result<SessionKey, ErrorBody> {
     }
 }
 
-fn last(engine: &Engine) -> Result<Value, ErrorBody> {
+fn last(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
+    read::<Nothing>("last-heartbeat", params)?;
     let last = engine.heartbeats().last().map_err(ErrorBody::internal)?;
     Ok(last.as_ref().map_or(Value::Null, wire))
 }
 
-/// `set-heartbeats {enabled}`
 async fn set(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
-    let enabled = params.get("enabled").and_then(Value::as_bool);
-    let enabled = enabled.ok_or_else(|| ErrorBody::invalid("params.enabled: true or false"))?;
+    let SetParams { enabled } = read("set-heartbeats", params)?;
     engine.heartbeats().set_enabled(enabled).await.map_err(ErrorBody::internal)?;
     Ok(json!({"ok": true, "enabled": enabled}))
 }
 
-fn mode(params: &Value) -> Result<Option<WakeMode>, ErrorBody> {
-    let Some(name) = params.get("mode").filter(|mode| !mode.is_null()) else { return Ok(None) };
-    let mode = name.as_str().and_then(WakeMode::named);
-    mode.map(Some).ok_or_else(|| wrong_mode(&name.to_string()))
-}
-
-fn wrong_mode(found: &str) -> ErrorBody {
-    ErrorBody::invalid(format!("params.mode: \"now\" or \"next-heartbeat\", found {found}"))
-}
-
-fn text<'a>(params: &'a Value, key: &str) -> Option<&'a str> {
-    params.get(key).and_then(Value::as_str)
-}
-
-fn text_of<'a>(params: &'a Value, key: &str) -> Option<&'a str> {
-    text(params, key).map(str::trim).filter(|text| !text.is_empty())
+/// What says something.
+fn said(text: Option<&str>) -> Option<&str> {
+    text.map(str::trim).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! The keys of models' providers: which rest, and ending a rest.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use telson_actors::provider::failover::in_words;
 use telson_actors::provider::profile::Resting;
 
+use super::params::{Nothing, Text, read};
 use super::{Call, ErrorBody, Method, Scope, ready};
-use crate::engine::{Engine, WakeError};
+use crate::engine::WakeError;
 
 /// The methods of this family.
 pub(super) const METHODS: &[Method] = &[
@@ -13,7 +15,7 @@ pub(super) const METHODS: &[Method] = &[
         name: "telson.models.keys",
         scope: Scope::Read,
         about: "the providers' keys, and which of them rest",
-        run: |call| ready(keys(&call.engine)),
+        run: |call| ready(keys(call)),
     },
     Method {
         name: "telson.models.wake",
@@ -23,7 +25,15 @@ pub(super) const METHODS: &[Method] = &[
     },
 ];
 
-fn keys(engine: &Engine) -> Result<Value, ErrorBody> {
+/// A provider or a key.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WakeParams {
+    name: Text,
+}
+
+fn keys(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
+    read::<Nothing>("telson.models.keys", params)?;
     let resting = engine.resting_keys().map_err(ErrorBody::internal)?;
     let key = |provider: &str, profile: &str| {
         let rests = resting.iter().filter(|it| it.provider == provider && it.profile == profile);
@@ -52,10 +62,9 @@ pub(super) fn told(Resting { model, class, .. }: &Resting) -> String {
     format!("rests{model}: {}", in_words(*class))
 }
 
-/// `telson.models.wake {name}`: a provider or a key.
 async fn wake(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
-    let name = params.get("name").and_then(Value::as_str).unwrap_or_default();
-    let woken = engine.wake_keys(name).await.map_err(|error| match error {
+    let WakeParams { name } = read("telson.models.wake", params)?;
+    let woken = engine.wake_keys(name.as_str()).await.map_err(|error| match error {
         WakeError::Unknown { .. } => ErrorBody::not_found(error.to_string()),
         WakeError::Restarting => ErrorBody::unavailable(error.to_string()),
         WakeError::Store(error) => ErrorBody::internal(error),

@@ -13,6 +13,7 @@ mod config;
 mod config_file;
 mod config_write;
 mod cron;
+mod cron_params;
 mod dead_letters;
 mod devices;
 mod health;
@@ -36,6 +37,7 @@ mod session_list;
 mod session_rows;
 mod session_texts;
 mod sessions;
+mod usage;
 mod watch;
 
 pub use call::{Call, Caller, Link};
@@ -74,6 +76,7 @@ pub struct Method {
 const FAMILIES: &[&[Method]] = &[
     health::METHODS,
     journeys::METHODS,
+    usage::METHODS,
     sessions::METHODS,
     chat::METHODS,
     dead_letters::METHODS,

@@ -1,10 +1,12 @@
 //! People who want to write: who waits for approval, and what the operator decides.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use telson_actors::router::{
     AccountPairings, PAIRING_LIFETIME, PairingError, PairingRequest, Pairings, Verdict,
 };
 
+use super::params::{Text, read};
 use super::{Call, ErrorBody, Method, Scope, ready};
 
 /// The methods of this family.
@@ -19,28 +21,51 @@ pub(super) const METHODS: &[Method] = &[
         name: "pairing.approve",
         scope: Scope::Pairing,
         about: "let the person with a code write direct messages",
-        run: |call| Box::pin(judge(call, "code", Verdict::Approve)),
+        run: |call| Box::pin(of_code(call, "pairing.approve", Verdict::Approve)),
     },
     Method {
         name: "pairing.reject",
         scope: Scope::Pairing,
         about: "turn the person with a code away",
-        run: |call| Box::pin(judge(call, "code", Verdict::Reject)),
+        run: |call| Box::pin(of_code(call, "pairing.reject", Verdict::Reject)),
     },
     Method {
         name: "pairing.revoke",
         scope: Scope::Pairing,
         about: "take a person's approval back",
-        run: |call| Box::pin(judge(call, "person", Verdict::Revoke)),
+        run: |call| Box::pin(revoke(call)),
     },
 ];
 
-/// `pairing.list {channel?, account?}`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListParams {
+    channel: Option<Text>,
+    account: Option<Text>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CodeParams {
+    channel: Text,
+    account: Option<Text>,
+    code: Text,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PersonParams {
+    channel: Text,
+    account: Option<Text>,
+    person: Text,
+}
+
 fn list(Call { engine, params, .. }: &Call) -> Result<Value, ErrorBody> {
+    let params: ListParams = read("pairing.list", params.clone())?;
     let pairings = engine.pairings();
     let mut accounts = pairings.list().map_err(ErrorBody::internal)?;
-    if let Some(channel) = text(params, "channel") {
-        let account = text(params, "account");
+    if let Some(channel) = params.channel.as_ref().map(said) {
+        let account = params.account.as_ref().map(said);
         if account.is_some() || accounts.iter().all(|known| known.account.channel != channel) {
             pairings.account(channel, account).map_err(refused)?;
         }
@@ -67,18 +92,29 @@ fn shown(AccountPairings { account, pending, paired }: &AccountPairings) -> Valu
     })
 }
 
-/// `{channel, account?, code}` or `{channel, account?, person}`.
-async fn judge(
+async fn of_code(
     Call { engine, params, .. }: Call,
-    about: &str,
+    method: &str,
     verdict: fn(String) -> Verdict,
 ) -> Result<Value, ErrorBody> {
-    let missing = |what| ErrorBody::invalid(format!("name the {what}"));
-    let channel = text(&params, "channel").ok_or_else(|| missing("channel"))?;
-    let whom = text(&params, about).ok_or_else(|| missing(about))?;
-    let pairings: Pairings = engine.pairings();
-    let account = pairings.account(channel, text(&params, "account")).map_err(refused)?;
-    let judged = pairings.judge(&account, verdict(whom.to_owned())).await.map_err(refused)?;
+    let CodeParams { channel, account, code } = read(method, params)?;
+    judge(engine.pairings(), &channel, account.as_ref(), verdict(said(&code).to_owned())).await
+}
+
+async fn revoke(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
+    let PersonParams { channel, account, person } = read("pairing.revoke", params)?;
+    let verdict = Verdict::Revoke(said(&person).to_owned());
+    judge(engine.pairings(), &channel, account.as_ref(), verdict).await
+}
+
+async fn judge(
+    pairings: Pairings,
+    channel: &Text,
+    account: Option<&Text>,
+    verdict: Verdict,
+) -> Result<Value, ErrorBody> {
+    let account = pairings.account(said(channel), account.map(said)).map_err(refused)?;
+    let judged = pairings.judge(&account, verdict).await.map_err(refused)?;
     Ok(json!({
         "account": account.to_string(),
         "sender": judged.sender,
@@ -86,9 +122,8 @@ async fn judge(
     }))
 }
 
-/// A parameter that says something.
-fn text<'a>(params: &'a Value, name: &str) -> Option<&'a str> {
-    params.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty())
+fn said(text: &Text) -> &str {
+    text.as_str().trim()
 }
 
 fn refused(error: PairingError) -> ErrorBody {

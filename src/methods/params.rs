@@ -25,7 +25,12 @@ pub(super) type Count = NonZeroU64;
 
 /// Reads the parameters of `method`; none at all count as an empty object.
 pub(super) fn read<T: DeserializeOwned>(method: &str, params: Value) -> Result<T, ErrorBody> {
-    let params = if params.is_null() { Value::Object(Map::new()) } else { params };
+    let params = match params {
+        Value::Null => Value::Object(Map::new()),
+        Value::Object(_) => params,
+        // A list of values without names says nothing about what they are.
+        _ => return Err(ErrorBody::invalid(format!("invalid {method} params: must be object"))),
+    };
     serde_path_to_error::deserialize(params).map_err(|error| {
         let place = error.path().to_string();
         let why = in_words(&error.into_inner().to_string(), &place);
@@ -102,7 +107,9 @@ mod tests {
             (json!({"key": ""}), "at key: must not be empty"),
             (json!({"key": "a", "limit": 0}), "at limit: "),
             (json!({"key": "a", "inner": {"flag": 1}}), "at inner.flag: "),
-            (json!([1]), "invalid some.method params"),
+            (json!([1]), "invalid some.method params: must be object"),
+            (json!(["a"]), "must be object"),
+            (json!([]), "must be object"),
         ] {
             let error = read::<Sample>("some.method", params).unwrap_err();
             assert_eq!(error.code, "INVALID_REQUEST");
@@ -113,6 +120,7 @@ mod tests {
     #[test]
     fn no_parameters_are_an_empty_object() {
         assert!(read::<Nothing>("health", Value::Null).is_ok());
+        assert!(read::<Nothing>("health", json!([])).is_err());
         assert!(read::<Sample>("m", json!({"key": "a", "limit": 3, "inner": null})).is_ok());
     }
 }

@@ -10,6 +10,7 @@ use telson_actors::usage::{Tally, UsageReport};
 use super::params::{Count, Text, read};
 use super::session_list::find;
 use super::session_rows::{key_of, session_id};
+use super::usage::figures;
 use super::{Call, ErrorBody, Method, Scope};
 
 /// The methods of this family.
@@ -267,16 +268,4 @@ fn list(of: &BTreeMap<String, Tally>, name: &str) -> Vec<Value> {
         json!({name: key, "count": count, "totals": totals})
     };
     of.iter().map(line).collect()
-}
-
-fn figures(tally: &Tally) -> Value {
-    json!({
-        "input": tally.input,
-        "output": tally.output,
-        "cacheRead": 0,
-        "cacheWrite": 0,
-        "totalTokens": tally.tokens(),
-        "totalCost": tally.dollars(),
-        "missingCostEntries": tally.unpriced + tally.unreported,
-    })
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::params::{Nothing, read};
 use super::{Call, ErrorBody, Method, Scope, ready};
 
 /// The topic and the event of journeys.
@@ -30,6 +31,8 @@ pub(super) const METHODS: &[Method] = &[
 ];
 
 fn watch(call: &Call, is_wanted: bool) -> Result<Value, ErrorBody> {
+    let method = if is_wanted { "telson.journey.subscribe" } else { "telson.journey.unsubscribe" };
+    read::<Nothing>(method, call.params.clone())?;
     let Some(link) = &call.link else {
         let text = "only a WebSocket can be told later; here, use telson.events.subscribe";
         return Err(ErrorBody::invalid(text));
@@ -43,6 +46,7 @@ fn watch(call: &Call, is_wanted: bool) -> Result<Value, ErrorBody> {
 }
 
 fn address(call: &Call) -> Result<Value, ErrorBody> {
+    read::<Nothing>("telson.gateway.address", call.params.clone())?;
     let address = call.host.gateway.get();
     let address = address.ok_or_else(|| ErrorBody::not_found("there is no gateway here"))?;
     Ok(json!({"url": format!("ws://{address}")}))

@@ -74,6 +74,11 @@ pub fn read_id(value: &Value) -> Read<Option<JobId>> {
     }
 }
 
+/// Whether a job may say anything under this key.
+pub fn is_job_key(key: &str) -> bool {
+    KEPT.contains(&key) || FOREIGN.contains(&key) || KNOWN.contains(&key)
+}
+
 /// Reads what a job is. An anchor that is not given is `now`.
 ///
 /// # Errors
