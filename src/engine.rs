@@ -199,6 +199,11 @@ impl Engine {
         self.0.store.stats()
     }
 
+    /// Whether the life before this one did not end in order.
+    pub fn was_interrupted(&self) -> bool {
+        self.0.store.was_interrupted()
+    }
+
     /// The free space of the store's disk, and whether it stops admission.
     pub fn disk(&self) -> DiskReport {
         self.0.disk.report()

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use crate::gateway::{Devices, Guests, Hub, Metrics, Runs};
 use crate::logs::LogRing;
 use crate::methods::{ConfigWrites, Kept};
+use crate::restart::Restart;
 
 /// See the module. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +41,8 @@ pub struct Facts {
     pub health: Kept,
     /// When the config was changed from afar.
     pub config_writes: ConfigWrites,
+    /// How to begin anew; `None` where somebody else decides that.
+    pub restart: Option<Restart>,
 }
 
 impl Host {

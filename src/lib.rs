@@ -23,6 +23,7 @@ pub mod logs;
 mod media;
 pub mod methods;
 mod put_file;
+pub mod restart;
 pub mod selftest;
 mod state_dir;
 mod tree;

@@ -161,6 +161,8 @@ const PURE_FILES: &[&str] = &[
     "src/config/change/merge.rs",
     "src/config/change/redact.rs",
     "src/config/change/lookup.rs",
+    "src/config/change/agents.rs",
+    "src/methods/cron_params.rs",
     "src/methods/accounts.rs",
     "src/methods/params.rs",
     "actors/src/tool/core/web/fence.rs",

@@ -25,6 +25,7 @@ use crate::engine::{Builder, Engine, StartError};
 use crate::gateway::{self, GatewaySpec};
 use crate::host::{Facts, Host};
 use crate::logs::LogRing;
+use crate::restart::Restart;
 
 /// Time for the actors to stop once everything is finished.
 const STOP_MAX: Duration = Duration::from_secs(5);
@@ -45,8 +46,10 @@ pub(super) async fn run(
     crypto()?;
     let mut signals = Signals::new()?;
     let state_dir = place.state_dir()?;
+    let outer = Outer { ring, restart: Restart::default() };
+    outer.restart.watch_panics();
     let (mut builder, notes, gateway) =
-        prepare(&state_dir, &config_path, &loaded, args, &env, ring)?;
+        prepare(&state_dir, &config_path, &loaded, args, &env, &outer)?;
     let mut patience = Patience::default();
     loop {
         let full = match builder.clone().start().await {
@@ -62,6 +65,21 @@ pub(super) async fn run(
                 let begun = Instant::now();
                 tokio::select! {
                     () = signals.next() => return end(&engine, args, &mut signals).await,
+                    wish = outer.restart.asked() => {
+                        let next = place.load(&env).and_then(|loaded| {
+                            prepare(&state_dir, &config_path, &loaded, args, &env, &outer)
+                        });
+                        let patient = if wish.at_once { 0 } else { args.drain_seconds };
+                        if is_over(&engine, patient, &mut signals).await {
+                            return Ok(ExitCode::from(INTERRUPTED));
+                        }
+                        outer.restart.answered(next.is_ok());
+                        match next {
+                            Ok((next, ..)) => builder = next,
+                            Err(error) => tracing::error!(?error, "going on with the old config"),
+                        }
+                        continue;
+                    }
                     failure = engine.failed() => {
                         engine.shutdown(STOP_MAX).await;
                         if !failure.is_disk_full() {
@@ -123,20 +141,35 @@ async fn end(engine: &Engine, args: &RunArgs, signals: &mut Signals) -> Result<E
     }
 }
 
+/// Ends an engine that another one follows; `true` if somebody asks for the end of all meanwhile.
+async fn is_over(engine: &Engine, drain_seconds: u64, signals: &mut Signals) -> bool {
+    tracing::info!("beginning anew: finishing what is under way first");
+    tokio::select! {
+        () = stop(engine, Duration::from_secs(drain_seconds)) => false,
+        () = signals.next() => true,
+    }
+}
+
+/// What outlives engines.
+struct Outer {
+    ring: LogRing,
+    restart: Restart,
+}
+
 /// Both HTTP clients and servers take their cryptography from here.
 fn crypto() -> Result<(), Failure> {
     let installed = rustls::crypto::ring::default_provider().install_default();
     installed.map_err(|_| Failure::failed("cryptography was set up twice"))
 }
 
-/// Everything that is decided before the first engine, and does not change with the next.
+/// Everything that is decided before an engine by what the config says.
 fn prepare(
     state_dir: &Path,
     config_path: &Path,
     loaded: &Loaded,
     args: &RunArgs,
     env: &config::Lookup<'_>,
-    ring: LogRing,
+    outer: &Outer,
 ) -> Result<(Builder, Vec<String>, GatewaySpec), Failure> {
     let assembly = assemble(&loaded.config, env).map_err(Failure::config)?;
     for warning in loaded.warnings.iter().chain(&assembly.warnings) {
@@ -146,7 +179,8 @@ fn prepare(
         state_dir: Some(state_dir.to_owned()),
         config_path: Some(config_path.to_owned()),
         config: Some(loaded.config.clone()),
-        logs: Some(ring),
+        logs: Some(outer.ring.clone()),
+        restart: Some(outer.restart.clone()),
         ..Facts::default()
     });
     let control = ControlSpec { path: socket_path(state_dir), host: host.clone() };

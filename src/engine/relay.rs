@@ -3,17 +3,14 @@
 use std::sync::atomic::Ordering;
 
 use telson_actors::channel::webchat::{ChatRecord, chat_prefix};
-use telson_actors::dead_letter::{self, DeadLetter, Item};
-use telson_actors::inbox::{DedupeRecord, Fate, dedupe_key, inbox_key};
+use telson_actors::inbox::{DedupeRecord, Fate, dedupe_key};
+use telson_actors::journey::{self, Ending};
 use telson_actors::message::{AccountKey, Destination, EnvelopeId, SessionKey};
 use telson_actors::router::{Admission, AdmitError, Relayed};
-use telson_actors::session::{Exchange, exchange_key, exchange_prefix, unsent_key};
+use telson_actors::session::{Exchange, exchange_prefix, unsent_key};
 use telson_actors::store::{Batch, StoreError};
 
 use super::Engine;
-
-/// Exchanges looked through for a message that another message's turn has answered.
-const EXCHANGES_READ_MAX: usize = 256;
 
 /// A message that was handed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,39 +85,26 @@ impl Engine {
         message: EnvelopeId,
     ) -> Result<Outcome, StoreError> {
         let store = &self.0.store;
-        if store.contains(&inbox_key(session, message))? {
+        let ending = journey::ending(store, session, message)?;
+        if ending == Ending::Waiting {
             return Ok(Outcome::Waiting);
         }
         // What was read may be on its way to the disk; this stands behind it.
         store.commit(Batch::new()).await?;
-        if let Some(exchange) = self.exchange_of(session, message)? {
-            let is_sent = !store.contains(&unsent_key(exchange.turn))?;
-            return Ok(Outcome::Answered { exchange: Box::new(exchange), is_sent });
-        }
-        let letters = store.scan::<DeadLetter>(&dead_letter::prefix())?;
-        let own = letters.into_iter().map(|(_, letter)| letter).find(|letter| match &letter.item {
-            Item::Inbound(record) => record.envelope.id == message,
-            Item::Outbound(_) | Item::Row { .. } => false,
-        });
-        if let Some(letter) = own {
-            return Ok(Outcome::DeadLettered(format!("{}: {}", letter.id, letter.reason)));
+        match ending {
+            Ending::Waiting => return Ok(Outcome::Waiting),
+            Ending::Told(exchange) => {
+                let is_sent = !store.contains(&unsent_key(exchange.turn))?;
+                return Ok(Outcome::Answered { exchange, is_sent });
+            }
+            Ending::Dead(letter) => {
+                return Ok(Outcome::DeadLettered(format!("{}: {}", letter.id, letter.reason)));
+            }
+            Ending::Forgotten => {}
         }
         let said = store.scan::<ChatRecord>(&chat_prefix(session.as_str()))?.into_iter();
         let said = said.map(|(_, record)| record).filter(|record| record.number > message.0);
         Ok(Outcome::Ended(said.map(|record| record.text).collect()))
-    }
-
-    fn exchange_of(
-        &self,
-        session: &SessionKey,
-        message: EnvelopeId,
-    ) -> Result<Option<Exchange>, StoreError> {
-        if let Some(own) = self.0.store.get(&exchange_key(session, message.0))? {
-            return Ok(Some(own));
-        }
-        let last = self.0.store.tail(&exchange_prefix(session), EXCHANGES_READ_MAX)?;
-        let mut last = last.into_iter().map(|(_, exchange): (_, Exchange)| exchange);
-        Ok(last.find(|exchange| exchange.said.iter().any(|said| said.envelope == message)))
     }
 
     /// Where the latest answer of a session went; nothing before the first.

@@ -1,6 +1,7 @@
 //! What clients of the gateway ask of an engine about single messages and conversations.
 
 use telson_actors::channel::webchat;
+use telson_actors::context::{Summary, summary_key};
 use telson_actors::inbox::{DedupeRecord, Fate, InboxRecord, dedupe_key, inbox_prefix};
 use telson_actors::journey::{self, Ending};
 use telson_actors::message::{Destination, EnvelopeId, SessionKey};
@@ -54,6 +55,31 @@ impl Engine {
         self.0.store.get(&exchange_key(session, turn))
     }
 
+    /// How many exchanges of a session its summary stands for.
+    pub(crate) fn summed_up(&self, session: &SessionKey) -> Result<u64, StoreError> {
+        let summary: Option<Summary> = self.0.store.get(&summary_key(session))?;
+        Ok(summary.map_or(0, |summary| summary.exchanges))
+    }
+
+    /// Takes a key of the gateway's own account for good; `false` if somebody has taken it before.
+    /// Durable when it returns.
+    pub(crate) async fn take_key(
+        &self,
+        key: &str,
+        session: &SessionKey,
+    ) -> Result<bool, StoreError> {
+        let own = dedupe_key(&webchat::account(), key);
+        let fate = Fate::Admitted { envelope: EnvelopeId(0), session: session.clone() };
+        let mut batch = Batch::new();
+        batch.expect(Expect::Absent(own.clone()));
+        batch.put(own, &DedupeRecord { at: self.0.clock.now(), fate });
+        match self.0.store.commit(batch).await {
+            Ok(()) => Ok(true),
+            Err(StoreError::Conflict) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Where the last answer of a session to a platform went.
     pub(crate) fn last_place(
         &self,
@@ -79,15 +105,19 @@ impl Engine {
     }
 
     /// Writes a text of nobody's turn into the outbox, once for each `key`; gives the number of its
-    /// first entry. Returns once it is durable.
+    /// first entry, or nothing if the key was used for something else. Returns once it is durable.
     ///
     /// # Errors
     /// What the store says.
-    pub(crate) async fn post(&self, key: &str, draft: &Draft) -> Result<u64, StoreError> {
+    pub(crate) async fn post(&self, key: &str, draft: &Draft) -> Result<Option<u64>, StoreError> {
         let key_of_id = dedupe_key(&webchat::account(), key);
+        let whole = format!("{}\n{}\n{}", draft.session, draft.to, draft.text);
+        let own = format!("{key}\n{}", crate::gateway::own_key::hash(&whole));
+        let key_of_text = dedupe_key(&webchat::account(), &own);
         loop {
             if let Some((entry, _)) = self.run_of(key)? {
-                return Ok(entry.0);
+                let is_same = self.0.store.contains(&key_of_text)?;
+                return Ok(is_same.then_some(entry.0));
             }
             let now = self.0.clock.now();
             let mut batch = Batch::new();
@@ -96,11 +126,12 @@ impl Engine {
             let fate =
                 Fate::Admitted { envelope: EnvelopeId(first), session: draft.session.clone() };
             batch.expect(Expect::Absent(key_of_id.clone()));
-            batch.put(key_of_id.clone(), &DedupeRecord { at: now, fate });
+            let record = DedupeRecord { at: now, fate };
+            batch.put(key_of_id.clone(), &record).put(key_of_text.clone(), &record);
             match self.0.store.commit(batch).await {
                 Ok(()) => {
                     self.0.outbox.written(entries);
-                    return Ok(first);
+                    return Ok(Some(first));
                 }
                 // Somebody else was quicker with the same key.
                 Err(StoreError::Conflict) => {}

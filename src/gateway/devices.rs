@@ -463,6 +463,40 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_visit_never_brings_a_removed_device_back() {
+        let store = Store::inline(Arc::new(MemoryBackend::new())).unwrap();
+        let devices = Devices::default();
+        let stale = pairing::let_in(None, &wish(1), "owner", None, 0);
+        let id = stale.portrait.device_id.clone();
+        devices.put(&store, &stale).await.unwrap();
+        // Somebody changes devices at this moment: a visit must not write what it read before.
+        let change = devices.change().await;
+        devices.seen(&store, stale.clone(), 2 * SEEN_EVERY_MS);
+        assert_eq!(devices.get(&store, &id).unwrap(), Some(stale.clone()));
+        devices.remove(&store, &id).await.unwrap();
+        drop(change);
+        devices.seen(&store, stale.clone(), 4 * SEEN_EVERY_MS);
+        assert_eq!(devices.get(&store, &id).unwrap(), None);
+        devices.put(&store, &stale).await.unwrap();
+        devices.seen(&store, stale, 6 * SEEN_EVERY_MS);
+        let seen = devices.get(&store, &id).unwrap().unwrap().seen_at;
+        assert_eq!(seen, 6 * SEEN_EVERY_MS, "other visits are noted");
+    }
+
+    #[tokio::test]
+    async fn setup_codes_go_with_the_device_that_made_them() {
+        let store = Store::inline(Arc::new(MemoryBackend::new())).unwrap();
+        let devices = Devices::default();
+        let grant =
+            |by: &str| SetupGrant { role: Role::Operator, scopes: Vec::new(), by: by.to_owned() };
+        let makers = ["c1/device-1", "c2/device-1", "c3/device-11", "control"];
+        let codes = makers.map(|by| devices.set_up(grant(by), 0).unwrap().0);
+        devices.remove(&store, "device-1").await.unwrap();
+        let is_good = codes.map(|code| devices.setup(&code, 1).is_some());
+        assert_eq!(is_good, [false, false, true, true]);
+    }
+
+    #[tokio::test]
     async fn a_request_stands_for_five_minutes_and_few_at_once() {
         let store = Store::inline(Arc::new(MemoryBackend::new())).unwrap();
         let (devices, hub) = (Devices::default(), Hub::new());

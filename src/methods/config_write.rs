@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde::Deserialize;
@@ -23,7 +24,29 @@ const MODE: u32 = 0o600;
 
 /// When the config was written from afar, by method; held while one is written.
 #[derive(Debug, Default)]
-pub struct ConfigWrites(Mutex<BTreeMap<&'static str, VecDeque<i64>>>);
+pub struct ConfigWrites {
+    writes: Mutex<BTreeMap<&'static str, VecDeque<i64>>>,
+    is_waiting: AtomicBool,
+}
+
+impl ConfigWrites {
+    /// What a person should know of it.
+    pub(super) fn notice(&self) -> Option<&'static str> {
+        self.is_waiting.load(Ordering::Acquire).then_some(
+            "the config file was changed; the change counts from the next start on, or from \
+             `telson gateway call gateway.restart.request` on",
+        )
+    }
+}
+
+/// Which file a change is made to.
+#[derive(Clone, Copy)]
+pub(super) enum Base<'a> {
+    /// The one its writer has seen.
+    Seen(Option<&'a Text>),
+    /// Whatever is there: the change is made here.
+    Any,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -47,16 +70,24 @@ struct ChangeParams {
 }
 
 /// A new text, and what it is made of.
-struct Draft {
+pub(super) struct Draft {
     text: String,
     value: Value,
+}
+
+impl Draft {
+    /// The text of a value.
+    pub(super) fn of(value: Value) -> Result<Self, ErrorBody> {
+        let text = serde_json::to_string_pretty(&value).map_err(ErrorBody::internal)? + "\n";
+        Ok(Self { text, value })
+    }
 }
 
 /// `config.set`.
 pub(super) fn set(call: &Call) -> Result<Value, ErrorBody> {
     let params: SetParams = read("config.set", call.params.clone())?;
     let raw = params.raw;
-    write("config.set", call, params.base_hash.as_ref(), &|file| whole(&raw, file))
+    write("config.set", call, Base::Seen(params.base_hash.as_ref()), &|file| whole(&raw, file))
 }
 
 /// `config.apply`.
@@ -67,19 +98,17 @@ pub(super) fn apply(call: &Call) -> Result<Value, ErrorBody> {
         return Err(ErrorBody::invalid(text));
     }
     let raw = params.raw;
-    write("config.apply", call, params.base_hash.as_ref(), &|file| whole(&raw, file))
+    write("config.apply", call, Base::Seen(params.base_hash.as_ref()), &|file| whole(&raw, file))
 }
 
 /// `config.patch`.
 pub(super) fn patch(call: &Call) -> Result<Value, ErrorBody> {
     let params: ChangeParams = read("config.patch", call.params.clone())?;
     let replace: Vec<String> = params.replace_paths.iter().map(ToString::to_string).collect();
-    write("config.patch", call, params.base_hash.as_ref(), &|file| {
+    write("config.patch", call, Base::Seen(params.base_hash.as_ref()), &|file| {
         let (patch, old) = (parsed(params.raw.as_str())?, current(file));
         let value = merge(&old, &patch, &replace).map_err(ErrorBody::invalid)?;
-        let value = restore(&value, &old).map_err(withheld)?;
-        let text = serde_json::to_string_pretty(&value).map_err(ErrorBody::internal)? + "\n";
-        Ok(Draft { text, value })
+        Draft::of(restore(&value, &old).map_err(withheld)?)
     })
 }
 
@@ -97,7 +126,8 @@ fn parsed(raw: &str) -> Result<Value, ErrorBody> {
     if value.is_object() { Ok(value) } else { Err(ErrorBody::invalid("raw must be an object")) }
 }
 
-fn current(file: &File) -> Value {
+/// What it says.
+pub(super) fn current(file: &File) -> Value {
     let parsed = file.text.as_deref().map(json5::from_str::<Value>);
     parsed.and_then(Result::ok).unwrap_or_else(|| json!({}))
 }
@@ -124,18 +154,20 @@ fn guard(new: &Value, old: &Value, raw: &str, file: &File) -> Result<(), ErrorBo
     Err(ErrorBody::invalid(format!("refused to overwrite the config: {why}; use config.patch")))
 }
 
-/// Everything that is the same for all three.
-fn write(
+/// Everything that is the same for all who write it.
+pub(super) fn write(
     method: &'static str,
     call: &Call,
-    base: Option<&Text>,
+    base: Base<'_>,
     make: &dyn Fn(&File) -> Result<Draft, ErrorBody>,
 ) -> Result<Value, ErrorBody> {
     let now = call.engine.clock().now().0;
-    let mut writes = call.host.config_writes.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut writes = call.host.config_writes.writes.lock().unwrap_or_else(PoisonError::into_inner);
     limit(writes.entry(method).or_default(), now)?;
     let file = read_file(call)?;
-    check_base(&file, base)?;
+    if let Base::Seen(base) = base {
+        check_base(&file, base)?;
+    }
     let Draft { text, value } = make(&file)?;
     let draft = put_file::draft(&file.path, text.as_bytes(), MODE)
         .map_err(|error| ErrorBody::unavailable(format!("{}: {error}", file.path.display())))?;
@@ -154,14 +186,16 @@ fn write(
         .map_err(|error| ErrorBody::unavailable(format!("{}: {error}", file.path.display())))?;
     let hash = read_file(call)?.hash;
     tracing::info!(path = %file.path.display(), by = call.caller.name, "the config was changed");
-    let told = json!({"path": file.path, "hash": hash});
+    call.host.config_writes.is_waiting.store(true, Ordering::Release);
+    let restart = json!({"required": true, "message": "the change counts from the next start on"});
+    let told = json!({"path": file.path, "hash": hash, "restart": restart});
     call.host.hub.tell("config.changed", Some(Scope::Read), told);
     Ok(json!({
         "ok": true,
         "path": file.path,
         "hash": hash,
         "config": redact(&value),
-        "restart": {"required": true, "message": "the change counts from the next start on"},
+        "restart": restart,
     }))
 }
 
@@ -191,7 +225,7 @@ fn changed() -> ErrorBody {
 }
 
 /// Whether the service would start with it.
-fn check(draft: &Path, path: &Path) -> Result<(), String> {
+pub(super) fn check(draft: &Path, path: &Path) -> Result<(), String> {
     let env = |name: &str| std::env::var(name).ok();
     let named =
         |why: String| why.replace(&draft.display().to_string(), &path.display().to_string());

@@ -99,7 +99,13 @@ pub(super) async fn kept(call: Call) -> Result<Arc<str>, ErrorBody> {
 async fn status(call: Call) -> Result<Value, ErrorBody> {
     read::<StatusParams>("status", call.params)?;
     let report = report::status(&call.engine, &call.host).await.map_err(ErrorBody::internal)?;
-    Ok(merged(report, own_status(&call.engine)))
+    let mut own = own_status(&call.engine);
+    if let (Some(notices), Some(notice)) =
+        (own["notices"].as_array_mut(), call.host.config_writes.notice())
+    {
+        notices.push(json!(notice));
+    }
+    Ok(merged(report, own))
 }
 
 /// Both together; what we say ourselves counts.

@@ -4,9 +4,11 @@
 //! the control socket of the command line, and the gateway's WebSocket.
 
 mod accounts;
+mod agent_edit;
 mod agents;
 mod call;
 mod catalog;
+mod channel_pairing;
 mod channels;
 pub(crate) mod chat;
 mod config;
@@ -16,6 +18,7 @@ mod cron;
 mod cron_params;
 mod dead_letters;
 mod devices;
+mod diagnostics;
 mod health;
 pub(crate) mod heartbeat;
 mod journeys;
@@ -29,6 +32,7 @@ mod pairing;
 mod params;
 mod presence;
 pub(crate) mod report;
+mod restart;
 pub mod rights;
 mod role;
 mod scope;
@@ -37,6 +41,7 @@ mod session_list;
 mod session_rows;
 mod session_texts;
 mod sessions;
+mod tools;
 mod usage;
 mod watch;
 
@@ -46,6 +51,7 @@ pub(crate) use heartbeat::wire as heartbeat_wire;
 pub use kept::Kept;
 pub use role::Role;
 pub use scope::Scope;
+pub(crate) use tools::NEVER_BY_HAND;
 pub(crate) use watch::JOURNEYS;
 
 use std::collections::HashMap;
@@ -75,6 +81,8 @@ pub struct Method {
 /// The families, in the order in which they are listed.
 const FAMILIES: &[&[Method]] = &[
     health::METHODS,
+    diagnostics::METHODS,
+    restart::METHODS,
     journeys::METHODS,
     usage::METHODS,
     sessions::METHODS,
@@ -84,7 +92,9 @@ const FAMILIES: &[&[Method]] = &[
     channels::METHODS,
     models::METHODS,
     agents::METHODS,
+    agent_edit::METHODS,
     catalog::METHODS,
+    tools::METHODS,
     session_list::METHODS,
     session_texts::METHODS,
     session_edit::METHODS,
@@ -95,6 +105,7 @@ const FAMILIES: &[&[Method]] = &[
     heartbeat::METHODS,
     devices::METHODS,
     pairing::METHODS,
+    channel_pairing::METHODS,
     keys::METHODS,
     watch::METHODS,
 ];

@@ -2,8 +2,9 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use telson_actors::message::AccountKey;
 use telson_actors::router::{
-    AccountPairings, PAIRING_LIFETIME, PairingError, PairingRequest, Pairings, Verdict,
+    AccountPairings, Judged, PAIRING_LIFETIME, PairingError, PairingRequest, Pairings, Verdict,
 };
 
 use super::params::{Text, read};
@@ -113,8 +114,7 @@ async fn judge(
     account: Option<&Text>,
     verdict: Verdict,
 ) -> Result<Value, ErrorBody> {
-    let account = pairings.account(said(channel), account.map(said)).map_err(refused)?;
-    let judged = pairings.judge(&account, verdict).await.map_err(refused)?;
+    let (account, judged) = judged(pairings, channel, account, verdict).await.map_err(refused)?;
     Ok(json!({
         "account": account.to_string(),
         "sender": judged.sender,
@@ -122,11 +122,23 @@ async fn judge(
     }))
 }
 
+/// What was decided, and for which account.
+pub(super) async fn judged(
+    pairings: Pairings,
+    channel: &Text,
+    account: Option<&Text>,
+    verdict: Verdict,
+) -> Result<(AccountKey, Judged), PairingError> {
+    let account = pairings.account(said(channel), account.map(said))?;
+    let judged = pairings.judge(&account, verdict).await?;
+    Ok((account, judged))
+}
+
 fn said(text: &Text) -> &str {
     text.as_str().trim()
 }
 
-fn refused(error: PairingError) -> ErrorBody {
+pub(super) fn refused(error: PairingError) -> ErrorBody {
     match error {
         PairingError::Restarting => ErrorBody::unavailable(error.to_string()),
         PairingError::Store(error) => ErrorBody::internal(error),

@@ -326,7 +326,7 @@ fn checked(label: Text) -> Result<String, ErrorBody> {
     Ok(label)
 }
 
-fn changed(call: &Call, key: &SessionKey, reason: &str) {
+pub(super) fn changed(call: &Call, key: &SessionKey, reason: &str) {
     let ts = call.engine.clock().now().0;
     let payload = json!({"sessionKey": key, "agentId": key.agent(), "reason": reason, "ts": ts});
     let topics = ["sessions".to_owned(), format!("session:{key}")];

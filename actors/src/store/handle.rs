@@ -25,6 +25,8 @@ const FORMAT: u32 = 1;
 /// The name of the record of openings.
 const OPENED: &str = "opened";
 const ENDED: &str = "ended";
+/// How many lives did not end in order.
+const INTERRUPTED: &str = "interrupted";
 /// Batches waiting for the committer before callers must wait or are refused. Every live session can
 /// have one here; who only submits (router, delivery) must find room behind all of them.
 const QUEUE_BATCHES_MAX: usize = 32_768;
@@ -35,6 +37,14 @@ const SCAN_STEP: usize = 1024;
 struct Opened {
     format: u32,
     epoch: u64,
+}
+
+/// How many lives did not end in order.
+#[derive(Debug, Serialize, Deserialize)]
+struct Interrupted(u64);
+
+impl Record for Interrupted {
+    const VERSION: u8 = 1;
 }
 
 /// The last life that ended in order.
@@ -64,6 +74,8 @@ pub struct StoreStats {
     pub kept: Vec<PathBuf>,
     /// Groups of batches written since then, each made durable by one sync.
     pub groups: u64,
+    /// Lives before this one that did not end in order.
+    pub interrupted: u64,
 }
 
 /// The store. Cheap to clone; closed when the last clone is gone.
@@ -75,6 +87,8 @@ struct Inner {
     epoch: Epoch,
     /// Whether the life before did not end in order.
     was_interrupted: bool,
+    /// How many did not.
+    interrupted: u64,
     sequence: Sequence,
     tallies: Arc<Tallies>,
     failure: watch::Receiver<Option<StoreError>>,
@@ -123,7 +137,7 @@ impl Store {
         backend: Arc<dyn Backend>,
         lock: Option<StateLock>,
     ) -> Result<Self, StoreError> {
-        let Begun { epoch, sequence, was_interrupted } = begin(&*backend)?;
+        let Begun { epoch, sequence, was_interrupted, interrupted } = begin(&*backend)?;
         let tallies = Arc::new(Tallies::of(&*backend)?);
         let (queue, receiver) = mpsc::channel(QUEUE_BATCHES_MAX);
         let lock = lock.map(Arc::new);
@@ -138,6 +152,7 @@ impl Store {
             backend,
             epoch,
             was_interrupted,
+            interrupted,
             sequence,
             tallies,
             failure,
@@ -151,7 +166,7 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn inline(backend: Arc<dyn Backend>) -> Result<Self, StoreError> {
-        let Begun { epoch, sequence, was_interrupted } = begin(&*backend)?;
+        let Begun { epoch, sequence, was_interrupted, interrupted } = begin(&*backend)?;
         let tallies = Arc::new(Tallies::of(&*backend)?);
         let (committer, failure) = Committer::new(backend.clone(), epoch, tallies.clone(), None);
         let writer = Writer::Inline(Mutex::new(committer));
@@ -159,6 +174,7 @@ impl Store {
             backend,
             epoch,
             was_interrupted,
+            interrupted,
             sequence,
             tallies,
             failure,
@@ -404,6 +420,7 @@ impl Store {
             damaged: self.tally(Space::Quarantine),
             kept: self.0.backend.kept(),
             groups: self.0.tallies.groups(),
+            interrupted: self.0.interrupted,
         }
     }
 }
@@ -423,6 +440,11 @@ fn begin(backend: &dyn Backend) -> Result<Begun, StoreError> {
     let was_interrupted =
         before.as_ref().is_some_and(|opened| ended != Some(Ended { epoch: opened.epoch }));
     let epoch = before.map_or(1, |opened| opened.epoch + 1);
+    let interrupted: Option<Interrupted> = meta::get(backend, INTERRUPTED, &mut batch)?;
+    let interrupted = interrupted.map_or(0, |lives| lives.0) + u64::from(was_interrupted);
+    if interrupted > 0 {
+        meta::put(&mut batch, INTERRUPTED, &Interrupted(interrupted));
+    }
     meta::put(&mut batch, OPENED, &Opened { format: FORMAT, epoch });
     if let Some(reserved) = reserved {
         meta::put(&mut batch, sequence::NAME, &reserved);
@@ -431,7 +453,7 @@ fn begin(backend: &dyn Backend) -> Result<Begun, StoreError> {
     backend.commit(&batch.writes)?;
     crash_point("open.after_epoch");
     let sequence = Sequence::new(reserved.map_or(1, |reserved| reserved.0));
-    Ok(Begun { epoch: Epoch(epoch), sequence, was_interrupted })
+    Ok(Begun { epoch: Epoch(epoch), sequence, was_interrupted, interrupted })
 }
 
 /// What is known when a store has been taken over.
@@ -439,6 +461,7 @@ struct Begun {
     epoch: Epoch,
     sequence: Sequence,
     was_interrupted: bool,
+    interrupted: u64,
 }
 
 impl Drop for Inner {

@@ -11,22 +11,10 @@ use super::error::HttpError;
 use super::{Routes, auth, body};
 use crate::engine::Invoked;
 use crate::gateway::visitor::Visitor;
+use crate::methods::NEVER_BY_HAND;
 
 /// Longest body, in bytes.
 const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// What is never called from here, whatever an agent may do: it acts in other conversations' names,
-/// or on the machine itself, and nobody watches.
-const NEVER: [&str; 8] = [
-    "apply_patch",
-    "cron",
-    "exec",
-    "gateway",
-    "nodes",
-    "process",
-    "sessions_send",
-    "sessions_spawn",
-];
-
 /// What is asked.
 struct Asked {
     tool: String,
@@ -45,7 +33,7 @@ pub(super) async fn invoke(
     let engine = routes.admitting()?;
     let bytes = body::read(&headers, body, BODY_BYTES_MAX).await?;
     let asked = read(&routes, &body::object(&headers, &bytes)?)?;
-    if NEVER.contains(&asked.tool.as_str()) {
+    if NEVER_BY_HAND.contains(&asked.tool.as_str()) {
         return Err(hidden(&asked.tool));
     }
     let arguments = Value::Object(asked.arguments).to_string();

@@ -72,3 +72,36 @@ fn whoever_waits_for_a_node_that_goes_is_told() {
     assert!(answer.try_recv().unwrap().is_err());
     assert_eq!(nodes.ask("n", "k2", json!({})).unwrap_err(), NotSent::Away);
 }
+
+// L1: whoever has left is waited for by nobody, and takes no place from others.
+#[test]
+fn calls_of_those_who_have_left_take_no_room() {
+    let nodes = Nodes::default();
+    let (link, _events) = mpsc::unbounded_channel();
+    nodes.connect("n", &connect(&[], &["x"]), ("c1", &link), 10);
+    for number in 0..CALLS_MAX * 3 {
+        drop(nodes.ask("n", &format!("k{number}"), json!({})).unwrap());
+    }
+    assert!(nodes.state().calls.len() <= 1);
+    let waiting: Vec<_> =
+        (0..CALLS_MAX).map(|number| nodes.ask("n", &format!("w{number}"), json!({}))).collect();
+    assert!(waiting.iter().all(Result::is_ok));
+    assert_eq!(nodes.ask("n", "one more", json!({})).unwrap_err(), NotSent::Full);
+}
+
+#[test]
+fn a_call_that_is_given_up_is_gone_and_a_later_one_of_its_name_is_not() {
+    let nodes = Nodes::default();
+    let (link, _events) = mpsc::unbounded_channel();
+    nodes.connect("n", &connect(&[], &["x"]), ("c1", &link), 10);
+    drop(nodes.ask("n", "k", json!({})).unwrap());
+    nodes.give_up("k");
+    assert!(nodes.state().calls.is_empty());
+    assert!(!nodes.answered("n", "k", Ok(json!(1))), "nobody waits for it");
+    let first = nodes.ask("n", "k", json!({})).unwrap();
+    let mut second = nodes.ask("n", "k", json!({})).unwrap();
+    drop(first);
+    nodes.give_up("k");
+    assert!(nodes.answered("n", "k", Ok(json!(2))));
+    assert_eq!(second.try_recv(), Ok(Ok(json!(2))));
+}

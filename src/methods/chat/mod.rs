@@ -8,6 +8,7 @@
 mod abort;
 mod agent;
 mod attachments;
+mod compact;
 mod history;
 mod params;
 mod place;
@@ -62,6 +63,9 @@ pub(super) const METHODS: &[Method] = &[
     method("sessions.messages.unsubscribe", Scope::Read, "be told of them no more", |c| {
         super::ready(subscribe::messages(&c, false))
     }),
+    method("sessions.compact", Scope::Admin, "sum up the older part of a session", |c| {
+        Box::pin(compact::compact(c))
+    }),
     method("send", Scope::Write, "send a text to a place on a platform", |c| {
         Box::pin(post::post(c))
     }),
@@ -80,7 +84,7 @@ const fn method(
 }
 
 /// The agents of a service; a program without a config has one.
-fn agents(host: &Host) -> Agents {
+pub(super) fn agents(host: &Host) -> Agents {
     match &host.config {
         Some(config) => {
             let known: Vec<String> = config.agents_map().into_keys().collect();

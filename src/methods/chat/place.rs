@@ -7,7 +7,7 @@ use super::ErrorBody;
 
 /// The agents there are, as far as names of sessions need it.
 #[derive(Debug, Clone)]
-pub(super) struct Agents {
+pub(in crate::methods) struct Agents {
     pub(super) default: String,
     pub(super) known: Vec<String>,
     pub(super) main_key: String,
@@ -16,7 +16,7 @@ pub(super) struct Agents {
 impl Agents {
     /// The session a key names, and its agent, who must be there. A short key such as `main` is one
     /// of `agent`, or of the default agent.
-    pub(super) fn session(
+    pub(in crate::methods) fn session(
         &self,
         key: &str,
         agent: Option<&str>,
@@ -52,7 +52,7 @@ impl Agents {
     }
 
     /// The main session of an agent.
-    pub(super) fn main_session(
+    pub(in crate::methods) fn main_session(
         &self,
         agent: Option<&str>,
     ) -> Result<(SessionKey, String), ErrorBody> {

@@ -33,6 +33,12 @@ pub(super) async fn post(call: Call) -> Result<Value, ErrorBody> {
     let draft = Draft { session, turn: 0, to, text, speaker: None };
     let entry = call.engine.post(&format!("send:{key}"), &draft).await;
     let entry = entry.map_err(|error| ErrorBody::unavailable(error.to_string()))?;
+    let Some(entry) = entry else {
+        return Err(params.wrong(
+            "idempotencyKey",
+            &format!("{key:?} was used for another text or place; this one needs a key of its own"),
+        ));
+    };
     Ok(json!({
         "runId": key,
         "messageId": format!("e{entry}"),

@@ -138,7 +138,8 @@ pub(super) async fn begin(call: &Call, ask: Ask) -> Result<Begun, ErrorBody> {
     }
     let clock = engine.clock();
     // A run that has ended is not opened again: its end would be told twice.
-    if engine.run_of(&dedupe_of(&run)).map_err(ErrorBody::internal)?.is_some() {
+    if let Some((_, first)) = engine.run_of(&dedupe_of(&run)).map_err(ErrorBody::internal)? {
+        check_session(&run, &first, &session)?;
         let begun = known(engine, &run)?;
         if matches!(begun, Begun::Ended(_)) {
             return Ok(begun);
@@ -158,15 +159,34 @@ pub(super) async fn begin(call: &Call, ask: Ask) -> Result<Begun, ErrorBody> {
         attachments,
         sent_at: clock.now(),
     };
+    let own = session.clone();
     let begun = match engine.relay(Relayed { session, agent, inbound }).await {
         Ok(relay) if relay.is_new => Ok(Begun::Started),
-        Ok(_) => known(engine, &run),
+        // Somebody else was quicker with the same key.
+        Ok(relay) => check_session(&run, &relay.session, &own).and_then(|()| known(engine, &run)),
         Err(error) => Err(refused(&error)),
     };
     if is_new && !matches!(begun, Ok(Begun::Started | Begun::InFlight)) {
         runs.forget(&run);
     }
     begun
+}
+
+/// A key names one message. What another session was sent under it says nothing about this one, and
+/// an answer that sounded as if it did would lose a message.
+pub(super) fn check_session(
+    key: &str,
+    first: &SessionKey,
+    own: &SessionKey,
+) -> Result<(), ErrorBody> {
+    if first == own {
+        return Ok(());
+    }
+    Err(ErrorBody::invalid(format!(
+        "idempotencyKey {key:?} was used in session {first}; a message for session {own} needs a \
+         key of its own"
+    ))
+    .with(json!({"code": "IDEMPOTENCY_KEY_REUSED", "sessionKey": first.as_str()})))
 }
 
 /// What became of a run that was begun before.
@@ -232,7 +252,7 @@ pub(super) fn at(clock: &Clock) -> At {
     At { wall: clock.now(), steady: clock.steady() }
 }
 
-fn random_run() -> Result<String, ErrorBody> {
+pub(super) fn random_run() -> Result<String, ErrorBody> {
     crate::hex::random::<16>().map_err(ErrorBody::internal)
 }
 

@@ -102,6 +102,21 @@ fn a_run_that_never_came_to_the_store_is_given_up() {
     assert!(story.open.is_empty());
 }
 
+// A heartbeat that says nothing leaves no trace in the transcript: its run is looked up and lost.
+#[test]
+fn quiet_heartbeats_leave_nothing_behind() {
+    let mut story = Story::default();
+    for turn in 0..1_000_u64 {
+        let (run, now) = (format!("turn-{turn}"), at(i64::try_from(turn).unwrap() * 1_000));
+        story.begin(turn, (&run, &session()), true, now);
+        story.answering(turn);
+        story.text(turn, "HEARTBEAT_OK", now);
+        assert_eq!(endings(&story.lost(&run, now), &run), 1);
+        assert!(story.lost(&run, now).is_empty(), "it is told once");
+    }
+    assert_eq!((story.open.len(), story.turns.len(), story.untold.len()), (0, 0, 0));
+}
+
 proptest! {
     // Whatever is heard, in whatever order and however often: a run that is open ends once, and the
     // deltas are the text.
@@ -157,6 +172,7 @@ proptest! {
         let agent = of_run("r1", "agent");
         prop_assert!(agent.iter().copied().eq(1..=agent.len() as u64), "{:?}", agent);
         prop_assert!(of_run("r1", "chat").is_sorted());
-        prop_assert!(story.open.is_empty(), "nothing is left");
+        prop_assert!(story.open.is_empty() && story.turns.is_empty(), "nothing is left");
+        prop_assert!(story.untold.is_empty());
     }
 }

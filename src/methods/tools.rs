@@ -1,0 +1,154 @@
+//! The tools of a session: what it can call, and one call by hand.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::chat::agents;
+use super::params::{Text, read};
+use super::{Call, ErrorBody, Method, Scope, ready};
+use crate::config::{Config, ToolProfile};
+use crate::engine::Invoked;
+
+/// The methods of this family.
+pub(super) const METHODS: &[Method] = &[
+    Method {
+        name: "tools.effective",
+        scope: Scope::Read,
+        about: "what a session's agent can call",
+        run: |call| ready(effective(&call)),
+    },
+    Method {
+        name: "tools.invoke",
+        scope: Scope::Write,
+        about: "call a tool once, within the policy of an agent",
+        run: |call| Box::pin(invoke(call)),
+    },
+];
+
+/// What is never called by hand, whatever an agent may do: it acts in other conversations' names, or
+/// on the machine itself, and nobody watches.
+pub(crate) const NEVER_BY_HAND: [&str; 8] = [
+    "apply_patch",
+    "cron",
+    "exec",
+    "gateway",
+    "nodes",
+    "process",
+    "sessions_send",
+    "sessions_spawn",
+];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct EffectiveParams {
+    agent_id: Option<Text>,
+    session_key: Text,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[expect(dead_code, reason = "a call by hand is confirmed by making it, and comes from its caller")]
+struct InvokeParams {
+    name: Text,
+    #[serde(default)]
+    args: Map<String, Value>,
+    session_key: Option<Text>,
+    agent_id: Option<Text>,
+    confirm: Option<bool>,
+    idempotency_key: Option<Text>,
+    conversation_read_origin: Option<Origin>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Origin {
+    DirectOperator,
+}
+
+fn effective(call: &Call) -> Result<Value, ErrorBody> {
+    let params: EffectiveParams = read("tools.effective", call.params.clone())?;
+    let own = params.agent_id.as_ref().map(Text::as_str);
+    let (_, agent) = agents(&call.host).session(params.session_key.as_str(), own)?;
+    let core = telson_actors::tool::core::NAMES;
+    let (mut own, mut others) = (Vec::new(), Vec::new());
+    for spec in call.engine.tools(&agent) {
+        let is_core = core.contains(&spec.name.as_str());
+        let entry = json!({
+            "id": spec.name,
+            "label": spec.name,
+            "description": spec.description,
+            "rawDescription": spec.description,
+            "source": if is_core { "core" } else { "plugin" },
+        });
+        if is_core { own.push(entry) } else { others.push(entry) }
+    }
+    let mut groups = vec![json!({"id": "core", "label": "Core", "source": "core", "tools": own})];
+    if !others.is_empty() {
+        let label = "Servers and the embedding program";
+        groups.push(json!({"id": "plugin", "label": label, "source": "plugin", "tools": others}));
+    }
+    let profile = profile(call.host.config.as_ref(), &agent);
+    Ok(json!({"agentId": agent, "profile": profile, "groups": groups}))
+}
+
+fn profile(config: Option<&Config>, agent: &str) -> &'static str {
+    let own = config.and_then(|config| {
+        let own = config.agents_map().remove(agent).and_then(|entry| entry.tools.profile);
+        own.or(config.tools.profile)
+    });
+    match own {
+        Some(ToolProfile::Minimal) => "minimal",
+        Some(ToolProfile::Coding) => "coding",
+        Some(ToolProfile::Messaging) => "messaging",
+        Some(ToolProfile::Full) => "full",
+        None => "none",
+    }
+}
+
+/// One call. With a key it is made once, whatever comes of it: a tool that was cut off may have done
+/// its work.
+async fn invoke(call: Call) -> Result<Value, ErrorBody> {
+    let params: InvokeParams = read("tools.invoke", call.params.clone())?;
+    let (all, own) = (agents(&call.host), params.agent_id.as_ref().map(Text::as_str));
+    let (session, agent) = match &params.session_key {
+        Some(key) => all.session(key.as_str(), own)?,
+        None => all.main_session(own)?,
+    };
+    let name = params.name.as_str().trim();
+    let failed = |code: &str, message: String| {
+        let message = if message.is_empty() { "the tool gave no reason".into() } else { message };
+        Ok(json!({"ok": false, "toolName": name, "error": {"code": code, "message": message}}))
+    };
+    if name.is_empty() || NEVER_BY_HAND.contains(&name) {
+        return failed("not_found", format!("tool {name:?} is not available here"))
+            .map(|answer| named(answer, &params.name));
+    }
+    if let Some(key) = &params.idempotency_key {
+        let taken = call.engine.take_key(&format!("invoke:{key}"), &session).await;
+        if !taken.map_err(|error| ErrorBody::unavailable(error.to_string()))? {
+            let text = format!(
+                "the call with idempotencyKey {key:?} was made before; what it gave is not kept"
+            );
+            return Err(ErrorBody::invalid(text));
+        }
+    }
+    let arguments = Value::Object(params.args).to_string();
+    match call.engine.invoke(&session, &agent, name, arguments).await {
+        Invoked::Done(text) => {
+            let output = json!({"content": [{"type": "text", "text": text}]});
+            let is_core = telson_actors::tool::core::NAMES.contains(&name);
+            let source = if is_core { "core" } else { "plugin" };
+            Ok(json!({"ok": true, "toolName": name, "output": output, "source": source}))
+        }
+        // The same words for a tool that does not exist and one that may not be used.
+        Invoked::Hidden => failed("not_found", format!("tool {name:?} is not available here")),
+        Invoked::Failed(text) => failed("tool_error", text),
+        Invoked::Absent => Err(ErrorBody::unavailable("the tools are restarting; try again")),
+    }
+}
+
+/// A name of spaces is shown as it came.
+fn named(mut answer: Value, name: &Text) -> Value {
+    answer["toolName"] = json!(name);
+    answer
+}
