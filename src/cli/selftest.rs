@@ -161,6 +161,7 @@ fn text(output: Output, report: &Report) -> String {
     );
     let tone = if report.ok { Tone::Good } else { Tone::Bad };
     let mut lines = vec![counts, times, points(report)];
+    lines.push(format!("{} of the messages were jobs that fell due", report.jobs));
     lines.push(format!(
         "{} tool calls took effect, {} of them more than once",
         report.tool_calls, report.tool_calls_doubled

@@ -55,10 +55,14 @@ impl Default for Options {
 pub struct Stage {
     db: MessagesDb,
     people: Vec<(Person, Chat)>,
+    /// Who is told what jobs and heartbeats have to say, and never writes.
+    owner: (Person, Chat),
     dir: PathBuf,
     expected: Vec<(String, String)>,
     unanswered: Vec<(String, String)>,
     put_back: BTreeSet<String>,
+    /// What nobody has asked for comes when it comes.
+    unordered: BTreeSet<String>,
     looked_to: i64,
 }
 
@@ -96,27 +100,31 @@ impl Stage {
         std::fs::create_dir_all(&messages).map_err(|error| at(&messages, error))?;
         let db_path = messages.join("chat.db");
         let db = MessagesDb::create(&db_path)?;
-        let mut people = Vec::new();
-        for number in 1..=options.people {
+        let somebody = |number: usize| -> Result<_, Error> {
             // From the range kept free for fiction.
             let person = db.person(&format!("+1555010000{number}"), Service::IMessage)?;
             let chat = db.direct_chat(&person)?;
-            people.push((person, chat));
-        }
+            Ok((person, chat))
+        };
+        let people = (1..=options.people).map(somebody).collect::<Result<Vec<_>, Error>>()?;
+        let owner = somebody(0)?;
         let stage = Self {
-            db,
             people,
+            owner,
+            db,
             dir: dir.to_owned(),
             expected: Vec::new(),
             unanswered: Vec::new(),
             put_back: BTreeSet::new(),
+            unordered: BTreeSet::new(),
             looked_to: 0,
         };
         let imsg = dir.join("imsg");
         write(&imsg, &imsg_text(program, &stage.ledger(), options))?;
         std::fs::set_permissions(&imsg, std::fs::Permissions::from_mode(0o700))
             .map_err(|error| at(&imsg, error))?;
-        write(&stage.config(), &config_text(&imsg, &db_path, options))?;
+        let config = config_text(&imsg, &db_path, &stage.owner.0.handle, options);
+        write(&stage.config(), &config)?;
         Ok(stage)
     }
 
@@ -170,6 +178,16 @@ impl Stage {
         Ok(text)
     }
 
+    /// The owner is to be told of number `number` once, whenever that is; answers who that is.
+    pub fn tell_owner(&mut self, number: u32) -> String {
+        let (owner, chat) = &self.owner;
+        let needle = format!("[#{number}]");
+        self.expected.push((chat.guid.clone(), needle.clone()));
+        self.unanswered.push((chat.guid.clone(), needle.clone()));
+        self.unordered.insert(needle);
+        owner.handle.clone()
+    }
+
     /// The marks of the messages that have no answer yet, by what went out since the last look.
     ///
     /// # Errors
@@ -218,7 +236,8 @@ impl Stage {
     /// # Errors
     /// The database.
     pub fn audit(&self) -> Result<Audit, StageError> {
-        Ok(audit_except(&self.db, &self.expected, &self.put_back)?)
+        let unordered = self.put_back.union(&self.unordered).cloned().collect();
+        Ok(audit_except(&self.db, &self.expected, &unordered)?)
     }
 }
 
@@ -232,7 +251,7 @@ fn imsg_text(program: &Path, ledger: &Path, options: &Options) -> String {
 }
 
 /// Everybody may write, and each chat is a session of its own.
-fn config_text(imsg: &Path, db_path: &Path, options: &Options) -> String {
+fn config_text(imsg: &Path, db_path: &Path, owner: &str, options: &Options) -> String {
     let mut config = json!({
         "agents": {"defaults": {"model": "echo/echo"}},
         "session": {"dmScope": "per-channel-peer"},
@@ -250,6 +269,10 @@ fn config_text(imsg: &Path, db_path: &Path, options: &Options) -> String {
         config["models"] =
             json!({"providers": {"stage": {"baseUrl": url, "models": [{"id": "m"}]}}});
         config["tools"] = json!({"allow": ["exec"], "exec": {"mode": "full"}});
+        // As often as it may: without an event nobody is asked.
+        config["agents"]["defaults"]["heartbeat"] =
+            json!({"every": "10s", "target": "imessage", "to": owner});
+        config["cron"] = json!({"maxConcurrentRuns": 3});
     }
     format!("{config:#}\n")
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
+
 use super::deeds::{Deeds, deeds};
 use super::model::is_noted;
 use super::plan::Course;
@@ -48,6 +50,14 @@ pub(super) fn build(
     Ok(Box::new(Imessage { stage, program: program.to_owned(), noted: Vec::new() }))
 }
 
+impl Imessage {
+    fn note(&mut self, number: u32) {
+        if is_noted(number) {
+            self.noted.push(format!("[#{number}]"));
+        }
+    }
+}
+
 impl World for Imessage {
     fn launch(&self) -> Launch {
         self.stage.launch(&self.program)
@@ -60,10 +70,13 @@ impl World for Imessage {
             Course::Unproven => " [[imsg:ghost,ok]]",
         };
         self.stage.write_with(number, wish)?;
-        if is_noted(number) {
-            self.noted.push(format!("[#{number}]"));
-        }
+        self.note(number);
         Ok(())
+    }
+
+    fn tell(&mut self, number: u32) -> Value {
+        self.note(number);
+        json!({"mode": "announce", "channel": "imessage", "to": self.stage.tell_owner(number)})
     }
 
     fn unanswered(&mut self) -> Result<Vec<String>, SweepError> {

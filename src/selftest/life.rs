@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::plan::{Course, Life, Step};
+use super::errands::Errands;
+use super::plan::{Course, Errand, Life, Step};
 use super::world::{SweepError, World};
 use crate::control::Client;
 use crate::demo::service::Service;
@@ -36,8 +37,10 @@ const REPLAYS_MAX: u32 = 5;
 /// What one world has been through.
 #[derive(Debug, Default)]
 pub(super) struct Record {
-    /// Messages written.
+    /// Messages written, and jobs made.
     pub written: u32,
+    /// Jobs among them.
+    pub jobs: u32,
     /// How often each crash point was died at.
     pub hits: BTreeMap<&'static str, u32>,
     /// Crash points that were waited for in vain.
@@ -62,6 +65,8 @@ struct Letter {
 pub(super) struct Lives {
     pub world: Box<dyn World>,
     pub record: Record,
+    /// Jobs on their way to the service.
+    errands: Errands,
     /// The dead letters at the last look.
     letters: Vec<Letter>,
     /// Marks waited for in vain once: the audit will say what became of them.
@@ -86,7 +91,13 @@ enum Pulse {
 
 impl Lives {
     pub(super) fn new(world: Box<dyn World>) -> Self {
-        Self { world, record: Record::default(), letters: Vec::new(), given_up: BTreeSet::new() }
+        Self {
+            world,
+            record: Record::default(),
+            errands: Errands::default(),
+            letters: Vec::new(),
+            given_up: BTreeSet::new(),
+        }
     }
 
     /// A first, peaceful life: what is there before somebody watches is history.
@@ -158,7 +169,8 @@ impl Lives {
         if life.is_hasty {
             launch.args.extend(["--drain-seconds", "0"]);
         }
-        let due = self.open_marks()?.len();
+        let open = self.open_marks()?;
+        let due = self.errands.others_in(&open);
         // What an earlier life has handed over may still go out: that is no recovery.
         let counts = due > 0 && life.dies_at.is_none() && self.world.is_quiet()?;
         let service = Service::spawn(&launch)?;
@@ -170,6 +182,7 @@ impl Lives {
         match step {
             Step::Settle => return self.settle(running).await,
             Step::Write(count, course) => self.write(count, course).await?,
+            Step::Schedule(errand, after) => return self.schedule(running, errand, after).await,
             Step::Pause(pause) => tokio::time::sleep(pause).await,
             Step::Stop => {
                 // Before it listens to signals, this one would end it at once.
@@ -191,6 +204,28 @@ impl Lives {
         Ok(())
     }
 
+    /// Somebody makes a job. What a dying service does not take, its next life is handed.
+    async fn schedule(
+        &mut self,
+        running: &mut Running,
+        errand: Errand,
+        after: Duration,
+    ) -> Result<Pulse, SweepError> {
+        self.record.written += 1;
+        self.record.jobs += 1;
+        let number = self.record.written;
+        let delivery = self.world.tell(number);
+        self.errands.make(number, errand, after, delivery);
+        let (state_dir, end) = (self.world.launch().state_dir, Instant::now() + REACHED_WITHIN);
+        while !self.errands.hand_in(&state_dir).await && Instant::now() < end {
+            if self.has_ended(running).await? {
+                return Ok(Pulse::Gone);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(Pulse::Alive)
+    }
+
     /// Waits until nothing is open. What never gets settled is for the audit to find.
     async fn settle(&mut self, running: &mut Running) -> Result<Pulse, SweepError> {
         let end = Instant::now() + SETTLES_WITHIN;
@@ -199,8 +234,9 @@ impl Lives {
             if self.has_ended(running).await? {
                 return Ok(Pulse::Gone);
             }
+            self.errands.hand_in(&self.world.launch().state_dir).await;
             let open = self.open_marks()?;
-            if running.due.is_some_and(|due| open.len() < due) {
+            if running.due.is_some_and(|due| self.errands.others_in(&open) < due) {
                 running.due = None;
                 self.record.recoveries.push(running.service.started().elapsed());
             }

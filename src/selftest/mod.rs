@@ -1,5 +1,5 @@
-//! The kill sweep: a real service is killed again and again while people write, and the outside
-//! world's own record says what was lost, doubled or reordered.
+//! The kill sweep: a real service is killed again and again while people write and jobs fall due, and
+//! the outside world's own record says what was lost, doubled or reordered.
 //!
 //! [`plan`] decides what happens in each life of the service, [`sweep()`] performs it on several
 //! worlds side by side, and [`report`] says what came of it. The tests and `telson selftest` are
@@ -7,6 +7,7 @@
 
 mod deeds;
 pub mod disk;
+mod errands;
 mod imessage;
 mod life;
 mod model;

@@ -1,5 +1,6 @@
 //! The model of a swept service: it notes every fourth message with a tool before it answers, and
-//! repeats what it was told. A real HTTP server, so that the service asks it as it asks any other.
+//! repeats the lines with a mark. A real HTTP server, so that the service asks it as it asks any
+//! other.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -73,7 +74,10 @@ fn message(messages: &[Value]) -> Value {
     let missing = wanted.difference(&called).filter(|number| is_noted(**number));
     let calls: Vec<Value> = missing.map(|number| call(*number)).collect();
     if calls.is_empty() {
-        let content = format!("echo: {}", said.join("\n\n"));
+        // Jobs and heartbeats come with advice around them, which nobody wants to read.
+        let lines = said.iter().flat_map(|text| text.lines());
+        let marked: Vec<&str> = lines.filter(|line| !numbers(line).is_empty()).collect();
+        let content = format!("echo: {}", marked.join("\n\n"));
         return json!({"role": "assistant", "content": content});
     }
     json!({"role": "assistant", "content": null, "tool_calls": calls})
@@ -115,5 +119,7 @@ mod tests {
         assert!(second["tool_calls"][0].to_string().contains("[#12]"), "{second}");
         let done = [&more[..], &[second, json!({"role": "tool", "content": ""})]].concat();
         assert_eq!(message(&done)["content"], "echo: [#8] one\n\n[#9] two\n\n[#12] three");
+        let woken = [said("user", "System: [08:00:00] [#5] tea\n\nSay HEARTBEAT_OK if not.")];
+        assert_eq!(message(&woken)["content"], "echo: System: [08:00:00] [#5] tea");
     }
 }

@@ -22,6 +22,17 @@ pub enum Course {
     Unproven,
 }
 
+/// A job that comes once, and who wakes for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Errand {
+    /// A turn of its own, at a moment.
+    Once,
+    /// A turn of its own, at the first instant of a row whose second one is a day away.
+    Row,
+    /// An event for the main session, of which the next heartbeat tells.
+    Event,
+}
+
 /// One life of the service: from its start to its end by SIGKILL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Life {
@@ -44,6 +55,8 @@ pub enum Step {
     Settle,
     /// So many messages are written.
     Write(u32, Course),
+    /// A job is made that falls due so much later.
+    Schedule(Errand, Duration),
     /// Time passes.
     Pause(Duration),
     /// It is told to stop (SIGTERM).
@@ -74,6 +87,10 @@ const KILLS_PER_WORLD: u32 = 8;
 const PAUSE_MAX_MS: u64 = 400;
 /// Latest kill of a recovery after the start of the process.
 const RECOVERY_MS: u64 = 250;
+/// Latest instant of a job behind the moment in which it is made.
+const DUE_MAX_MS: u64 = 500;
+/// Of so many jobs one is an event: it waits for a heartbeat, for up to ten seconds.
+const EVENT_EVERY: u64 = 8;
 /// How long a send without proof has been looked for when the service is stopped: near enough to
 /// the end of the search (10 s) to end after its actor, within the time for a stop (5 s).
 const UNPROVEN_FOR: Duration = Duration::from_millis(7500);
@@ -170,15 +187,31 @@ fn about(point: &'static str, writes: u32, roll: &mut Roll<'_>) -> Act {
         }
         ("stop", _) => free(vec![first, stopped_late(point)]),
         ("dead_letter" | "replay", _) => a_dead_letter(point, moment, first, writes),
+        ("event" | "heartbeat", _) => {
+            let steps = [scheduled(Errand::Event, roll), waits(false)];
+            free(vec![first, armed(point, 1, &steps)])
+        }
+        ("cron", _) => {
+            let [one, two] = [Errand::Once, Errand::Row].map(|errand| scheduled(errand, roll));
+            // Both may be claimed by one commit.
+            let passages = if moment.ends_with("claim") { 1 } else { 2 };
+            let passage = 1 + u32::from(passages == 2 && below(roll, 2) == 0);
+            let steps = [one, two, Step::Write(writes, Course::Plain), waits(true)];
+            followed(vec![first, armed(point, passage, &steps)], roll)
+        }
         _ => {
             let life = writing(point, passage(point, roll), writes, Course::Plain);
-            let mut lives = vec![first, life];
-            if below(roll, 3) == 0 {
-                lives.push(interrupted_early(roll));
-            }
-            free(lives)
+            followed(vec![first, life], roll)
         }
     }
+}
+
+/// Some recoveries are killed as well.
+fn followed(mut lives: Vec<Life>, roll: &mut Roll<'_>) -> Act {
+    if below(roll, 3) == 0 {
+        lives.push(interrupted_early(roll));
+    }
+    Act { lives, only: None }
 }
 
 /// A reply becomes a dead letter where sends in doubt are parked; a message does after four lives
@@ -201,11 +234,21 @@ fn a_dead_letter(point: &'static str, moment: &str, first: Life, writes: u32) ->
     Act { lives: vec![alone, turn(1), turn(0), turn(0), turn(0), last], only: None }
 }
 
-/// Everything is answered, more is written, and the kill falls at random.
+/// Everything is answered, more is written, a job falls due, and the kill falls at random.
 fn interrupted(writes: u32, roll: &mut Roll<'_>) -> Life {
     let before = writes / 3;
     let pause = Duration::from_millis(below(roll, PAUSE_MAX_MS));
-    let steps = vec![Step::Settle, Step::Write(writes - before, Course::Plain), Step::Pause(pause)];
+    let errand = match below(roll, EVENT_EVERY) {
+        0 => Errand::Event,
+        nth if nth % 2 == 0 => Errand::Once,
+        _ => Errand::Row,
+    };
+    let steps = vec![
+        Step::Settle,
+        scheduled(errand, roll),
+        Step::Write(writes - before, Course::Plain),
+        Step::Pause(pause),
+    ];
     Life { dies_at: None, is_compacting: false, is_hasty: false, before, steps }
 }
 
@@ -240,6 +283,10 @@ fn stopped_late(point: &'static str) -> Life {
         waits(false),
     ];
     Life { is_hasty: true, ..armed(point, 1, &steps) }
+}
+
+fn scheduled(errand: Errand, roll: &mut Roll<'_>) -> Step {
+    Step::Schedule(errand, Duration::from_millis(below(roll, DUE_MAX_MS)))
 }
 
 fn waits(writing: bool) -> Step {
@@ -313,6 +360,17 @@ mod tests {
                 let dies_here = |life: &&Life| life.dies_at.is_some_and(|(point, _)| point == name);
                 prop_assert!(lives(&scripts).iter().any(dies_here), "{name}");
             }
+        }
+
+        #[test]
+        fn jobs_of_every_kind_fall_due_among_two_hundred_kills(seed: u64) {
+            let scripts = planned(200, 6, &names(), seed);
+            let count = |wanted: Errand| {
+                let steps = lives(&scripts).into_iter().flat_map(|life| &life.steps);
+                steps.filter(|step| matches!(step, Step::Schedule(errand, _) if *errand == wanted)).count()
+            };
+            prop_assert!(count(Errand::Once) > 15 && count(Errand::Row) > 15);
+            prop_assert!(count(Errand::Event) > 5);
         }
 
         #[test]

@@ -32,8 +32,10 @@ pub struct WorldReport {
     pub channel: &'static str,
     /// The setting of its service.
     pub unsettled: Unsettled,
-    /// Messages written.
+    /// Messages written, and jobs made.
     pub written: u32,
+    /// Jobs among them.
+    pub jobs: u32,
     /// How often each crash point was died at.
     pub hits: BTreeMap<&'static str, u32>,
     /// Crash points waited for in vain.
@@ -62,8 +64,10 @@ pub struct Report {
     pub verdict: String,
     /// Kills, by SIGKILL.
     pub kills: u32,
-    /// Messages written.
+    /// Messages written, and jobs made: each is to be answered once.
     pub messages: u32,
+    /// Jobs among them, whose answers are announced.
+    pub jobs: u32,
     /// How many of them were answered.
     pub answered: usize,
     /// Answers that were shown as dead letters, put back to work, and are counted as answered.
@@ -154,6 +158,7 @@ impl Report {
             verdict: verdict(ok, lost, doubled, reordered),
             kills: sweep.kills,
             messages: worlds.iter().map(|world| world.written).sum(),
+            jobs: worlds.iter().map(|world| world.jobs).sum(),
             answered: count(|audit| audit.answered),
             parked: worlds.iter().map(|world| world.parked).sum(),
             lost,
@@ -228,6 +233,7 @@ mod tests {
             channel: "imessage",
             unsettled: Unsettled::Resend,
             written: 3,
+            jobs: 1,
             hits: BTreeMap::from([("a.b", 2)]),
             missed: Vec::new(),
             recoveries: (1..=200).map(Duration::from_millis).collect(),
@@ -250,6 +256,7 @@ mod tests {
         let report = report(vec![world(audit.clone()), world(audit)]);
         assert!(report.ok, "{report:?}");
         assert_eq!((report.messages, report.answered, report.lost), (6, 6, 0));
+        assert_eq!(report.jobs, 2);
         assert_eq!((report.tool_calls, report.tool_calls_doubled), (4, 0));
         assert_eq!(report.crash_points.hit, BTreeMap::from([("a.b", 4)]));
         assert_eq!(report.crash_points.not_hit, ["c.d"]);

@@ -73,6 +73,7 @@ async fn world(
         channel: channel.name,
         unsettled: script.unsettled,
         written: record.written,
+        jobs: record.jobs,
         hits: record.hits,
         missed: record.missed,
         recoveries: record.recoveries,

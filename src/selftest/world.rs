@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::deeds::Deeds;
 use super::imessage;
 use super::plan::Course;
@@ -44,6 +46,10 @@ pub trait World {
     /// # Errors
     /// The world can't be written.
     fn write(&mut self, number: u32, course: Course) -> Result<(), SweepError>;
+
+    /// Somebody is to be told of number `number` once, without having asked; answers where, as a job
+    /// names it.
+    fn tell(&mut self, number: u32) -> Value;
 
     /// The marks of all messages without an answer.
     ///

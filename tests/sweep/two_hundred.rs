@@ -32,6 +32,7 @@ async fn two_hundred_kills_lose_double_and_reorder_nothing() {
     assert!(report.messages >= 5 * KILLS, "too little traffic to prove much: {shown}");
     assert_eq!(report.tool_calls_doubled, 0, "{shown}");
     assert!(report.tool_calls >= 200, "too few tool calls to prove much: {shown}");
+    assert!(report.jobs >= 70, "too few jobs to prove much: {shown}");
     assert!(report.parked > 0, "no answer was held back, so the default was not proven: {shown}");
     let died_at: Vec<&str> = report.crash_points.hit.keys().copied().collect();
     let mut all: Vec<&str> = POINTS.iter().map(|point| point.name).collect();

@@ -20,6 +20,12 @@ const OUTCOME: &str = "actors/src/outbox/actor/writing.rs";
 const WATCHER: &str = "actors/src/channel/imessage/watcher.rs";
 const ENDING: &str = "actors/src/session/actor/ending.rs";
 const DEAD_LETTERS: &str = "actors/src/dead_letter/actor.rs";
+const CLAIMS: &str = "actors/src/cron/actor/claims.rs";
+const RUN: &str = "actors/src/cron/run.rs";
+const ENDS: &str = "actors/src/cron/actor/ends.rs";
+const EVENTS: &str = "actors/src/system_event/handle.rs";
+const TOLD: &str = "actors/src/session/actor/told.rs";
+const HEARTBEAT: &str = "actors/src/heartbeat/actor.rs";
 
 /// Dying here cuts a turn off, so that it has to be resumed.
 pub const TURN_ASKED: &str = "turn.after_ask";
@@ -39,6 +45,19 @@ pub const POINTS: &[Point] = &[
     at("recover.before_attempt", SESSION, "another try of a cut-off turn is not journalled yet"),
     at("recover.after_attempt", SESSION, "another try of a cut-off turn is journalled"),
     at("recover.delivery_read", DELIVERY, "an account's entries are read, and none is attempted"),
+    at("recover.cron_read", "actors/src/cron/actor.rs", "jobs are read and none is looked at"),
+    at("cron.before_claim", CLAIMS, "a job is due and its run not durable"),
+    at("cron.after_claim", CLAIMS, "a run is durable and nobody has heard of it"),
+    at("cron.before_admit", RUN, "the message of a run is about to be handed in"),
+    at("cron.after_admit", RUN, "the message of a run is durable and its end not waited for"),
+    at("cron.before_end", ENDS, "the end of a run is known and neither it nor an answer written"),
+    at("cron.after_end", ENDS, "the end of a run is durable and delivery has not heard of it"),
+    at("event.before_commit", EVENTS, "a system event is reported and not durable"),
+    at("event.after_commit", EVENTS, "a system event is durable and nobody has heard of it"),
+    at("heartbeat.before_admit", HEARTBEAT, "a heartbeat is about to be handed in"),
+    at("heartbeat.after_admit", HEARTBEAT, "a heartbeat is durable and its row has not gone on"),
+    at("event.before_told", TOLD, "a turn is about to take what events wait"),
+    at("event.after_told", TOLD, "a turn has taken what events waited and has not begun"),
     at("admit.before_commit", ROUTER, "a message is judged and not durable"),
     at("admit.after_commit", ROUTER, "a message is durable and nobody has heard of it"),
     at("admit.acknowledged", WATCHER, "the watcher has heard that a message is durable"),

@@ -26,6 +26,7 @@ use super::record::job_prefix;
 use super::run::Runs;
 use super::settings::CronSettings;
 use crate::clock::{Clock, Timestamp};
+use crate::crash_point::crash_point;
 use crate::outbox::Outbox;
 use crate::store::{Batch, Store, StoreError};
 
@@ -186,6 +187,7 @@ impl Actor for CronActor {
             deps,
         };
         scheduler.load().await?;
+        crash_point("recover.cron_read");
         Ok(scheduler)
     }
 

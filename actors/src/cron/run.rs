@@ -25,6 +25,7 @@ use super::target;
 use super::wake::{Event, SharedWake, Woken};
 use crate::channel::webchat;
 use crate::clock::Clock;
+use crate::crash_point::crash_point;
 use crate::event::{Journal, JourneyEvent};
 use crate::message::{Inbound, SessionKey};
 use crate::model::{Catalog, choice_key};
@@ -297,7 +298,10 @@ impl Performer {
         let agent = session.agent().unwrap_or_default();
         let mut admission = Admission::new(account);
         admission.relayed.push(Relayed { session: (*session).clone(), agent, inbound });
-        self.deps.admissions.admit(admission).await.map(drop)
+        crash_point("cron.before_admit");
+        self.deps.admissions.admit(admission).await?;
+        crash_point("cron.after_admit");
+        Ok(())
     }
 
     async fn wait_for_room(&self, error: &AdmitError) {

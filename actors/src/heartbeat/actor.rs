@@ -25,6 +25,7 @@ use super::wake::{RETRY, Reason, Wakes};
 use super::{KEY_PREFIX, SENDER, is_effectively_empty};
 use crate::channel::webchat;
 use crate::clock::{Clock, Timestamp};
+use crate::crash_point::crash_point;
 use crate::inbox::InboxRecord;
 use crate::message::{Inbound, SessionKey};
 use crate::router::{Admission, Admissions, Relayed};
@@ -371,11 +372,13 @@ impl Heart {
         let mut admission = Admission::new(account);
         let relayed = Relayed { session: session.clone(), agent: agent.to_owned(), inbound };
         admission.relayed.push(relayed);
+        crash_point("heartbeat.before_admit");
         if let Err(error) = self.deps.admissions.admit(admission).await {
             tracing::info!(agent, %error, "a heartbeat waits until messages are admitted again");
             self.wakes.again(session, reason, self.deps.clock.steady().plus(RETRY));
             return Ok(());
         }
+        crash_point("heartbeat.after_admit");
         self.put_off.remove(&session);
         self.advance(agent, Batch::new()).await
     }

@@ -14,6 +14,7 @@ use super::record::{EventRecord, Heard, all_waiting, session_of_key, waiting_key
 use super::render::rendered;
 use crate::channel::webchat;
 use crate::clock::Clock;
+use crate::crash_point::crash_point;
 use crate::inbox::{DedupeRecord, Fate, dedupe_key};
 use crate::message::SessionKey;
 use crate::store::{Batch, Expect, Store, StoreError};
@@ -76,8 +77,10 @@ impl SystemEvents {
                 (added, Some(batch)) => (added, batch),
                 (added, None) => return Ok(added),
             };
+            crash_point("event.before_commit");
             match self.0.store.commit(batch).await {
                 Ok(()) => {
+                    crash_point("event.after_commit");
                     self.sessions().insert(session.clone());
                     return Ok(added);
                 }

@@ -4,6 +4,7 @@ use telson_supervision::dynamic::DynamicMessage;
 
 use super::Scheduler;
 use crate::clock::Timestamp;
+use crate::crash_point::crash_point;
 use crate::cron::consequence::unscheduled;
 use crate::cron::event::Action;
 use crate::cron::job::{Delivered, Job, JobId, LastRun, Run, RunEnd, RunId, Status};
@@ -37,8 +38,10 @@ impl Scheduler {
                 batch.put(job_key(&id), &job);
                 jobs.push((job, run));
             }
+            crash_point("cron.before_claim");
             // A conflict would mean that somebody else has claimed: read everything again.
             self.deps.store.commit(batch).await?;
+            crash_point("cron.after_claim");
             for (job, run) in jobs {
                 self.claimed(job, run);
             }

@@ -7,6 +7,7 @@ use telson_supervision::dynamic::DynamicMessage;
 use super::Scheduler;
 use crate::channel::webhook;
 use crate::clock::Timestamp;
+use crate::crash_point::crash_point;
 use crate::cron::announce::{Announcement, announcement, destination, webhook_of};
 use crate::cron::command;
 use crate::cron::consequence::{self, Ended};
@@ -96,7 +97,9 @@ impl Scheduler {
         } else {
             batch.put(of_job, &job);
         }
+        crash_point("cron.before_end");
         self.deps.store.commit(batch).await?;
+        crash_point("cron.after_end");
         self.deps.outbox.written(entries);
         self.running.remove(id);
         self.deps.events.tell(Action::Finished, &job, Some(&run));

@@ -2,6 +2,7 @@
 //! down what the turn was told.
 
 use super::State;
+use crate::crash_point::crash_point;
 use crate::session::machine::Hearing;
 use crate::store::{Batch, StoreError};
 use crate::system_event::{Heard, ToldRecord, told_key};
@@ -35,7 +36,9 @@ impl State {
         let mut batch = Batch::new();
         self.deps.events.take(&mut batch, &self.key, &heard.numbers);
         batch.put(told_key(&self.key), &ToldRecord { at, text });
+        crash_point("event.before_told");
         self.deps.store.commit(batch).await?;
+        crash_point("event.after_told");
         self.told = true;
         Ok(())
     }
