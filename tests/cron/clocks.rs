@@ -1,9 +1,11 @@
 //! Clocks that are set and machines that sleep.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::jobs::hourly;
-use crate::kit::{HOUR, MINUTE, World, add, greet, runs};
+use crate::kit::{HOUR, MINUTE, World, add, greet, id, job, jobs, runs};
 
 fn hour_ms() -> i64 {
     3_600_000
@@ -93,4 +95,52 @@ async fn a_restart_across_an_instant_loses_nothing() {
     tokio::time::sleep(MINUTE).await;
     assert_eq!(world.instants().len(), 1, "what was missed by hours is left");
     assert_eq!(runs(&engine, "j").len(), 2);
+}
+
+// Nobody looks at the clock in between: only who changes the jobs has seen it ahead.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_was_wrong_for_a_moment_while_jobs_were_changed_silences_nobody() {
+    let world = World::new();
+    let engine = world.start().await;
+    let year = 365 * 24 * hour_ms();
+    for name in ["row", "expression", "untouched"] {
+        add(&engine, hourly(name, json!({"mode": "none"}))).await;
+    }
+    tokio::time::sleep(HOUR / 2 + Duration::from_secs(7)).await;
+    world.clock.step(year);
+    // The row counts from the moment in which it is made, and that was a year ahead.
+    let every = json!({"schedule": {"kind": "every", "everyMs": 1_800_000}});
+    jobs(&engine).update(&id("row"), every).await.unwrap();
+    let expression = json!({"schedule": {"kind": "cron", "expr": "30 7 * * * *", "tz": "UTC"}});
+    jobs(&engine).update(&id("expression"), expression).await.unwrap();
+    add(&engine, hourly("new", json!({"mode": "none"}))).await;
+    world.clock.step(-year);
+    tokio::time::sleep(2 * HOUR + 2 * MINUTE).await;
+    for (name, times) in [("row", 4), ("expression", 2), ("new", 2), ("untouched", 2)] {
+        assert_eq!(runs(&engine, name).len(), times, "{name}");
+        let next = job(&engine, name).await.unwrap().state.next.unwrap();
+        assert!(next.since(world.clock.now()) <= HOUR, "{name} goes on");
+    }
+    assert_eq!(world.instants().len(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_was_wrong_for_a_moment_before_a_restart_silences_nobody() {
+    let world = World::new();
+    let engine = world.start().await;
+    let year = 365 * 24 * hour_ms();
+    world.clock.step(year);
+    add(&engine, hourly("j", json!({"mode": "none"}))).await;
+    // One that is to begin in a year begins in a year.
+    let mut later = hourly("later", json!({"mode": "none"}));
+    let begins = world.clock.now().plus(HOUR);
+    later["schedule"]["anchorMs"] = json!(begins.0);
+    add(&engine, later).await;
+    world.clock.step(-year);
+    engine.shutdown(MINUTE).await;
+    let engine = world.start().await;
+    tokio::time::sleep(2 * HOUR + MINUTE).await;
+    assert_eq!(runs(&engine, "j").len(), 2);
+    assert_eq!(runs(&engine, "later").len(), 0);
+    assert_eq!(job(&engine, "later").await.unwrap().state.next, Some(begins));
 }

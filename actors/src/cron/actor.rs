@@ -146,7 +146,7 @@ pub struct Scheduler {
     queue: VecDeque<JobId>,
     /// Under way, since when by the steady time.
     running: BTreeMap<JobId, Timestamp>,
-    /// Where the clock stood at the last look.
+    /// How far the clock stood at the last look, or at a change since that worked out an instant.
     looked_at: Timestamp,
     timer: Option<Timer>,
     timers: u64,
@@ -256,9 +256,16 @@ impl Scheduler {
         }
     }
 
+    /// The time, noted for the next look: a clock that is set back until then was seen ahead.
+    fn time(&mut self) -> Timestamp {
+        let now = self.deps.clock.now();
+        self.looked_at = self.looked_at.max(now);
+        now
+    }
+
     /// Reads all jobs, brings those of the config up to date, and finds what was under way.
     async fn load(&mut self) -> Result<(), StoreError> {
-        let now = self.deps.clock.now();
+        let now = self.time();
         for (_, job) in self.deps.store.scan::<Job>(&job_prefix())? {
             self.book.put(job);
         }
@@ -271,6 +278,7 @@ impl Scheduler {
             if let Some(run) = job.state.running {
                 waiting.push((run.at, id));
             } else if job.spec.enabled && (job.state.next.is_none() || was_set_back(&job, now)) {
+                job.spec.schedule.bring_back(job.updated_at, now);
                 self.reschedule(&mut job, now)?;
                 batch.put(super::record::job_key(&id), &job);
                 self.book.put(job);

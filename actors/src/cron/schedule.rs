@@ -110,6 +110,19 @@ impl Schedule {
         }
     }
 
+    /// Moves the anchor of a row that was not ahead when its job was changed, at `changed_at`, and is
+    /// ahead of `now`: the clock was, and not the person. The row has the same instants, and earlier
+    /// ones.
+    pub fn bring_back(&mut self, changed_at: Timestamp, now: Timestamp) {
+        let Self::Every { every_ms, anchor } = self else { return };
+        let every = i64::try_from(*every_ms).unwrap_or(i64::MAX).max(1);
+        if *anchor <= changed_at && *anchor > now {
+            let ahead = anchor.0.saturating_sub(now.0);
+            let rows = (ahead / every).saturating_add(1);
+            *anchor = Timestamp(anchor.0.saturating_sub(rows.saturating_mul(every)));
+        }
+    }
+
     /// Whether it is one that can be used: it can be read, and something comes of it.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ type Change<T> = Result<Result<T, ChangeError>, StoreError>;
 
 impl Scheduler {
     pub(super) async fn add(&mut self, value: &Value) -> Change<Box<Job>> {
-        let now = self.deps.clock.now();
+        let now = self.time();
         let read = read_id(value).and_then(|id| Ok((id, read_spec(value, now)?)));
         let (id, spec) = match read {
             Ok(read) => read,
@@ -59,7 +59,7 @@ impl Scheduler {
     }
 
     pub(super) async fn update(&mut self, id: &JobId, patch: &Value) -> Change<Box<Job>> {
-        let now = self.deps.clock.now();
+        let now = self.time();
         let Some(old) = self.book.get(id).cloned() else {
             return Ok(Err(ChangeError::NotFound(id.to_string())));
         };
@@ -174,7 +174,7 @@ impl Scheduler {
     }
 
     pub(super) async fn run_now(&mut self, id: &JobId, forced: bool) -> Change<Begun> {
-        let now = self.deps.clock.now();
+        let now = self.time();
         let Some(mut job) = self.book.get(id).cloned() else {
             return Ok(Err(ChangeError::NotFound(id.to_string())));
         };

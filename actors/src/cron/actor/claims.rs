@@ -160,6 +160,7 @@ impl Scheduler {
             for id in chunk {
                 let Some(mut job) = self.book.get(id).cloned() else { continue };
                 if job.spec.enabled && !job.spec.schedule.is_once() {
+                    job.spec.schedule.bring_back(job.updated_at, now);
                     self.reschedule(&mut job, now)?;
                     batch.put(job_key(id), &job);
                     jobs.push(job);

@@ -49,7 +49,7 @@ impl Scheduler {
         if job.state.running != Some(run_id) {
             return Ok(());
         }
-        let now = self.deps.clock.now();
+        let now = self.time();
         let key = run_key(id, run_id);
         let mut run: Run = match self.deps.store.get(&key)? {
             Some(run) => run,

@@ -135,3 +135,24 @@ proptest! {
         drop(schedule.next_after(Timestamp(after), "x", &TimeZone::UTC));
     }
 }
+
+proptest! {
+    #[test]
+    fn a_row_that_is_brought_back_has_its_instants_from_now_on(
+        every_ms in 1_000u64..10_000_000, anchor in 0i64..100_000_000, changed in 0i64..100_000_000,
+        now in 0i64..100_000_000,
+    ) {
+        let row = |anchor| Schedule::Every { every_ms, anchor: Timestamp(anchor) };
+        let mut brought = row(anchor);
+        brought.bring_back(Timestamp(changed), Timestamp(now));
+        let next = |row: &Schedule, after| row.next_after(Timestamp(after), "", &TimeZone::UTC).unwrap().unwrap();
+        // What was meant to begin later begins then.
+        prop_assert_eq!(brought == row(anchor), anchor > changed || anchor <= now);
+        prop_assert_eq!(next(&brought, anchor), next(&row(anchor), anchor));
+        if brought != row(anchor) {
+            let first = next(&brought, now);
+            prop_assert!(first.since(Timestamp(now)).as_millis() <= u128::from(every_ms));
+            prop_assert_eq!((first.0 - anchor) % i64::try_from(every_ms).unwrap(), 0);
+        }
+    }
+}
