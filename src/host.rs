@@ -3,9 +3,9 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::gateway::{Devices, Guests, Hub, Metrics, Runs};
+use crate::gateway::{Devices, Guests, Hub, Metrics, Runs, Tls};
 use crate::logs::LogRing;
 use crate::methods::{ConfigWrites, Kept};
 use crate::restart::Restart;
@@ -25,6 +25,10 @@ pub struct Facts {
     pub config: Option<crate::config::Config>,
     /// Where the gateway listens, once it does.
     pub gateway: OnceLock<SocketAddr>,
+    /// What encrypts there, if anything does.
+    pub(crate) tls: OnceLock<Arc<Tls>>,
+    /// Where Tailscale carries it, while it does.
+    pub(crate) tailnet_url: Mutex<Option<String>>,
     /// What is told to everybody who is connected.
     pub hub: Hub,
     /// The devices that may connect.
@@ -49,6 +53,16 @@ impl Host {
     /// Of these facts.
     pub fn new(facts: Facts) -> Self {
         Self(Arc::new(facts))
+    }
+
+    /// Where Tailscale carries the gateway, while it does.
+    pub(crate) fn tailnet_url(&self) -> Option<String> {
+        self.tailnet_url.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes where Tailscale carries the gateway.
+    pub(crate) fn set_tailnet_url(&self, url: Option<String>) {
+        *self.tailnet_url.lock().unwrap_or_else(PoisonError::into_inner) = url;
     }
 }
 

@@ -205,7 +205,7 @@ fn prepare(
         (None, None) => None,
     };
     let wanted = gateway::Wanted {
-        config: loaded.config.gateway.clone(),
+        config: at_home(loaded.config.gateway.clone(), env),
         port,
         from_env: [either("TOKEN"), either("PASSWORD")],
         state_dir: state_dir.to_owned(),
@@ -223,12 +223,35 @@ fn prepare(
     Ok((builder, notes, gateway))
 }
 
+/// A home folder stands before its files.
+fn at_home(mut gateway: config::Gateway, env: &config::Lookup<'_>) -> config::Gateway {
+    let home = env("HOME").filter(|home| !home.is_empty());
+    let mut paths: Vec<&mut String> = Vec::new();
+    if let Some(tls) = &mut gateway.tls {
+        paths.extend(
+            [&mut tls.cert_path, &mut tls.key_path, &mut tls.ca_path].into_iter().flatten(),
+        );
+    }
+    if let config::SshVerify::Rules(rules) = &mut gateway.nodes.pairing.ssh_verify {
+        paths.extend(&mut rules.identity);
+    }
+    for path in paths {
+        *path = crate::assembly::expand(path, home.as_deref()).to_string_lossy().into_owned();
+    }
+    gateway
+}
+
 /// Where the gateway is reached.
 fn doors(gateway: &GatewaySpec) -> Vec<String> {
-    let mut notes: Vec<String> =
-        gateway.addresses().iter().map(|address| format!("gateway on ws://{address}")).collect();
+    let fingerprint = gateway.fingerprint();
+    let scheme = if fingerprint.is_some() { "wss" } else { "ws" };
+    let address = |address| format!("gateway on {scheme}://{address}");
+    let mut notes: Vec<String> = gateway.addresses().into_iter().map(address).collect();
+    if let Some(fingerprint) = fingerprint {
+        notes.push(format!("certificate SHA-256 {fingerprint}"));
+    }
     if let Some(port) = gateway.tailscale_port() {
-        notes.push(format!("for Tailscale: `tailscale serve --bg {port}`"));
+        notes.push(format!("port {port} for Tailscale alone"));
     }
     notes
 }

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::gateway_nodes::GatewayNodes;
+use super::gateway_tls::GatewayTls;
 use super::secret::Secret;
 
 /// The port of clients, apps and pages.
@@ -26,26 +28,12 @@ pub struct Gateway {
     pub tailscale: GatewayTailscale,
     /// The web page.
     pub control_ui: ControlUi,
+    /// Encryption on the port. Where it listens beyond this machine, somebody has to say.
+    pub tls: Option<GatewayTls>,
     /// What it offers over HTTP.
     pub http: GatewayHttp,
     /// Devices that let agents use what they can do.
     pub nodes: GatewayNodes,
-}
-
-/// What nodes may be asked.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub struct GatewayNodes {
-    /// The commands of nodes.
-    pub commands: NodeCommands,
-}
-
-/// Commands of nodes.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub struct NodeCommands {
-    /// Commands no node is ever asked, whoever has allowed them. Exact names. Default: none.
-    pub deny: Vec<String>,
 }
 
 /// Whether this machine is the gateway.
@@ -151,8 +139,8 @@ impl Default for RateLimit {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct GatewayTailscale {
-    /// Whether a port of its own is opened for `tailscale serve` or `tailscale funnel`.
-    /// Default: off.
+    /// How far Tailscale carries the gateway: a port of its own is opened for it, and the route to
+    /// that port is held with the `tailscale` command until the gateway ends. Default: off.
     pub mode: TailscaleMode,
 }
 

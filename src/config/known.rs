@@ -32,10 +32,10 @@ const GROUPS: &[Group] = &[
         objects: &[&["gateway"]],
         keys: "allowRealIpFallback channelHealthCheckMinutes channelMaxRestartsPerHour \
                channelStaleEventThresholdMinutes handshakeTimeoutMs push reload remote \
-               terminal tls tools webchat",
+               terminal tools webchat",
     },
     Group { objects: &[&["gateway", "auth"]], keys: "identityScopes" },
-    Group { objects: &[&["gateway", "nodes"]], keys: "browser pairing pluginTools skills" },
+    Group { objects: &[&["gateway", "nodes"]], keys: "browser pluginTools skills" },
     Group { objects: &[&["gateway", "nodes", "commands"]], keys: "allow" },
     Group { objects: &[&["gateway", "tailscale"]], keys: "preserveFunnel resetOnExit serviceName" },
     Group {

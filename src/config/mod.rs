@@ -24,6 +24,8 @@ mod error;
 mod fault;
 mod finding;
 mod gateway;
+mod gateway_nodes;
+mod gateway_tls;
 mod heartbeat;
 mod hooks;
 mod imessage;
@@ -71,9 +73,10 @@ pub use env::Lookup;
 pub use error::{ConfigError, Problem};
 pub use gateway::{
     ControlUi, Endpoint, Endpoints, Gateway, GatewayAuth, GatewayAuthMode, GatewayBind,
-    GatewayHttp, GatewayMode, GatewayNodes, GatewayTailscale, NodeCommands, RateLimit,
-    TailscaleMode, TrustedProxy,
+    GatewayHttp, GatewayMode, GatewayTailscale, RateLimit, TailscaleMode, TrustedProxy,
 };
+pub use gateway_nodes::{GatewayNodes, NodeCommands, NodePairing, SshRules, SshVerify};
+pub use gateway_tls::GatewayTls;
 pub(crate) use heartbeat::pause;
 pub use heartbeat::{ActiveHours, DirectPolicy, Heartbeat, HeartbeatVisibility};
 pub use hooks::{HookCommand, Hooks};

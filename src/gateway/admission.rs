@@ -1,13 +1,18 @@
 //! Letting a client in: [`judge`] decides, this reads what it has to know and performs what it says.
 
+use serde_json::json;
+
 use super::device::DeviceRecord;
+use super::enrolment::Voucher;
 use super::handshake::{Grant, Judged, Known, Outcome, SetupGrant, Wish, judge};
 use super::refusal::{Reason, Refusal};
 use super::settings::Settings;
 use super::visitor::{Claim, Visitor};
 use super::wire::Connect;
+use crate::config::GatewayAuthMode;
 use crate::engine::Engine;
 use crate::host::Host;
+use crate::methods::Scope;
 
 /// A client that is let in.
 #[derive(Debug)]
@@ -45,6 +50,7 @@ impl Hearing<'_> {
         if is_plain {
             return self.settle(judged, record);
         }
+        let vouched = self.vouched(connect, &judged.outcome).await;
         // What has been decided is decided again about the record as it is now.
         let _change = devices.change().await;
         let (judged, record) = self.judged(connect, identity)?;
@@ -62,6 +68,10 @@ impl Hearing<'_> {
                 let token = token.map_err(Refusal::later)?;
                 tracing::info!(device = %wish.portrait.device_id, via, "a device was let in");
                 Ok(Admitted { grant, issued: Some((token, now)) })
+            }
+            (Outcome::Ask(wish, Reason::NotPaired), None) if vouched.is_some() => {
+                self.note(&judged);
+                self.enrol(connect, wish, vouched.map_or("", Voucher::name), now).await
             }
             (Outcome::Ask(wish, reason), _) => {
                 self.note(&judged);
@@ -83,7 +93,7 @@ impl Hearing<'_> {
             None => None,
         };
         let setup = self.setup(connect);
-        let judged = judge(
+        let mut judged = judge(
             connect,
             &Known {
                 mode: self.settings.mode,
@@ -97,6 +107,7 @@ impl Hearing<'_> {
                 waits: self.settings.waits(self.visitor, clock.steady().0),
             },
         );
+        judged.outcome = self.settings.enrolment.narrowed(judged.outcome);
         Ok((judged, record))
     }
 
@@ -126,6 +137,50 @@ impl Hearing<'_> {
         } else {
             Err(Refusal::later("somebody else has just used this setup code"))
         }
+    }
+
+    /// Who vouches for a device that would have to wait for a person.
+    async fn vouched(&self, connect: &Connect, outcome: &Outcome) -> Option<Voucher> {
+        let enrolment = &self.settings.enrolment;
+        let voucher = enrolment.voucher(connect, outcome, self.visitor)?;
+        let (Voucher::Key, Outcome::Ask(wish, _)) = (voucher, outcome) else {
+            return Some(voucher);
+        };
+        let (lookups, now) = (&self.settings.lookups, self.engine.clock().steady().0);
+        let lookup = enrolment.ssh.as_ref()?;
+        let address = self.visitor.address;
+        lookups.vouches(lookup, address, &wish.portrait, now).await.then_some(voucher)
+    }
+
+    /// Lets in a node that somebody vouches for. Under [`super::Devices::change`].
+    async fn enrol(
+        &self,
+        connect: &Connect,
+        wish: Wish,
+        via: &'static str,
+        now: i64,
+    ) -> Result<Admitted, Refusal> {
+        let (devices, store) = (&self.host.devices, self.engine.store());
+        self.give_way(connect, via, true)?;
+        let token = devices.pair(store, &wish, via, None, now).await.map_err(Refusal::later)?;
+        let device = wish.portrait.device_id;
+        tracing::info!(%device, via, address = %self.visitor.address, "a node was let in");
+        let waiting = devices.requests(store, now).map_err(Refusal::later)?;
+        for request in waiting.iter().filter(|it| it.portrait.device_id == device) {
+            devices.resolve(store, request, None).await.map_err(Refusal::later)?;
+            let told = json!({
+                "requestId": request.id, "deviceId": device, "decision": "approved", "ts": now,
+            });
+            self.host.hub.tell("device.pair.resolved", Some(Scope::Pairing), told);
+        }
+        let method = match self.settings.mode {
+            GatewayAuthMode::Token => "token",
+            GatewayAuthMode::Password => "password",
+            GatewayAuthMode::TrustedProxy => "trusted-proxy",
+            GatewayAuthMode::None => "none",
+        };
+        let grant = Grant { role: wish.role, scopes: Vec::new(), method, device: Some(device) };
+        Ok(Admitted { grant, issued: Some((token, now)) })
     }
 
     async fn ask(&self, wish: &Wish, reason: Reason, now: i64) -> Refusal {

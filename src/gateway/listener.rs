@@ -22,6 +22,7 @@ use super::narrator::{self, NARRATOR, NarratorDeps};
 use super::news;
 use super::open::{Opened, Wanted};
 use super::server::{self, Front};
+use super::{tailscale, tls};
 use crate::engine::LateEngine;
 use crate::host::Host;
 use crate::methods::report;
@@ -149,8 +150,16 @@ impl Actor for Gateway {
             app: router(routes),
             settings: settings.clone(),
             door,
+            tls: opened.tls.clone(),
             stopping: stopping.subscribe(),
         };
+        if let Some(tls) = opened.tls.clone() {
+            task::spawn(myself.get_cell(), tls::watch(tls)).await?;
+        }
+        if let Some(port) = spec.tailscale_port() {
+            let (mode, host) = (spec.wanted.config.tailscale.mode, spec.host.clone());
+            task::spawn(myself.get_cell(), tailscale::hold(mode, port, host)).await?;
+        }
         let counting = http::watch(journal.subscribe(), served.host.metrics.clone());
         task::spawn(myself.get_cell(), counting).await?;
         let news = news::tell(served.engine.clone(), served.host.clone());

@@ -6,12 +6,15 @@
 //! `page` is what a browser gets.
 
 mod admission;
+mod answer;
 mod connection;
 mod crowd;
 mod device;
 pub mod device_proof;
 mod devices;
 mod door;
+mod enrolment;
+mod exposure;
 mod gate;
 mod guests;
 pub mod handshake;
@@ -23,6 +26,7 @@ mod journeys;
 mod limiter;
 mod link;
 mod listener;
+mod lookup;
 pub(crate) mod narrator;
 mod network;
 mod news;
@@ -39,12 +43,15 @@ mod server;
 mod settings;
 mod stall;
 mod strength;
+mod tailscale;
+mod tls;
 mod visitor;
 pub mod wire;
 
 pub use device::{DeviceRecord, DeviceRequest, Portrait, TokenRecord};
 pub use devices::{Cut, Devices};
 pub(crate) use devices::{new_secret, shown_request};
+pub(crate) use enrolment::is_login;
 pub use guests::Guests;
 pub(crate) use handshake::{SetupGrant, Wish};
 pub use http::Metrics;
@@ -60,5 +67,7 @@ pub use refusal::Refusal;
 pub use runs::Runs;
 pub use settings::{Policy, Settings};
 pub(crate) use strength::weakness;
+pub use tls::Fingerprint;
+pub(crate) use tls::Tls;
 pub(crate) use visitor::is_origin;
 pub use visitor::{Page, Visitor};

@@ -44,6 +44,19 @@ impl Cidr {
     }
 }
 
+/// Whether an address belongs to a home, an office or a Tailscale network, and can be reached by it
+/// alone.
+pub(super) fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [first, second, ..] = address.octets();
+            let is_carriers = first == 100 && (64..128).contains(&second);
+            address.is_private() || address.is_link_local() || is_carriers
+        }
+        IpAddr::V6(address) => address.is_unique_local(),
+    }
+}
+
 /// What one person can easily have of addresses: one of the old kind, or a whole /64 of the new.
 pub(super) fn neighbourhood(address: IpAddr) -> IpAddr {
     match address.to_canonical() {

@@ -12,12 +12,15 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::devices::Place;
+use super::enrolment::{Enrolment, SshLookup};
+use super::exposure::{Exposure, UNSAID, exposure};
 use super::identity::{ProxyRules, TailscaleCommand, Whois};
 use super::limiter::{Limiter, Patience};
 use super::listener::GatewaySpec;
 use super::network::Cidr;
 use super::settings::{Policy, Settings};
 use super::strength::weakness;
+use super::tls::{Files, Fingerprint, Tls};
 use super::visitor::{House, Via};
 use crate::config::{Gateway, GatewayAuthMode, GatewayBind, Secret, TailscaleMode};
 use crate::host::Host;
@@ -50,6 +53,8 @@ pub struct Wanted {
 pub(crate) struct Opened {
     pub(super) listeners: Vec<(TcpListener, Via)>,
     pub(super) settings: Arc<Settings>,
+    /// Encrypts the gateway's own port.
+    pub(super) tls: Option<Arc<Tls>>,
 }
 
 /// Checks what can be known before the engine starts.
@@ -74,13 +79,24 @@ pub fn plan(wanted: Wanted, host: Host) -> Result<GatewaySpec, String> {
         }
         tracing::warn!("{text}");
     }
-    if is_open {
-        tracing::warn!(
-            "the gateway listens beyond this machine and does not encrypt: put a proxy with TLS or \
-             a private network in front of it"
-        );
+    // Where `auto` ends is known when it is tried.
+    if wanted.config.bind != GatewayBind::Auto {
+        check_exposure(&wanted.config, wanted.config.bind)?;
     }
     Ok(GatewaySpec { wanted: Arc::new(wanted), host, opened: Arc::new(OnceLock::new()) })
+}
+
+/// Refuses what could be read on the way, unless somebody has said that it may.
+fn check_exposure(config: &Gateway, bind: GatewayBind) -> Result<(), String> {
+    match exposure(config, bind) {
+        Exposure::None => {}
+        Exposure::Accepted => tracing::warn!(
+            "the gateway listens beyond this machine and does not encrypt, as the config says: \
+             whoever is on the way can read its token"
+        ),
+        Exposure::Unsaid => return Err(UNSAID.into()),
+    }
+    Ok(())
 }
 
 /// The secret of the config, else that of the environment.
@@ -115,16 +131,45 @@ impl GatewaySpec {
         let listeners = listen(&self.wanted).await?;
         super::http::check(self.host.config.as_ref(), secret.as_deref().unwrap_or_default())?;
         let settings = Arc::new(settings(&self.wanted.config, mode, secret)?);
+        let tls = self.tls(&listeners).await?.map(|tls| self.host.tls.get_or_init(|| tls).clone());
+        let scheme = if tls.is_some() { "wss" } else { "ws" };
         if let Some((listener, _)) = listeners.first()
             && let Ok(address) = listener.local_addr()
         {
             let auth = if mode == GatewayAuthMode::Password { "password" } else { "token" };
             self.host.gateway.get_or_init(|| address);
-            self.host.devices.set_place(Place { url: format!("ws://{address}"), auth });
+            self.host.devices.set_place(Place { url: format!("{scheme}://{address}"), auth });
         }
         // Opened once: an engine that is started anew goes on with the same ports.
-        drop(self.opened.set(Opened { listeners, settings }));
+        drop(self.opened.set(Opened { listeners, settings, tls }));
         Ok(())
+    }
+
+    /// The certificate, made where it is missing.
+    async fn tls(&self, listeners: &[(TcpListener, Via)]) -> Result<Option<Arc<Tls>>, String> {
+        let Some(config) = self.wanted.config.tls.as_ref().filter(|tls| tls.enabled) else {
+            return Ok(None);
+        };
+        let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+        let own_name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let is_name = |name: &str| {
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c))
+        };
+        if is_name(&own_name) {
+            names.extend([format!("{own_name}.local"), own_name]);
+        }
+        let bound = listeners.iter().filter_map(|(listener, _)| listener.local_addr().ok());
+        let bound = bound.map(|address| address.ip()).filter(|ip| !ip.is_unspecified());
+        names.extend(bound.map(|ip| ip.to_string()).filter(|ip| ip != "127.0.0.1"));
+        let files = Files::of(config, &self.wanted.state_dir, names);
+        let opening = tokio::task::spawn_blocking(move || Tls::open(files));
+        let tls = opening.await.map_err(|error| error.to_string())??;
+        Ok(Some(Arc::new(tls)))
+    }
+
+    /// What its certificate is known by, where it has one. After the addresses are there.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.opened.get()?.tls.as_ref().map(|tls| tls.fingerprint())
     }
 
     /// The addresses it listens on; none until an engine with it has started.
@@ -181,9 +226,31 @@ fn settings(
         house,
         proxy: proxy.filter(|_| mode == GatewayAuthMode::TrustedProxy),
         whois,
+        enrolment: enrolment(config)?,
+        lookups: Arc::default(),
         limiter: Arc::new(Mutex::new(Limiter::new(patience))),
         exempt_loopback: limits.exempt_loopback,
         policy: Policy { room: room(), ..Policy::default() },
+    })
+}
+
+fn enrolment(config: &Gateway) -> Result<Enrolment, String> {
+    let networks = |list: &[String]| {
+        list.iter().map(|network| Cidr::parse(network)).collect::<Result<Vec<_>, _>>()
+    };
+    let pairing = &config.nodes.pairing;
+    let ssh = pairing.ssh_verify.rules().map(|rules| {
+        Ok::<_, String>(SshLookup {
+            networks: networks(&rules.cidrs)?,
+            user: rules.user,
+            identity: rules.identity.map(PathBuf::from),
+            time_max: Duration::from_millis(rules.timeout_ms),
+        })
+    });
+    Ok(Enrolment {
+        is_local_let_in: pairing.auto_approve_local,
+        networks: networks(&pairing.auto_approve_cidrs)?,
+        ssh: ssh.transpose()?,
     })
 }
 
@@ -216,7 +283,10 @@ async fn listen(wanted: &Wanted) -> Result<Vec<(TcpListener, Via)>, String> {
     let custom = wanted.config.custom_bind_host.as_deref().map(|host| host.trim().parse());
     let bound = match wanted.config.bind {
         GatewayBind::Auto if TcpListener::bind((near, 0)).is_ok() => GatewayBind::Loopback,
-        GatewayBind::Auto => GatewayBind::Lan,
+        GatewayBind::Auto => {
+            check_exposure(&wanted.config, GatewayBind::Lan)?;
+            GatewayBind::Lan
+        }
         bind => bind,
     };
     let mut places = match bound {

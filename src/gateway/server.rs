@@ -26,17 +26,26 @@ use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
+use super::answer::Answer;
 use super::door::{Door, Place};
 use super::identity::{named_by_proxy, named_by_tailscale};
 use super::settings::Settings;
 use super::stall::Stall;
+use super::tls::Tls;
 use super::visitor::{Approach, Page, TurnedAway, Via, Visitor, visitor};
+
+/// A connection, encrypted or not.
+type Wire = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
 /// Pause after a connection could not be taken, as when no file is left to open.
 const REST: Duration = Duration::from_millis(100);
 /// How long a client may leave an answer unread.
 const UNREAD_MAX: Duration = Duration::from_secs(30);
+/// Connections taken before everybody else has had a turn.
+const AT_ONCE_MAX: u32 = 16;
 /// Bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 
@@ -58,22 +67,39 @@ pub(super) struct Front {
     pub(super) app: Router,
     pub(super) settings: Arc<Settings>,
     pub(super) door: Door,
+    /// Encrypts the gateway's own port, where it does.
+    pub(super) tls: Option<Arc<Tls>>,
     /// Tells every connection that it ends after the request it serves.
     pub(super) stopping: watch::Receiver<bool>,
+}
+
+impl Front {
+    /// Whether many people may stand behind this address.
+    fn is_proxy(&self, peer: SocketAddr, via: Via) -> bool {
+        let address = peer.ip();
+        via == Via::Tailscale || self.settings.house.proxies.iter().any(|it| it.contains(address))
+    }
 }
 
 /// Takes connections until it is dropped, and with it they end.
 pub(super) async fn serve(listener: TcpListener, via: Via, front: Front) {
     let mut connections = JoinSet::new();
+    let mut at_once = 0;
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    if let Some(place) = front.door.enter(peer.ip()) {
+                    if let Some(place) = front.door.enter(peer.ip(), front.is_proxy(peer, via)) {
                         let place = Arc::new(place);
                         connections.spawn(connection(stream, peer, via, place, front.clone()));
                     } else {
                         tracing::warn!(%peer, "too many connections");
+                    }
+                    // A flood of newcomers waits behind those who are here, not before them.
+                    at_once += 1;
+                    if at_once == AT_ONCE_MAX {
+                        at_once = 0;
+                        tokio::task::yield_now().await;
                     }
                 }
                 Err(error) => {
@@ -102,18 +128,26 @@ async fn connection(
         tracing::debug!(%error, "no delay");
     }
     let deadline = front.settings.policy.handshake_max;
+    let stream = tokio::select! {
+        stream = tokio::time::timeout(deadline, encrypted(stream, via, &front)) => stream,
+        () = place.pushed_out() => return tracing::debug!(%peer, "pushed out by others"),
+    };
+    let stream = match stream {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return tracing::debug!(%peer, %error, "no encryption was agreed on"),
+        Err(_) => return tracing::debug!(%peer, "encryption was not agreed on in time"),
+    };
     let kept = place.clone();
     let app = TowerToHyperService::new(front.app);
     let (settings, mut stopping) = (front.settings, front.stopping);
     let service = service_fn(move |mut request: Request<Incoming>| {
         let judged = judge(&settings, peer, via, &request);
+        // Who asks for a WebSocket has still to say who it is.
+        let asking = (!is_upgrade(&request)).then(|| kept.asks());
         if let Ok(visitor) = &judged {
             request.extensions_mut().insert(ConnectInfo(peer));
             request.extensions_mut().insert(visitor.clone());
             request.extensions_mut().insert(kept.clone());
-            if !is_upgrade(&request) {
-                kept.spoke();
-            }
         }
         let answer = judged.is_ok().then(|| app.call(request));
         async move {
@@ -122,7 +156,11 @@ async fn connection(
                 (Ok(_), None) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
                 (Err(refused), _) => refused,
             };
-            Ok::<_, Infallible>(with_headers(response))
+            let response = with_headers(response);
+            Ok::<_, Infallible>(match asking {
+                Some(asking) => response.map(|body| Body::new(Answer { body, _asking: asking })),
+                None => response,
+            })
         }
     });
     let served = http1::Builder::new()
@@ -144,6 +182,14 @@ async fn connection(
     };
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "a connection ended");
+    }
+}
+
+/// Agrees on encryption where the port encrypts. What Tailscale carries it has decrypted already.
+async fn encrypted(stream: TcpStream, via: Via, front: &Front) -> std::io::Result<Wire> {
+    match front.tls.as_ref().filter(|_| via == Via::Port) {
+        Some(tls) => Ok(Wire::Right(Box::new(tls.acceptor().accept(stream).await?))),
+        None => Ok(Wire::Left(stream)),
     }
 }
 

@@ -4,8 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::crowd::Room;
+use super::enrolment::Enrolment;
 use super::identity::{ProxyRules, Whois};
 use super::limiter::{Class, Limiter, Source};
+use super::lookup::Lookups;
 use super::network::neighbourhood;
 use super::refusal::Refusal;
 use super::visitor::{Claim, House, Page, Visitor};
@@ -28,6 +30,10 @@ pub struct Settings {
     pub limiter: Arc<Mutex<Limiter>>,
     /// Whether programs of this machine may guess on.
     pub exempt_loopback: bool,
+    /// Who is let in without a person.
+    pub enrolment: Enrolment,
+    /// The look-ups that takes.
+    pub lookups: Arc<Lookups>,
     /// What clients are told about limits.
     pub policy: Policy,
 }
@@ -66,7 +72,12 @@ impl Default for Policy {
             calls_max: 64,
             write_max: Duration::from_secs(10),
             attachment_max: (19_464_192, 6_291_456),
-            room: Room { total_max: 16 * 1024, silent_per_address_max: 128, silent_max: 1024 },
+            room: Room {
+                total_max: 16 * 1024,
+                unknown_per_address_max: 1024,
+                silent_per_address_max: 128,
+                silent_max: 1024,
+            },
         }
     }
 }

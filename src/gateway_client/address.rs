@@ -1,4 +1,4 @@
-//! Where a gateway is: `ws://host:port`, or `wss://` through somebody who adds encryption.
+//! Where a gateway is: `ws://host:port`, or `wss://` where it, or somebody before it, encrypts.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -25,6 +25,11 @@ impl Address {
     pub fn page_url(&self) -> String {
         let scheme = if self.is_secure { "https" } else { "http" };
         format!("{scheme}://{}{}", self.authority, self.path)
+    }
+
+    /// Whether it is reached over TLS.
+    pub fn is_secure(&self) -> bool {
+        self.is_secure
     }
 
     /// Whether a secret sent there can be read on the way: plain, and beyond this machine.

@@ -8,10 +8,14 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error as WireError, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{
+    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
+};
 
+use super::pin::Pin;
 use super::{Address, GatewayError};
 use crate::frame::{ErrorBody, Frame, Request, Response};
+use crate::gateway::Fingerprint;
 use crate::gateway::handshake::PROTOCOL;
 use crate::methods::Scope;
 
@@ -42,24 +46,53 @@ impl GatewayClient {
     /// # Errors
     /// See [`GatewayError`].
     pub async fn connect(address: &Address, token: Option<&str>) -> Result<Self, GatewayError> {
+        Self::connect_pinned(address, token, None).await
+    }
+
+    /// The same where the gateway's certificate is known: no other one is taken, and this one
+    /// whoever has signed it.
+    ///
+    /// # Errors
+    /// See [`GatewayError`].
+    pub async fn connect_pinned(
+        address: &Address,
+        token: Option<&str>,
+        certificate: Option<Fingerprint>,
+    ) -> Result<Self, GatewayError> {
         let url = address.to_string();
         let late = |_| GatewayError::Late {
             url: url.clone(),
             method: "connect".into(),
             seconds: CONNECT_MAX.as_secs(),
         };
-        tokio::time::timeout(CONNECT_MAX, Self::let_in(address, token)).await.map_err(late)?
+        let letting_in = Self::let_in(address, token, certificate);
+        tokio::time::timeout(CONNECT_MAX, letting_in).await.map_err(late)?
     }
 
-    async fn let_in(address: &Address, token: Option<&str>) -> Result<Self, GatewayError> {
+    async fn let_in(
+        address: &Address,
+        token: Option<&str>,
+        certificate: Option<Fingerprint>,
+    ) -> Result<Self, GatewayError> {
         let url = address.to_string();
         // Whoever came first has set the same.
         drop(rustls::crypto::ring::default_provider().install_default());
         let config = WebSocketConfig::default()
             .max_message_size(Some(FRAME_BYTES_MAX))
             .max_frame_size(Some(FRAME_BYTES_MAX));
-        let connecting = connect_async_with_config(&url, Some(config), true);
-        let (socket, _) = connecting.await.map_err(|error| not_connected(&url, error))?;
+        let pin = certificate.map(Pin::new);
+        let connector = match pin.as_ref().map(Pin::config).transpose() {
+            Ok(config) => config.map(Connector::Rustls),
+            Err(error) => {
+                return Err(GatewayError::NotThere { url, reason: error.to_string() });
+            }
+        };
+        let connecting = connect_async_tls_with_config(&url, Some(config), true, connector);
+        let (socket, _) =
+            connecting.await.map_err(|error| match pin.as_ref().and_then(|pin| pin.other()) {
+                Some(shown) => GatewayError::OtherCertificate { url: url.clone(), shown },
+                None => not_connected(&url, error),
+            })?;
         let mut client =
             Self { socket, url, hello: Value::Null, events: VecDeque::new(), asked: 0 };
         client.challenged().await?;
@@ -222,6 +255,14 @@ fn not_connected(url: &str, error: WireError) -> GatewayError {
             GatewayError::NoGateway { url, reason }
         }
         WireError::Protocol(error) => GatewayError::NoGateway { url, reason: error.to_string() },
+        WireError::Io(error) if is_untrusted(&error) => {
+            GatewayError::Untrusted { url, reason: error.to_string() }
+        }
         error => GatewayError::NotThere { url, reason: error.to_string() },
     }
+}
+
+fn is_untrusted(error: &std::io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
 }

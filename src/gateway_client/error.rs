@@ -2,6 +2,7 @@
 
 use super::Address;
 use crate::frame::ErrorBody;
+use crate::gateway::Fingerprint;
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +13,29 @@ pub enum GatewayError {
         /// Where.
         url: String,
         /// What happened.
+        reason: String,
+    },
+    /// Its certificate is another one than it should be.
+    #[error(
+        "the gateway at {url} shows another certificate than expected: {shown}; compare it with \
+         `telson gateway status` on its machine: if it is the same there, it was renewed, and if \
+         not, somebody stands between you and the gateway"
+    )]
+    OtherCertificate {
+        /// Where.
+        url: String,
+        /// What it shows.
+        shown: Fingerprint,
+    },
+    /// Nobody this machine trusts has signed its certificate.
+    #[error(
+        "the certificate of the gateway at {url} is not trusted: {reason}; if it made it itself, \
+         give its fingerprint with --tls-fingerprint, as `telson gateway status` shows it there"
+    )]
+    Untrusted {
+        /// Where.
+        url: String,
+        /// What is wrong with it.
         reason: String,
     },
     /// Something else than a gateway listens there.

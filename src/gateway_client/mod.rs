@@ -7,6 +7,7 @@
 mod address;
 mod client;
 mod error;
+mod pin;
 
 pub use address::Address;
 pub use client::GatewayClient;

@@ -25,7 +25,7 @@ pub(super) const METHODS: &[Method] = &[
     Method {
         name: "telson.gateway.address",
         scope: Scope::Read,
-        about: "where the gateway listens on this machine",
+        about: "where the gateway listens on this machine, and its certificate's fingerprint",
         run: |call| ready(address(&call)),
     },
 ];
@@ -49,5 +49,14 @@ fn address(call: &Call) -> Result<Value, ErrorBody> {
     read::<Nothing>("telson.gateway.address", call.params.clone())?;
     let address = call.host.gateway.get();
     let address = address.ok_or_else(|| ErrorBody::not_found("there is no gateway here"))?;
-    Ok(json!({"url": format!("ws://{address}")}))
+    let fingerprint = call.host.tls.get().map(|tls| tls.fingerprint().to_string());
+    let scheme = if fingerprint.is_some() { "wss" } else { "ws" };
+    let mut answer = json!({"url": format!("{scheme}://{address}")});
+    let carried = call.host.tailnet_url();
+    for (key, value) in [("tlsFingerprint", fingerprint), ("tailscaleUrl", carried)] {
+        if let Some(value) = value {
+            answer[key] = json!(value);
+        }
+    }
+    Ok(answer)
 }

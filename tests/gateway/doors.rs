@@ -125,6 +125,16 @@ fn nothing_listens_beyond_this_machine_without_a_secret() {
     for (config, why) in [
         ("{gateway: {bind: 'lan', auth: {mode: 'none'}}}", "gateway.auth.mode"),
         ("{gateway: {bind: 'lan', auth: {token: 'secret'}}}", "easily guessed"),
+        ("{gateway: {bind: 'lan'}}", "gateway.tls: {enabled: true}"),
+        ("{gateway: {bind: 'lan'}}", "gateway.tls: {enabled: false}"),
+        (
+            "{gateway: {bind: 'custom', customBindHost: '0.0.0.0', trustedProxies: ['127.0.0.1']}}",
+            "without encryption",
+        ),
+        (
+            "{gateway: {tls: {enabled: true, certPath: '/nowhere/cert', autoGenerate: false}}}",
+            "/nowhere/cert",
+        ),
         ("{gateway: {auth: {mode: 'password'}}}", "gateway.auth.password"),
         ("{gateway: {mode: 'remote'}}", "gateway.mode"),
         ("{gateway: {bind: 'lan', auth: {mode: 'trusted-proxy'}}}", "trustedProxies"),
@@ -213,54 +223,6 @@ async fn an_address_of_the_lan_is_listened_on_beside_this_machine() {
         let answer = client.connect(connect("cli", "cli", &["operator.read"])).await;
         assert_eq!(scopes(&answer), ["operator.read"], "{address}");
     }
-}
-
-#[tokio::test]
-async fn tailscales_word_counts_on_its_own_port_and_only_when_it_is_true() {
-    let home = Home::new();
-    home.configure(&format!(
-        "{{gateway: {{tailscale: {{mode: 'serve'}}, auth: {{token: '{TOKEN}'}}}}}}"
-    ));
-    // A stand-in for Tailscale's command: it knows one address.
-    let bin = home.path("bin");
-    std::fs::create_dir_all(&bin).unwrap();
-    let script = "#!/bin/sh\n[ \"$1 $2 $3\" = 'whois --json 100.64.1.2' ] || exit 1\n\
-                  echo '{\"UserProfile\":{\"LoginName\":\"ann@example.com\"}}'\n";
-    std::fs::write(bin.join("tailscale"), script).unwrap();
-    let executable = std::fs::Permissions::from_mode(0o700);
-    std::fs::set_permissions(bin.join("tailscale"), executable).unwrap();
-    home.set_env("PATH", format!("{}:/usr/bin:/bin", bin.display()).as_ref());
-    let gateway = Gateway::at(home);
-    let out = gateway.service.out();
-    let port = out.split_once("tailscale serve --bg ").unwrap().1.split('`').next().unwrap();
-    let url = format!("ws://127.0.0.1:{port}");
-    let by = async |address: &str, login: &str, auth: serde_json::Value| {
-        let mut headers = vec![("host", "attic.tail1.ts.net")];
-        if !address.is_empty() {
-            headers.extend([("x-forwarded-for", address), ("tailscale-user-login", login)]);
-        }
-        let mut client = Client::open(&url, &headers).await.unwrap();
-        let mut params = connect("cli", "cli", &["operator.read"]);
-        params["auth"] = auth;
-        client.connect_as(&Device::new(1), params).await
-    };
-    let ann = "ann@example.com";
-    let known = by("100.64.1.2", ann, json!({})).await;
-    assert_eq!(refused(&known), "PAIRING_REQUIRED", "known, and its device has to be approved");
-    for (address, login) in
-        [("100.64.1.2", "bob@example.com"), ("100.64.1.3", ann), ("127.0.0.1", ann), ("", "")]
-    {
-        let answer = by(address, login, json!({})).await;
-        assert_eq!(refused(&answer), "AUTH_TOKEN_MISSING", "{address} {login}");
-    }
-    // What comes over that port is never this machine, and the gateway's own port knows no such word.
-    assert_eq!(refused(&by("", "", json!({"token": TOKEN})).await), "PAIRING_REQUIRED");
-    let headers = [("x-forwarded-for", "100.64.1.2"), ("tailscale-user-login", ann)];
-    assert_eq!(gateway.knock_with(&headers).await.err(), Some(403));
-    let mut client = gateway.knock_with(&[("tailscale-user-login", ann)]).await.unwrap();
-    let mut params = connect("cli", "cli", &["operator.read"]);
-    params["auth"] = json!({});
-    assert_eq!(refused(&client.connect(params).await), "DEVICE_IDENTITY_REQUIRED");
 }
 
 // As recorded from the incumbent.

@@ -91,7 +91,7 @@ impl Gateway {
 
 /// The port in what the service prints.
 pub(crate) fn port_in(out: &str) -> Option<u16> {
-    let rest = out.split_once("gateway on ws://")?.1;
+    let rest = out.split_once("gateway on ws")?.1;
     let address = rest.split_whitespace().next()?;
     address.rsplit_once(':')?.1.parse().ok()
 }

@@ -10,13 +10,17 @@
 
 mod device;
 mod doors;
+mod enrolment;
 mod guesses;
 mod handshake;
 mod hostile;
 mod kit;
 mod pairing;
+mod places;
 #[path = "../service/kit.rs"]
 mod service;
 mod table;
+mod tailscale;
+mod tls;
 #[path = "../service/wire.rs"]
 mod wire;

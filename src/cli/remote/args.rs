@@ -17,6 +17,9 @@ pub(crate) struct Remote {
         hide_env_values = true
     )]
     pub(crate) token: Option<String>,
+    /// Take no other certificate than the one with this SHA-256, and this one whoever has signed it.
+    #[arg(long, global = true, value_name = "SHA256", env = "TELSON_GATEWAY_TLS_FINGERPRINT")]
+    pub(crate) tls_fingerprint: Option<String>,
 }
 
 impl Remote {
@@ -30,6 +33,8 @@ impl Remote {
 pub(crate) enum GatewayCommand {
     /// Call one method and print what it answers.
     Call(CallArgs),
+    /// Show where the gateway is reached, and what its certificate is known by.
+    Status,
 }
 
 #[derive(Debug, clap::Args)]

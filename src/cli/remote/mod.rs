@@ -9,6 +9,7 @@ mod channels;
 mod chat;
 mod dashboard;
 mod devices;
+mod gateway_status;
 mod health;
 mod line;
 mod lines;
@@ -30,8 +31,10 @@ pub(super) async fn gateway(
     command: GatewayCommand,
     output: &Output,
 ) -> Result<ExitCode, Failure> {
-    let GatewayCommand::Call(args) = command;
-    call::run(place, args, output).await
+    match command {
+        GatewayCommand::Call(args) => call::run(place, args, output).await,
+        GatewayCommand::Status => gateway_status::run(place, output).await,
+    }
 }
 
 pub(super) use channels::run as channels;

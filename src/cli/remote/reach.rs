@@ -5,13 +5,14 @@ use serde_json::json;
 use super::super::args::Place;
 use super::super::exit::Failure;
 use crate::control::Client;
-use crate::gateway::TOKEN_FILE;
+use crate::gateway::{Fingerprint, TOKEN_FILE};
 use crate::gateway_client::{Address, GatewayClient};
 
 /// Where, and with which secret.
 pub(super) struct Reach {
     pub(super) address: Address,
     pub(super) token: Option<String>,
+    pub(super) certificate: Option<Fingerprint>,
 }
 
 impl Reach {
@@ -26,7 +27,12 @@ impl Reach {
     /// A token of this machine is none of another's business: only what was given goes there.
     pub(super) fn named(place: &Place, url: &str) -> Result<Self, Failure> {
         let address: Address = url.parse().map_err(Failure::rejected)?;
-        Ok(Self { address, token: given(place) })
+        let certificate = pinned(place)?;
+        if certificate.is_some() && !address.is_secure() {
+            let text = "--tls-fingerprint is for wss:// addresses: this one shows no certificate";
+            return Err(Failure::rejected(text));
+        }
+        Ok(Self { address, token: given(place), certificate })
     }
 
     async fn local(place: &Place) -> Result<Self, Failure> {
@@ -37,7 +43,10 @@ impl Reach {
         let address: Address = url.parse().map_err(Failure::failed)?;
         let kept = || std::fs::read_to_string(state_dir.join(TOKEN_FILE)).ok();
         let token = given(place).or_else(kept).map(|token| token.trim().to_owned());
-        Ok(Self { address, token })
+        // Nobody but the service itself answers on its control socket.
+        let told = answer["tlsFingerprint"].as_str().map(str::parse).transpose();
+        let certificate = pinned(place)?.or(told.map_err(Failure::failed)?);
+        Ok(Self { address, token, certificate })
     }
 
     /// Connects.
@@ -48,8 +57,15 @@ impl Reach {
                 self.address
             ));
         }
-        Ok(GatewayClient::connect(&self.address, self.token.as_deref()).await?)
+        let token = self.token.as_deref();
+        Ok(GatewayClient::connect_pinned(&self.address, token, self.certificate).await?)
     }
+}
+
+/// The certificate that was named; an empty variable is none.
+fn pinned(place: &Place) -> Result<Option<Fingerprint>, Failure> {
+    let named = place.remote.tls_fingerprint.as_deref().filter(|text| !text.is_empty());
+    named.map(str::parse).transpose().map_err(Failure::rejected)
 }
 
 fn given(place: &Place) -> Option<String> {

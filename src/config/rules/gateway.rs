@@ -8,7 +8,7 @@ use super::super::path::Path;
 use super::super::root::Config;
 use super::super::secret::Secret;
 use super::Checked;
-use crate::gateway::{Cidr, is_origin, weakness};
+use crate::gateway::{Cidr, is_login, is_origin, weakness};
 
 /// Checks the section.
 pub(super) fn check(config: &Config, checked: &mut Checked) {
@@ -107,6 +107,7 @@ fn check_lists(gateway: &Gateway, checked: &mut Checked) {
             checked.problem(Finding::new(path.index(index), why));
         }
     }
+    check_pairing(gateway, checked);
     let path = Path::of(&["gateway", "controlUi", "allowedOrigins"]);
     for (index, origin) in gateway.control_ui.allowed_origins.iter().enumerate() {
         if origin == "*" {
@@ -117,6 +118,30 @@ fn check_lists(gateway: &Gateway, checked: &mut Checked) {
             let message = "must be what a browser sends: https://home.example, or with a port";
             checked.problem(Finding::new(path.index(index), message));
         }
+    }
+}
+
+fn check_pairing(gateway: &Gateway, checked: &mut Checked) {
+    let pairing = &gateway.nodes.pairing;
+    let of = |keys: &[&str]| Path::of(&[&["gateway", "nodes", "pairing"], keys].concat());
+    let rules = pairing.ssh_verify.rules().unwrap_or_default();
+    for (path, networks) in [
+        (of(&["autoApproveCidrs"]), &pairing.auto_approve_cidrs),
+        (of(&["sshVerify", "cidrs"]), &rules.cidrs),
+    ] {
+        for (index, network) in networks.iter().enumerate() {
+            if let Err(why) = Cidr::parse(network) {
+                checked.problem(Finding::new(path.clone().index(index), why));
+            }
+        }
+    }
+    if let Some(user) = rules.user.as_deref().filter(|user| !is_login(user)) {
+        let message = format!("{user:?} is no name to log in with");
+        checked.problem(Finding::new(of(&["sshVerify", "user"]), message));
+    }
+    if !(250..=12_000).contains(&rules.timeout_ms) {
+        let message = "must be between 250 and 12000: a node waits for its answer meanwhile";
+        checked.problem(Finding::new(of(&["sshVerify", "timeoutMs"]), message));
     }
 }
 
@@ -174,5 +199,27 @@ mod tests {
         let mut sorted = places.clone();
         sorted.sort_unstable();
         assert_eq!(sorted, expected, "{found:?}");
+    }
+
+    #[test]
+    fn what_lets_nodes_in_is_checked() {
+        let found = problems(
+            "{gateway: {nodes: {pairing: {autoApproveCidrs: ['10.0.0.0/8', 'x'],
+              sshVerify: {user: '-oProxyCommand=x', timeoutMs: 1, cidrs: ['y']}}}}}",
+        );
+        let places: Vec<&str> = found.iter().filter_map(|line| line.split(':').next()).collect();
+        for place in [
+            "gateway.nodes.pairing.autoApproveCidrs[1]",
+            "gateway.nodes.pairing.sshVerify.cidrs[0]",
+            "gateway.nodes.pairing.sshVerify.timeoutMs",
+            "gateway.nodes.pairing.sshVerify.user",
+        ] {
+            assert!(places.contains(&place), "{place}: {found:?}");
+        }
+        assert_eq!(found.len(), 4, "{found:?}");
+        for good in ["true", "false", "{}", "{user: 'me', identity: '~/.ssh/probe'}"] {
+            let config = format!("{{gateway: {{nodes: {{pairing: {{sshVerify: {good}}}}}}}}}");
+            assert!(problems(&config).is_empty(), "{good}");
+        }
     }
 }
