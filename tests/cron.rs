@@ -1,4 +1,5 @@
-//! deaths at every commit.
+//! Jobs over the whole engine: what runs when, clocks that are set, a year of random jobs, deaths at every
+//! commit. Judged by what the model was asked and what the platform received; time is paused.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test helper fails its test")]
 
@@ -14,6 +15,10 @@ mod differential;
 mod jobs;
 #[path = "cron/kit.rs"]
 mod kit;
+#[path = "support/mortal.rs"]
+mod mortal;
+#[path = "cron/places.rs"]
+mod places;
 mod support;
 #[path = "cron/tool.rs"]
 mod tool;

@@ -18,6 +18,8 @@ mod gates;
 mod kills;
 #[path = "heartbeat/kit.rs"]
 mod kit;
+#[path = "support/mortal.rs"]
+mod mortal;
 #[path = "heartbeat/rows.rs"]
 mod rows;
 mod support;

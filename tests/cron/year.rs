@@ -19,8 +19,8 @@ use telson_actors::cron::wake::{Event, Wake, Woken};
 use telson_actors::router::AdmitError;
 use telson_actors::store::MemoryBackend;
 
-use crate::commits::Mortal;
 use crate::kit::{HOUR, MINUTE, START, World, jobs};
+use crate::mortal::Mortal;
 
 const JOBS: usize = 1000;
 const DAYS: i64 = 365;

@@ -135,3 +135,41 @@ async fn what_a_person_s_turn_has_told_wakes_nobody() {
     assert_eq!((world.platform.sent_to("anna").len(), world.told().len()), (1, 0));
     stop(engine).await;
 }
+
+// The older wake is about a command, which says more than news do; a person's turn takes what it is
+// about, and must not take the later wake along.
+#[tokio::test(start_paused = true)]
+async fn a_later_event_is_told_although_a_wake_for_an_older_one_waits() {
+    let world = World::new(&Model::saying("heard"), File::default());
+    world.model.script([Does::Hangs]);
+    let engine = world.start(beat()).await;
+    engine.system_event(&annas(), "it ended", WakeMode::Now, Some("exec:1")).await.unwrap();
+    engine.inject(direct("1", "anna", "hi")).await.unwrap();
+    until("the model is asked", || world.model.calls() == 1).await;
+    assert!(world.model.prompts()[0].contains("it ended"), "her turn has taken it");
+    engine.system_event(&annas(), "it burns", WakeMode::Now, None).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(world.model.calls(), 1, "the agent is busy");
+    world.model.go_on.notify_one();
+    until("the owner is told", || world.told().len() == 1).await;
+    let asked = world.model.last().messages.last().unwrap().plain();
+    assert!(asked.contains("it burns") && !asked.contains("it ended"), "{asked}");
+    stop(engine).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_in_a_hurry_hurries_although_it_repeats_one_that_can_wait() {
+    let world = World::new(&Model::saying("it burns"), File::default());
+    let engine = world.start(beat()).await;
+    engine.system_event(&main_session(), "fire", LATER, None).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(world.model.calls(), 0);
+    let again = engine.system_event(&main_session(), "fire", WakeMode::Now, None).await.unwrap();
+    assert!(matches!(again, Added::Repeats(_)), "{again:?}");
+    // Also for the next life, should this one end before the wake comes.
+    stop(engine).await;
+    let engine = world.start(beat()).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(world.told(), ["it burns"]);
+    stop(engine).await;
+}

@@ -2,7 +2,6 @@
 //! next life goes on with what is there. The owner is told of each event once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -10,51 +9,10 @@ use telson::{Builder, Engine};
 use telson_actors::heartbeat::WakeMode;
 use telson_actors::outbox::UnsettledSends;
 use telson_actors::provider::{Completion, Failure, Provider, Request, TextSink, TurnMessage};
-use telson_actors::store::{Backend, Key, MemoryBackend, Pair, StoreError, Write};
 
 use crate::kit::{File, Model, World, beat, main_session};
+use crate::mortal::{Mortal, dead_at_each_commit};
 use crate::support::account;
-
-/// More commits than the scene makes.
-const COMMITS_MAX: u64 = 40;
-
-/// A disk that dies at its nth commit.
-struct Mortal {
-    disk: MemoryBackend,
-    left: AtomicU64,
-    /// Whether the last commit is still written, though nobody hears of it.
-    writes_last: bool,
-    is_dead: AtomicBool,
-}
-
-impl Backend for Mortal {
-    fn commit(&self, writes: &[Write]) -> Result<(), StoreError> {
-        let dead = || StoreError::Database("the disk has died".into());
-        if self.is_dead.load(Ordering::SeqCst) {
-            return Err(dead());
-        }
-        if self.left.fetch_sub(1, Ordering::SeqCst) > 1 {
-            return self.disk.commit(writes);
-        }
-        self.is_dead.store(true, Ordering::SeqCst);
-        if self.writes_last {
-            self.disk.commit(writes)?;
-        }
-        Err(dead())
-    }
-
-    fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
-        self.disk.get(key)
-    }
-
-    fn scan(&self, of: &Key, after: Option<&Key>, limit: usize) -> Result<Vec<Pair>, StoreError> {
-        self.disk.scan(of, after, limit)
-    }
-
-    fn tail(&self, prefix: &Key, limit: usize) -> Result<Vec<Pair>, StoreError> {
-        self.disk.tail(prefix, limit)
-    }
-}
 
 /// Repeats what it is told of events.
 struct Repeats;
@@ -118,11 +76,10 @@ async fn live(engine: &Engine, world: &World) -> bool {
 }
 
 /// Two lives: the first ends with its disk. `true` if it did.
-async fn play(commits: u64, writes_last: bool) -> bool {
+async fn play(commits: i64, writes_last: bool) -> bool {
     let world = World::new(&Model::saying("unused"), File::default());
-    let left = AtomicU64::new(commits);
-    let disk = world.memory.clone();
-    let mortal = Mortal { disk, left, writes_last, is_dead: AtomicBool::new(false) };
+    let mortal = Mortal::new(&world.memory, writes_last);
+    mortal.dies_in(commits);
     let mut has_died = true;
     if let Ok(first) = engine(&world).backend(Arc::new(mortal)).start().await {
         has_died = !live(&first, &world).await;
@@ -144,12 +101,5 @@ async fn play(commits: u64, writes_last: bool) -> bool {
 // D5, D7
 #[tokio::test(start_paused = true)]
 async fn a_death_at_any_commit_neither_loses_nor_doubles_an_event() {
-    for writes_last in [false, true] {
-        let mut deaths = 0;
-        while play(deaths + 1, writes_last).await {
-            deaths += 1;
-            assert!(deaths < COMMITS_MAX, "the scene ends");
-        }
-        assert!(deaths >= 10, "the scene has commits to die at: {deaths}");
-    }
+    dead_at_each_commit(10, play).await;
 }

@@ -122,3 +122,34 @@ async fn it_keeps_to_the_hours_of_its_people_over_a_change_of_clocks() {
     }
     stop(engine).await;
 }
+
+/// When the heart last did something, by the tree.
+fn last_beat(engine: &telson::Engine) -> Duration {
+    fn find(node: &telson::supervision::Node) -> Option<u64> {
+        let own = node.idle_ms.filter(|_| node.id == "heartbeat");
+        own.or_else(|| node.children.iter().find_map(find))
+    }
+    Duration::from_millis(find(&engine.tree()).unwrap_or_default())
+}
+
+// Every wake sets an earlier timer. The later ones fire all the same, and must not set another each.
+#[tokio::test(start_paused = true)]
+async fn many_wakes_leave_one_timer_behind() {
+    let world = World::new(&Model::saying("unused"), File::default());
+    let engine = world.start(Beat { every: DAY, ..beat() }).await;
+    for _ in 0..50 {
+        engine.request_heartbeat("main");
+        tokio::time::sleep(Duration::from_millis(1_700)).await;
+    }
+    // A timer goes off at least once a minute, to look at the clock.
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    let (mut beats, mut before) = (0, last_beat(&engine));
+    for _ in 0..600 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let now = last_beat(&engine);
+        beats += usize::from(now < before);
+        before = now;
+    }
+    assert!((9..=11).contains(&beats), "looks in ten minutes: {beats}");
+    stop(engine).await;
+}

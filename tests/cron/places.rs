@@ -1,0 +1,91 @@
+//! What a job leaves behind when it goes: its place for others, and that it has run.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::jobs::hourly;
+use crate::kit::{HOUR, MINUTE, START, World, add, greet, id, job, jobs, runs};
+use crate::support::idle;
+
+const DAY: Duration = Duration::from_hours(24);
+
+// There is one place. Whatever the run of the removed job still waits for, the next one begins.
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_removed_while_it_runs_gives_its_place_away() {
+    let world = World::new();
+    world.model.takes(10 * HOUR);
+    let engine = world.start().await;
+    for (nth, name) in ["first", "second"].into_iter().enumerate() {
+        let mut job = hourly(name, json!({"mode": "none"}));
+        let seconds = 10 * i64::try_from(nth + 1).unwrap();
+        job["schedule"]["anchorMs"] = json!(START.0 + seconds * 1000);
+        add(&engine, job).await;
+    }
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(world.instants().len(), 1, "the second one waits for the place of the first");
+    world.model.takes(Duration::ZERO);
+    assert_eq!(jobs(&engine).remove(&id("first")).await, Ok(true));
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(world.instants().len(), 2, "it begins at once");
+    tokio::time::sleep(3 * HOUR).await;
+    assert_eq!(runs(&engine, "second").len(), 4);
+    assert_eq!(jobs(&engine).status().await.unwrap().running, 0);
+}
+
+// Its record is forgotten after a week; that it has run is not.
+#[tokio::test(start_paused = true)]
+async fn a_job_of_the_config_that_runs_once_does_not_run_again_after_its_history_is_gone() {
+    let mut world = World::new();
+    let once = |name: &str| {
+        (id("once"), {
+            let mut value = hourly(name, json!({"mode": "announce", "channel": "last"}));
+            value["schedule"] = json!({"kind": "at", "at": START.0 + 3_600_000});
+            value
+        })
+    };
+    world.settings.declared = vec![once("as it was")];
+    let engine = world.start().await;
+    greet(&engine).await;
+    tokio::time::sleep(HOUR + MINUTE).await;
+    idle(&engine).await;
+    assert_eq!((world.instants().len(), runs(&engine, "once").len()), (1, 1));
+    tokio::time::sleep(9 * DAY).await;
+    assert!(runs(&engine, "once").is_empty(), "its record is gone");
+    engine.shutdown(MINUTE).await;
+    // The same config, one that calls it otherwise, and one that has it switched off in between.
+    for name in ["as it was", "another name", "", "the name again"] {
+        world.settings.declared = vec![once(name)];
+        world.settings.declared[0].1["enabled"] = json!(!name.is_empty());
+        let engine = world.start().await;
+        tokio::time::sleep(DAY).await;
+        assert_eq!(job(&engine, "once").await.unwrap().state.next, None, "{name:?}");
+        engine.shutdown(MINUTE).await;
+    }
+    assert_eq!(world.instants().len(), 1, "{:?}", world.instants());
+    assert_eq!(world.platform.sent_to("anna").len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_can_wait_is_told_with_the_next_turn_and_another_one_at_once() {
+    let world = World::new();
+    let engine = world.start().await;
+    greet(&engine).await;
+    for (name, mode) in [("can-wait", "next-heartbeat"), ("in-a-hurry", "now")] {
+        add(
+            &engine,
+            json!({
+                "id": name, "schedule": {"kind": "at", "at": "90s"}, "wakeMode": mode,
+                "payload": {"kind": "systemEvent", "text": name},
+            }),
+        )
+        .await;
+        tokio::time::sleep(2 * MINUTE).await;
+    }
+    idle(&engine).await;
+    let asked = world.model.bill();
+    assert_eq!(asked.len(), 2, "one turn for the greeting, one for both events: {asked:?}");
+    let (waited, hurried) = asked[1].split_once("\n\n").unwrap();
+    assert!(waited.contains("can-wait") && hurried.contains("in-a-hurry"), "{asked:?}");
+    assert_eq!(world.platform.sent_to("anna").len(), 2);
+}
