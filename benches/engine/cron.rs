@@ -1,4 +1,8 @@
 //! Jobs that wait: what they weigh, what waiting costs, and how punctual they are.
+//!
+//! Processor time is of the whole process over a fixed time, so that busy neighbours do not count.
+//! A job is late by the time from its instant to the moment in which its run has begun: behind the
+//! commit of its claim, so that the disk is in it.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -70,14 +74,12 @@ pub(crate) async fn measure(scale: &Scale) -> Vec<Row> {
     rows
 }
 
-/// What it costs to wait.
+/// What it costs to wait, over longer than the longest pause between two looks at the clock.
 async fn waiting(case: impl Into<String>, scale: &Scale, begin: f64, jobs: usize) -> Row {
     let watch = Stopwatch::start();
-    tokio::time::sleep(scale.lasting * 10).await;
-    let share = millis(watch.cpu()) / millis(watch.elapsed()) * 100.0;
-    let kb_each = if jobs == 0 { 0.0 } else { (resident_mb() - begin) * 1024.0 / count(jobs) };
-    Row::new(case)
-        .with("cpu_percent", share)
-        .with("resident_mb", resident_mb())
-        .with("kb_each", kb_each)
+    tokio::time::sleep(scale.lasting * 20).await;
+    let (cpu, elapsed, now) = (millis(watch.cpu()), millis(watch.elapsed()), resident_mb());
+    let row = Row::new(case).with("cpu_percent", cpu / elapsed * 100.0).with("cpu_ms", cpu);
+    let row = row.with("seconds", elapsed / 1000.0).with("resident_mb", now);
+    if jobs == 0 { row } else { row.with("kb_each", (now - begin) * 1024.0 / count(jobs)) }
 }
