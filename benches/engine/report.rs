@@ -34,15 +34,20 @@ impl Report {
         self.0.sort_by_key(|(section, _)| *section as u8);
     }
 
-    /// One block per section, its columns named by its first row.
+    /// One block per section, and a new head wherever a row has other columns.
     pub(crate) fn table(&self) -> String {
         let mut table = String::new();
         for (section, rows) in &self.0 {
-            let title = format!("{section:?}").to_lowercase();
-            let names = rows.first().map(|row| row.figures.as_slice()).unwrap_or_default();
-            let header = names.iter().map(|(name, _)| format!("{name:>16}")).collect::<String>();
-            writeln!(table, "\n{title:<34}{header}").unwrap();
+            let mut title = format!("{section:?}").to_lowercase();
+            let mut header = None;
             for row in rows {
+                let names = row.figures.iter().map(|(name, _)| format!("{name:>16}"));
+                let names = Some(names.collect::<String>());
+                if header != names {
+                    let shown = names.as_deref().unwrap_or_default();
+                    writeln!(table, "\n{title:<34}{shown}").unwrap();
+                    (header, title) = (names, String::new());
+                }
                 let figures = row.figures.iter().map(|(_, value)| format!("{:>16}", short(*value)));
                 writeln!(table, "  {:<32}{}", row.case, figures.collect::<String>()).unwrap();
             }
