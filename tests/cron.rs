@@ -19,6 +19,8 @@ mod kit;
 mod mortal;
 #[path = "cron/places.rs"]
 mod places;
+#[path = "cron/sessions.rs"]
+mod sessions;
 mod support;
 #[path = "cron/tool.rs"]
 mod tool;

@@ -19,7 +19,13 @@ mod kit;
 mod model;
 #[path = "support/model_server.rs"]
 mod model_server;
+#[path = "cron_service/programs.rs"]
+mod programs;
+#[path = "cron_service/receiver.rs"]
+mod receiver;
 #[path = "imessage/scene.rs"]
 mod scene;
+#[path = "cron_service/webhooks.rs"]
+mod webhooks;
 #[path = "service/wire.rs"]
 mod wire;

@@ -30,6 +30,8 @@ mod metrics;
 mod model;
 #[path = "support/model_server.rs"]
 mod model_server;
+#[path = "gateway_http/oidc.rs"]
+mod oidc;
 #[path = "gateway_http/openai.rs"]
 mod openai;
 #[path = "gateway_http/openmetrics.rs"]

@@ -171,6 +171,7 @@ const PURE_FILES: &[&str] = &[
     "actors/src/tool/core/web/fence.rs",
     "src/gateway/http/hooks/github.rs",
     "src/gateway/http/hooks/gmail.rs",
+    "src/gateway/http/hooks/oidc.rs",
     "src/gateway/http/hooks/place.rs",
     "src/gateway/http/hooks/template.rs",
     "src/gateway/http/hooks/wish.rs",

@@ -27,6 +27,9 @@ pub struct Hooks {
     pub presets: Vec<HookPreset>,
     /// The key GitHub signs with. Default: `token`.
     pub github_secret: Option<Secret>,
+    /// The signed identity that Pub/Sub may show instead of the token, for the preset `gmail`.
+    /// Default: none counts.
+    pub gmail_push: Option<GmailPush>,
     /// The session of requests that name none. Default: one of its own for each request.
     pub default_session_key: Option<String>,
     /// Whether a request may choose its session. Default: false.
@@ -37,6 +40,26 @@ pub struct Hooks {
     pub allowed_agent_ids: Option<Vec<String>>,
     /// Longest body, in bytes, from 1 to 26214400. Default: 262144.
     pub max_body_bytes: Option<u64>,
+}
+
+/// Whose signed identity counts: what a push subscription with authentication is set up with.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct GmailPush {
+    /// The audience of the subscription.
+    pub audience: String,
+    /// The e-mail address of the service account that signs.
+    pub service_account: String,
+    /// Where its keys are. Default: Google's, `https://www.googleapis.com/oauth2/v3/certs`.
+    #[serde(default)]
+    pub jwks_url: Option<String>,
+}
+
+impl GmailPush {
+    /// Where the keys are.
+    pub fn jwks_url(&self) -> &str {
+        self.jwks_url.as_deref().unwrap_or("https://www.googleapis.com/oauth2/v3/certs")
+    }
 }
 
 /// One program. It is started for each event, reads it as JSON on its standard input, and may write

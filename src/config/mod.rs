@@ -79,7 +79,7 @@ pub use gateway_nodes::{GatewayNodes, NodeCommands, NodePairing, SshRules, SshVe
 pub use gateway_tls::GatewayTls;
 pub(crate) use heartbeat::pause;
 pub use heartbeat::{ActiveHours, DirectPolicy, Heartbeat, HeartbeatVisibility};
-pub use hooks::{HookCommand, Hooks};
+pub use hooks::{GmailPush, HookCommand, Hooks};
 pub use imessage::{
     ChunkMode, Imessage, ImessageAccount, ImessageGroup, ImessageService, UnsettledSends,
 };

@@ -77,7 +77,8 @@ pub enum WakeMode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum HookPreset {
-    /// `<path>/gmail`: pushes of Gmail, as Pub/Sub or a mail watcher sends them, with the token.
+    /// `<path>/gmail`: pushes of Gmail, as Pub/Sub or a mail watcher sends them, with the token or
+    /// by `gmailPush`.
     Gmail,
     /// `<path>/github`: webhooks of GitHub, by their signature.
     Github,

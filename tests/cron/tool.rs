@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
+use telson_actors::cron::job::Job;
 use telson_actors::provider::{Completion, Failure, Part, Provider, Request, TextSink, ToolCall};
 use telson_actors::tool::core::CoreSettings;
 use telson_actors::tool::policy::{Policy, Profile, Scope};
@@ -46,6 +47,17 @@ impl Provider for Caller {
 }
 
 async fn says(sender: &str, calls: &[Value]) -> (Vec<String>, usize) {
+    let (told, _, left) = says_to(sender, calls, &[]).await;
+    (told, left)
+}
+
+/// The same, where some agents may run commands; answers the jobs that are left too.
+async fn says_to(
+    sender: &str,
+    calls: &[Value],
+    commanders: &[&str],
+) -> (Vec<String>, Vec<Job>, usize) {
+    let commanders = commanders.iter().map(|agent| (*agent).to_owned()).collect();
     let world = World::new();
     let caller = Arc::new(Caller(Mutex::default()));
     let full = Scope { profile: Some(Profile::Full), ..Scope::default() };
@@ -53,7 +65,7 @@ async fn says(sender: &str, calls: &[Value]) -> (Vec<String>, usize) {
     let engine = world
         .builder()
         .provider("model", caller.clone())
-        .core_tools(CoreSettings { owners, ..CoreSettings::default() })
+        .core_tools(CoreSettings { owners, commanders, ..CoreSettings::default() })
         .tool_policy("main", Policy::new(&full, &Scope::default()))
         .backend(Arc::new(world.memory.clone()))
         .start()
@@ -64,7 +76,9 @@ async fn says(sender: &str, calls: &[Value]) -> (Vec<String>, usize) {
         engine.inject(direct(&nth.to_string(), sender, "please")).await.unwrap();
         idle(&engine).await;
     }
-    (world.platform.sent_to(sender), jobs(&engine).list().await.unwrap().len())
+    let left = jobs(&engine).list().await.unwrap();
+    let count = left.len();
+    (world.platform.sent_to(sender), left, count)
 }
 
 #[tokio::test(start_paused = true)]
@@ -94,4 +108,40 @@ async fn nobody_else_has_a_job_made_or_sees_one() {
     let (told, left) = says("mallory", &[add, json!({"action": "list"})]).await;
     assert_eq!(left, 0);
     assert!(told.iter().all(|told| told.contains("fake:mallory is none")), "{told:?}");
+}
+
+fn command(name: &str) -> Value {
+    let mut job = hourly(name, json!({"mode": "none"}));
+    job["payload"] = json!({"kind": "command", "argv": ["/bin/true"]});
+    job
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_makes_a_command_only_where_it_may_run_one_and_an_owner_asks() {
+    let add = json!({"action": "add", "job": command("c")});
+    let (told, _, left) = says_to("anna", &[add.clone()], &[]).await;
+    assert!(left == 0 && told[0].contains("you may not run commands"), "{told:?}");
+    let plain = json!({"action": "add", "job": hourly("p", json!({"mode": "none"}))});
+    let change = json!({
+        "action": "update", "id": "p", "patch": {"payload": {"kind": "command", "argv": ["x"]}},
+    });
+    let (told, jobs, _) = says_to("anna", &[plain, change], &[]).await;
+    assert!(told[1].contains("you may not run commands"), "{told:?}");
+    assert!(!jobs[0].is_command());
+    let (told, jobs, left) = says_to("anna", &[add], &["main"]).await;
+    assert!(left == 1 && jobs[0].is_command(), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_of_an_agent_runs_where_it_was_made_or_by_itself() {
+    let mut here = hourly("here", json!({"mode": "none"}));
+    here["sessionTarget"] = json!("current");
+    let mut there = here.clone();
+    there["id"] = json!("there");
+    there["sessionTarget"] = json!("session:agent:main:fake:direct:ben");
+    let calls = [json!({"action": "add", "job": here}), json!({"action": "add", "job": there})];
+    let (told, jobs, left) = says_to("anna", &calls, &[]).await;
+    assert_eq!(left, 1, "{told:?}");
+    assert_eq!(jobs[0].spec.target.as_deref(), Some("agent:main:main"));
+    assert!(told[1].contains("in this one"), "{told:?}");
 }

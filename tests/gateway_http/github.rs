@@ -108,7 +108,7 @@ fn a_push_of_gmail_is_read_in_both_shapes_and_taken_once() {
         json!({"messages": [{"id": "m1", "from": "Bob", "subject": "MAILED", "body": "hi"}]});
     assert_eq!(told(&mail).status, 200);
     assert_eq!(told(&json!({"message": {"data": "%"}})).status, 400);
-    // The signed identity of Pub/Sub is not read: it is a wrong token.
+    // Where nobody's signed identity counts it is a wrong token.
     let jwt = [("authorization", "Bearer eyJhbGciOiJSUzI1NiJ9.e30.c2ln")];
     assert_eq!(service.send("POST", "/hooks/gmail", &jwt, &push.to_string()).status, 401);
     service.process.idle();

@@ -37,7 +37,7 @@ mod tests {
         let of = |named: &str| session(named, "work", "hub").map(|key| key.to_string());
         assert_eq!(of("main").as_deref(), Ok("agent:work:hub"));
         assert_eq!(of("garden").as_deref(), Ok("agent:work:garden"));
-        let direct = "agent:work:imessage:direct:%2B1";
+        let direct = "agent:work:imessage:direct:+1";
         assert_eq!(of(direct).as_deref(), Ok(direct));
         for (bad, part) in [
             ("agent:main:main", "no session of the agent"),

@@ -1,6 +1,7 @@
 //! Webhooks: a token, a path of their own, and mappings that can be obeyed.
 
 use super::super::finding::Finding;
+use super::super::hooks::GmailPush;
 use super::super::path::Path;
 use super::super::root::Config;
 use super::Checked;
@@ -8,6 +9,8 @@ use super::Checked;
 /// First parts of paths that are the gateway's own.
 const TAKEN: [&str; 10] =
     ["api", "health", "healthz", "ready", "readyz", "startup", "startupz", "tools", "v1", "assets"];
+/// Names of this machine.
+const NEAR: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 /// Largest body that can be allowed, in bytes.
 const BODY_BYTES_MAX: u64 = 25 * 1024 * 1024;
 
@@ -38,11 +41,31 @@ pub(super) fn check(config: &Config, checked: &mut Checked) {
             checked.problem(Finding::new(path.key("agentId"), message));
         }
     }
+    if let Some(push) = &hooks.gmail_push {
+        check_push(push, &base.key("gmailPush"), checked);
+    }
     if hooks.enabled && hooks.token.is_none() {
         let finding = Finding::new(base.key("token"), "webhooks need a token of their own");
         let help =
             "choose a long random one that is not the gateway's, or set hooks.enabled to false";
         checked.problem(finding.with_help(help));
+    }
+}
+
+fn check_push(push: &GmailPush, path: &Path, checked: &mut Checked) {
+    let needed = [("audience", &push.audience), ("serviceAccount", &push.service_account)];
+    for (key, _) in needed.into_iter().filter(|(_, text)| text.trim().is_empty()) {
+        checked.problem(Finding::new(path.key(key), "must not be empty"));
+    }
+    // Whoever can change the keys on their way can sign anything.
+    let is_safe = reqwest::Url::parse(push.jwks_url()).is_ok_and(|url| match url.scheme() {
+        "https" => true,
+        "http" => url.host_str().is_some_and(|host| NEAR.contains(&host)),
+        _ => false,
+    });
+    if !is_safe {
+        let message = "must be an address with https://, or of this machine";
+        checked.problem(Finding::new(path.key("jwksUrl"), message));
     }
 }
 
@@ -83,6 +106,20 @@ mod tests {
                 "hooks.token: webhooks need a token of their own",
             ]
         );
+        let push = |url: &str| {
+            format!(
+                "{{hooks: {{gmailPush: {{audience: 'a', serviceAccount: 's', jwksUrl: '{url}'}}}}}}"
+            )
+        };
+        for good in ["https://x.test/certs", "http://127.0.0.1:80/", "http://[::1]/"] {
+            assert_eq!(problems(&push(good)), Vec::<String>::new(), "{good}");
+        }
+        for bad in ["http://x.test/", "http://127.0.0.1:80@x.test/", "file:///k", "x", ""] {
+            let told = problems(&push(bad));
+            assert!(told[0].starts_with("hooks.gmailPush.jwksUrl: must be"), "{bad}: {told:?}");
+        }
+        let empty = "{hooks: {gmailPush: {audience: ' ', serviceAccount: ''}}}";
+        assert_eq!(problems(empty).len(), 2);
         for path in ["/", "", "/a//b", "/{x}", "/a b", "//"] {
             let text = format!("{{hooks: {{path: '{path}'}}}}");
             assert_eq!(problems(&text).len(), 1, "{path}");

@@ -66,15 +66,34 @@ fn what_is_wrong_is_named_with_its_place() {
         (json!({"schedule": {"kind": "on-exit"}}), "schedule.kind \"on-exit\" is not supported"),
         (json!({"schedule": {"kind": "every"}}), "schedule.everyMs is missing"),
         (json!({"schedule": {"kind": "at", "at": "soon"}}), "schedule.at \"soon\" is no moment"),
-        (json!({"payload": {"kind": "command", "argv": []}}), "payload.kind \"command\""),
+        (json!({"schedule": {"kind": "stream"}}), "schedule.kind \"stream\" is not supported"),
+        (json!({"payload": {"kind": "script", "code": "1"}}), "payload.kind \"script\""),
+        (json!({"payload": {"kind": "command", "argv": []}}), "payload.argv names no program"),
         (json!({"payload": {"kind": "agentTurn", "message": " "}}), "payload.message is empty"),
         (
             json!({"payload": {"kind": "agentTurn", "message": "m", "toolsAllow": ["read"]}}),
             "payload.toolsAllow is not supported",
         ),
         (json!({"sessionTarget": "main"}), "sessionTarget main needs"),
-        (json!({"sessionTarget": "session:x"}), "sessionTarget \"session:x\" is not supported"),
-        (json!({"delivery": {"mode": "webhook"}}), "delivery.mode \"webhook\" is not supported"),
+        (json!({"sessionTarget": "session: "}), "sessionTarget \"session: \" is not supported"),
+        (json!({"sessionTarget": "current"}), "sessionTarget current needs sessionKey"),
+        (
+            json!({"sessionTarget": "current", "payload": {"kind": "systemEvent", "text": "t"}}),
+            "sessionTarget current needs a payload of kind agentTurn",
+        ),
+        (json!({"delivery": {"mode": "webhook"}}), "delivery.to \"\" is no address"),
+        (
+            json!({"delivery": {"mode": "webhook", "to": "http://a:b@c.test/"}}),
+            "must not name a user",
+        ),
+        (
+            json!({"delivery": {"mode": "webhook", "to": "http://c.test/", "channel": "imessage"}}),
+            "delivery.channel says nothing to a webhook",
+        ),
+        (json!({"delivery": {"channel": "webhook", "to": "x"}}), "delivery.to \"x\" is no address"),
+        (json!({"delivery": {"mode": "fax"}}), "delivery.mode \"fax\" is not supported"),
+        (json!({"failureAlert": {"mode": "webhook", "to": "ftp://x"}}), "failureAlert.to"),
+        (json!({"failureAlert": {"mode": "fax"}}), "failureAlert.mode \"fax\""),
         (json!({"delivery": {"channel": "imessage"}}), "delivery.to is missing"),
         (json!({"wakeMode": "later"}), "wakeMode \"later\""),
         (json!({"enabled": "yes"}), "enabled must be true or false"),
@@ -129,19 +148,33 @@ fn any_spec() -> impl Strategy<Value = Value> {
                 "kind": "agentTurn", "message": message, "model": model, "timeoutSeconds": seconds,
             })
         ),
+        prop::collection::vec("[a-z ]{1,5}", 0..3).prop_map(|more| {
+            let argv: Vec<String> = ["echo".to_owned()].into_iter().chain(more).collect();
+            json!({"kind": "command", "argv": argv, "env": {"A": "b"}})
+        }),
     ];
+    let webhook = json!({"mode": "webhook", "to": "https://x.test/a?b"});
+    let delivery = prop::sample::select(vec![
+        Value::Null,
+        json!({"mode": "none"}),
+        json!({"channel": "fake", "to": "anna", "bestEffort": true}),
+        webhook.clone(),
+    ]);
     let alert = prop_oneof![
         Just(Value::Null),
         Just(json!(false)),
+        Just(webhook),
         (1u32..9, 0u64..99, any::<bool>()).prop_map(|(after, cooldown, skipped)| json!({
             "after": after, "cooldownMs": cooldown, "includeSkipped": skipped,
         })),
     ];
-    (schedule, payload, alert, any::<bool>(), "[a-z ]{0,9}").prop_map(
-        |(schedule, payload, alert, enabled, name)| {
+    (schedule, payload, alert, delivery, any::<bool>(), "[a-z ]{0,9}").prop_map(
+        |(schedule, payload, alert, delivery, enabled, name)| {
+            let is_turn = payload["kind"] == "agentTurn" && payload["model"].is_null();
+            let target = if is_turn && enabled { json!("session:garden") } else { Value::Null };
             json!({
                 "name": name, "enabled": enabled, "schedule": schedule, "payload": payload,
-                "failureAlert": alert,
+                "failureAlert": alert, "delivery": delivery, "sessionTarget": target,
             })
         },
     )

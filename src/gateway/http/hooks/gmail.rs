@@ -1,8 +1,7 @@
 //! Pushes of Gmail, in two shapes: Pub/Sub's envelope, and what a mail watcher makes of it. Pure.
 //!
-//! What is checked is the token of the webhooks, as everywhere. The signed identity that Pub/Sub can
-//! put into `Authorization` instead is not read: such a push is refused like any wrong token, and
-//! needs a watcher or a proxy in between that knows the token.
+//! What is checked is the token of the webhooks, as everywhere, or the identity that Pub/Sub can put
+//! into `Authorization` instead ([`oidc`](super::oidc)).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};

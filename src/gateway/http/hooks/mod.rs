@@ -1,12 +1,15 @@
 //! Webhooks: `POST <path>/wake`, `<path>/agent` and `<path>/<name>`.
 //!
-//! A request shows its token in a header (or, from GitHub, a signature), becomes a message that is
+//! A request shows its token in a header (or, from GitHub, a signature, and from Pub/Sub an identity
+//! that Google has signed), becomes a message that is
 //! durable before it is acknowledged, and is taken once under its key. What it says is fenced: it
 //! was written by others. [`wish`], [`place`], [`template`], [`github`] and [`gmail`] decide.
 
 mod admit;
 mod github;
 mod gmail;
+mod keys;
+mod oidc;
 mod place;
 mod template;
 mod wake;
@@ -29,6 +32,7 @@ use telson_actors::tool::core::web::fence::fenced;
 use tokio::time::Instant;
 
 use self::admit::{Message, admit};
+use self::keys::{Found, Keys};
 use self::template::Source;
 use self::wake::{Note, Taken};
 use self::wish::{SessionWish, Wish};
@@ -46,6 +50,8 @@ use crate::hex::hex;
 const NAME_CHARS_MAX: usize = 64;
 /// Longest body where the config says nothing, in bytes.
 const BODY_BYTES: u64 = 256 * 1024;
+/// When to push again while keys can't be read.
+const KEYS_PAUSE: Duration = Duration::from_secs(30);
 /// Where a token may stand besides `Authorization`.
 const TOKEN_HEADERS: [&str; 2] = ["x-openclaw-token", "x-telson-token"];
 /// Headers that templates do not see.
@@ -65,6 +71,8 @@ pub(super) struct WebHooks {
     token: String,
     github_secret: String,
     bytes_max: usize,
+    /// Who signs pushes of Gmail, where they may be signed.
+    signers: Option<Keys>,
     limiter: Mutex<Limiter>,
     began: Instant,
 }
@@ -93,6 +101,7 @@ impl WebHooks {
             token: token.to_owned(),
             github_secret: own.unwrap_or(token).to_owned(),
             bytes_max: usize::try_from(bytes).unwrap_or(usize::MAX),
+            signers: hooks.gmail_push.as_ref().map(|push| Keys::new(push.jwks_url())),
             limiter: Mutex::new(Limiter::new(Patience::WEBHOOKS)),
             began: Instant::now(),
             config: config.clone(),
@@ -135,6 +144,38 @@ impl WebHooks {
         Err(auth::unauthorized("the token or signature of this webhook is not right"))
     }
 
+    /// Lets the account that pushes pass. A wrong identity counts like a wrong token; that its keys
+    /// can't be read is nobody's guess, and Pub/Sub pushes again.
+    async fn judge_identity(
+        &self,
+        visitor: &Visitor,
+        signers: &Keys,
+        identity: &str,
+        now: i64,
+    ) -> Result<(), HttpError> {
+        let Some(push) = &self.hooks().gmail_push else { return self.judged(visitor, false) };
+        let expected = oidc::Expected { audience: &push.audience, email: &push.service_account };
+        let judged = match oidc::read(identity) {
+            Err(why) => Err(why),
+            Ok(token) => match signers.find(&token.key_id).await {
+                Found::Key(key) => {
+                    oidc::check(&token, &key, expected, now).map_err(ToOwned::to_owned)
+                }
+                Found::Nothing => Err("its key is not among those of Google".into()),
+                Found::Unavailable(why) => {
+                    let text = format!("the keys that signed this can't be read: {why}");
+                    return Err(HttpError::unavailable(text).after(KEYS_PAUSE));
+                }
+            },
+        };
+        self.judged(visitor, judged.is_ok()).map_err(|refused| {
+            let why = judged.err().unwrap_or_default();
+            tracing::warn!("a push of Gmail is refused: {why} (hooks.gmailPush)");
+            let text = format!("{}: {why}", refused.message);
+            HttpError { message: text, ..refused }
+        })
+    }
+
     fn has_token(&self, headers: &HeaderMap) -> bool {
         let named = TOKEN_HEADERS.iter().filter_map(|name| headers.get(*name)?.to_str().ok());
         auth::bearer(headers).into_iter().chain(named).any(|it| is_same(it, &self.token))
@@ -172,8 +213,15 @@ pub(super) async fn hook(
     }
     let presets = &hooks.hooks().presets;
     let is_signed = name == "github" && presets.contains(&HookPreset::Github);
-    if !is_signed {
-        hooks.judged(&visitor, hooks.has_token(&headers))?;
+    let is_push = name == "gmail" && presets.contains(&HookPreset::Gmail);
+    let identity = auth::bearer(&headers).filter(|bearer| is_push && oidc::is_meant(bearer));
+    match (identity, &hooks.signers) {
+        (Some(identity), Some(signers)) if !hooks.has_token(&headers) => {
+            let now = routes.engine()?.clock().now().0 / 1000;
+            hooks.judge_identity(&visitor, signers, identity, now).await?;
+        }
+        _ if is_signed => {}
+        _ => hooks.judged(&visitor, hooks.has_token(&headers))?,
     }
     let bytes = body::read(&headers, body, hooks.bytes_max).await?;
     if is_signed {

@@ -118,17 +118,20 @@ async fn watch(child: &mut Child, output: &mut Output) -> std::io::Result<ExitSt
     let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
     let status = {
         let mut reading = std::pin::pin!(gather(&mut out, &mut err, output));
-        let status = tokio::select! {
-            status = child.wait() => status,
-            () = &mut reading => child.wait().await,
+        let (status, is_read) = tokio::select! {
+            status = child.wait() => (status, false),
+            () = &mut reading => (child.wait().await, true),
         };
-        drop(tokio::time::timeout(LATE_OUTPUT_MAX, reading).await);
+        if !is_read {
+            drop(tokio::time::timeout(LATE_OUTPUT_MAX, reading).await);
+        }
         status
     };
     (child.stdout, child.stderr) = (out, err);
     status
 }
 
+/// Reads both pipes to their ends.
 async fn gather(
     out: &mut Option<impl AsyncRead + Unpin>,
     err: &mut Option<impl AsyncRead + Unpin>,
@@ -141,7 +144,6 @@ async fn gather(
             read = next(err, &mut second) => output.write(&second[..read]),
         }
     }
-    std::future::pending::<()>().await;
 }
 
 /// Reads from a pipe that is open; closes it at its end.
@@ -152,4 +154,18 @@ async fn next(pipe: &mut Option<impl AsyncRead + Unpin>, buffer: &mut [u8]) -> u
         *pipe = None;
     }
     read
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn pipes_that_are_at_their_end_are_not_waited_for() {
+        let (mut out, mut err) = (Some(&b"one "[..]), Some(&b"two"[..]));
+        let mut output = Output::new(100);
+        let read = gather(&mut out, &mut err, &mut output);
+        assert!(tokio::time::timeout(LATE_OUTPUT_MAX, read).await.is_ok());
+        assert_eq!(output.text().len(), 7);
+    }
 }
