@@ -7,9 +7,9 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 use telson_actors::channel::webhook::{self, WebhookSettings};
 use telson_actors::clock::{Clock, Timestamp};
-use telson_actors::cron::CronSettings;
 use telson_actors::cron::job::{AlertRule, JobId, Place};
 use telson_actors::cron::wire::{read_id, read_spec};
+use telson_actors::cron::{CronSettings, check_target};
 use telson_actors::tool::core::exec::ExecSettings;
 
 use super::Assembly;
@@ -107,6 +107,8 @@ fn declared(
         let spec = read_spec(job, Timestamp(0)).map_err(place)?;
         let now = Clock::system().now();
         spec.schedule.check(now, zone).map_err(|why| place(format!("schedule: {why}")))?;
+        let default = config.default_agent().unwrap_or_else(|| "main".to_owned());
+        check_target(&spec, &default, &config.session.main_key).map_err(place)?;
         if let Some(agent) = spec.agent.filter(|agent| !agents.contains_key(agent)) {
             return Err(place(format!("agentId: there is no agent {agent:?}")));
         }

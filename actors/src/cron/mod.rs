@@ -53,3 +53,4 @@ pub use plan::LATE_MAX;
 pub use record::{job_key, job_prefix, run_key, run_prefix};
 pub use run::{RunDeps, RunMessage, runs_child};
 pub use settings::CronSettings;
+pub use target::check_target;

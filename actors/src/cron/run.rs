@@ -173,9 +173,10 @@ impl Performer {
                 let deps = CommandDeps { store, clock, settings: commands };
                 command::perform(deps, &job, &run, line).await?
             }
-            (Payload::AgentTurn { .. }, None) => {
-                Outcome::failed("the job was changed while it waited for its turn", false)
-            }
+            (Payload::AgentTurn { .. }, None) => Outcome::failed(
+                "there is no session to run in: see its sessionTarget and agentId",
+                false,
+            ),
         };
         let report = CronMessage::Ended(self.job.clone(), running, Box::new(outcome));
         if self.deps.registry.via(NAME).cast(report).is_err() {

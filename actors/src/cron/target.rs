@@ -1,7 +1,17 @@
 //! Which session a turn runs in, where a job names one (pure).
 
+use super::job::Spec;
 use crate::message::SessionKey;
 use crate::message::session_key::{KeyParts, Place};
+
+/// Whether the session a turn is to run in can be one of its agent's.
+///
+/// # Errors
+/// A sentence that says what is wrong.
+pub fn check_target(spec: &Spec, default_agent: &str, main_key: &str) -> Result<(), String> {
+    let Some(named) = &spec.target else { return Ok(()) };
+    session(named, spec.agent.as_deref().unwrap_or(default_agent), main_key).map(drop)
+}
 
 /// The session a job's agent runs its turn in: a whole key of one of its sessions, `main`, or a name.
 ///

@@ -20,7 +20,8 @@ pub(super) fn judge(status: u16, retry_after: Option<&str>) -> SendOutcome {
         // Said before anything was done.
         408 | 425 | 503 => refused(FailureClass::Transient, "not now"),
         429 => refused(FailureClass::RateLimit, "too many requests"),
-        401 | 403 | 407 => refused(FailureClass::Permission, "check cron.webhookToken"),
+        // Not a state of the account: other addresses may take what this one refuses.
+        401 | 403 => refused(FailureClass::Permanent, "it does not accept cron.webhookToken"),
         300..=399 => refused(FailureClass::Permanent, "redirects are not followed"),
         400..=499 => refused(FailureClass::Permanent, "it does not want this"),
         // It failed somewhere on the way, or behind it.
@@ -48,7 +49,7 @@ mod tests {
         assert!(matches!(judge(204, None), SendOutcome::Sent(_)));
         assert_eq!(class(503), Some(FailureClass::Transient));
         assert_eq!(class(429), Some(FailureClass::RateLimit));
-        assert_eq!(class(401), Some(FailureClass::Permission));
+        assert_eq!(class(401), Some(FailureClass::Permanent));
         assert_eq!(class(302), Some(FailureClass::Permanent));
         assert_eq!(class(404), Some(FailureClass::Permanent));
     }

@@ -268,11 +268,8 @@ impl Scheduler {
         job.state.next = first.ok().flatten().filter(|_| job.spec.enabled);
     }
 
-    /// Whether the session a turn is to run in can be one of its agent's.
     fn check_target(&self, spec: &Spec) -> Result<(), String> {
-        let Some(named) = &spec.target else { return Ok(()) };
-        let agent = spec.agent.as_ref().unwrap_or(&self.deps.default_agent);
-        target::session(named, agent, &self.deps.main_key).map(drop)
+        target::check_target(spec, &self.deps.default_agent, &self.deps.main_key)
     }
 
     fn check(&self, spec: &Spec, now: Timestamp) -> Result<(), String> {

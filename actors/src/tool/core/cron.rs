@@ -100,25 +100,23 @@ impl Cron {
     }
 
     /// Everybody whose message this session works on must be allowed to: the model does what any of
-    /// them says.
+    /// them says. Answers how many there are.
     fn check_writers(
         &self,
         call: &Invocation,
         may: impl Fn(&Inbound) -> bool,
-    ) -> Result<(), String> {
+    ) -> Result<usize, String> {
         let waiting = self.deps.store.scan::<InboxRecord>(&inbox_prefix(&call.session));
         let waiting = waiting.map_err(|error| format!("the session can't be read: {error}"))?;
-        for (_, record) in waiting {
-            let inbound = &record.envelope.inbound;
-            if !may(inbound) {
-                let who = format!("{}:{}", inbound.account.channel, inbound.sender);
-                return Err(format!(
-                    "only owners may do that with jobs, and {who} is none \
-                     (commands.ownerAllowFrom)"
-                ));
-            }
+        let refused =
+            waiting.iter().map(|(_, record)| &record.envelope.inbound).find(|it| !may(it));
+        if let Some(inbound) = refused {
+            let who = format!("{}:{}", inbound.account.channel, inbound.sender);
+            return Err(format!(
+                "only owners may do that with jobs, and {who} is none (commands.ownerAllowFrom)"
+            ));
         }
-        Ok(())
+        Ok(waiting.len())
     }
 
     /// What runs programs or speaks to them is for owners in person, and commands for agents that may
@@ -128,7 +126,10 @@ impl Cron {
             return Err("you may not run commands (tools.exec), and no job of yours may".into());
         }
         if Rights::is_command(job) || Rights::is_webhook(job) {
-            return self.check_writers(call, |inbound| self.rights.is_owner(inbound));
+            let owners = self.check_writers(call, |inbound| self.rights.is_owner(inbound))?;
+            if owners == 0 {
+                return Err("no owner has asked for that".into());
+            }
         }
         Ok(())
     }
