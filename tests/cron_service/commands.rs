@@ -132,11 +132,39 @@ fn another_gateways_jobs_are_imported_and_what_can_not_be_is_named() {
 
 #[test]
 fn a_job_of_the_config_that_can_not_be_used_is_refused_with_its_place() {
-    let home = Home::new();
-    home.configure(
-        &json!({"cron": {"jobs": [{"id": "x", "schedule": {"kind": "every"}}]}}).to_string(),
-    );
-    let finished = home.ask(&["run"]);
-    assert_eq!(finished.code, 78, "{finished:?}");
-    assert!(finished.err.contains("cron.jobs[0]: schedule.everyMs is missing"), "{finished:?}");
+    let turn = |more: Value| {
+        let mut job = json!({
+            "id": "x", "schedule": {"kind": "every", "everyMs": 60_000},
+            "payload": {"kind": "agentTurn", "message": "m"},
+        });
+        job.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"jobs": [job]})
+    };
+    for (cron, part) in [
+        (
+            json!({"jobs": [{"id": "x", "schedule": {"kind": "every"}}]}),
+            "cron.jobs[0]: schedule.everyMs is missing",
+        ),
+        (
+            turn(json!({"sessionTarget": "session:agent:other:main"})),
+            "cron.jobs[0]: sessionTarget session:agent:other:main: it is no session of the agent",
+        ),
+        (
+            turn(json!({"delivery": {"mode": "webhook", "to": "here"}})),
+            "cron.jobs[0]: delivery.to \"here\" is no address",
+        ),
+        (
+            json!({"failureAlert": {"mode": "webhook", "to": "here"}}),
+            "cron.failureAlert.to \"here\" is no address",
+        ),
+        (json!({"failureAlert": {"mode": "fax"}}), "cron.failureAlert.mode"),
+        (json!({"webhookSsrfPolicy": {"allow": true}}), "cron.webhookSsrfPolicy"),
+        (json!({"webhookUnsettledSends": "maybe"}), "cron.webhookUnsettledSends"),
+    ] {
+        let home = Home::new();
+        home.configure(&json!({"cron": cron}).to_string());
+        let finished = home.ask(&["run"]);
+        assert_eq!(finished.code, 78, "{part}: {finished:?}");
+        assert!(finished.err.contains(part), "{part}: {finished:?}");
+    }
 }

@@ -95,9 +95,8 @@ fn scene(google: &Google) -> Scene {
     }}))
 }
 
-fn now() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.unwrap().as_secs()
+fn now() -> i64 {
+    telson_actors::clock::Clock::system().now().0 / 1000
 }
 
 fn claims() -> Value {

@@ -79,7 +79,8 @@ struct Said {
     /// The folder the program runs in [default: the home folder of the service].
     #[arg(long, value_name = "DIR", requires = "command")]
     cwd: Option<String>,
-    /// A variable for the program's environment, as NAME=VALUE; may be repeated.
+    /// A variable for the program's environment, as NAME=VALUE; may be repeated. Whoever may list
+    /// jobs sees it.
     #[arg(long, value_name = "NAME=VALUE", requires = "command")]
     env: Vec<String>,
     /// The session the agent does it in, by its key or last part [default: one of its own].

@@ -164,7 +164,7 @@ mod tests {
     async fn pipes_that_are_at_their_end_are_not_waited_for() {
         let (mut out, mut err) = (Some(&b"one "[..]), Some(&b"two"[..]));
         let mut output = Output::new(100);
-        let read = gather(&mut out, &mut err, &mut output);
+        let read = Box::pin(gather(&mut out, &mut err, &mut output));
         assert!(tokio::time::timeout(LATE_OUTPUT_MAX, read).await.is_ok());
         assert_eq!(output.text().len(), 7);
     }
