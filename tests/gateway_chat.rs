@@ -13,8 +13,12 @@
 mod agent;
 #[path = "gateway_chat/client.rs"]
 mod client;
+#[path = "gateway_chat/compact.rs"]
+mod compact;
 #[path = "gateway_chat/endings.rs"]
 mod endings;
+#[path = "gateway_chat/keys.rs"]
+mod keys;
 #[path = "gateway_chat/kills.rs"]
 mod kills;
 #[path = "service/kit.rs"]

@@ -8,6 +8,10 @@
     reason = "test helpers fail their test and say why"
 )]
 
+#[path = "gateway_methods/agents.rs"]
+mod agents;
+#[path = "gateway_methods/any_params.rs"]
+mod any_params;
 #[path = "gateway_methods/client.rs"]
 mod client;
 #[path = "gateway_methods/config.rs"]
@@ -16,10 +20,15 @@ mod config;
 mod device;
 #[path = "service/kit.rs"]
 mod kit;
+#[path = "gateway_methods/lives.rs"]
+mod lives;
 #[path = "gateway_methods/nodes.rs"]
 mod nodes;
 #[path = "gateway_methods/presence.rs"]
 mod presence;
+#[allow(dead_code, reason = "the parts that other tests use")]
+#[path = "openclaw/programs.rs"]
+mod programs;
 #[path = "gateway_methods/sessions.rs"]
 mod sessions;
 #[path = "gateway_methods/strict.rs"]

@@ -41,6 +41,16 @@ async fn a_platforms_runs_are_told_and_its_people_can_be_answered() {
         client.call("send", post).await.unwrap(),
     );
     assert_eq!(first, again, "the same entry");
+    for (field, value) in [("message", "other [#3]"), ("to", "+15550100002")] {
+        let mut other = json!({
+            "to": "+15550100001", "channel": "imessage", "message": "plain [#3]",
+            "idempotencyKey": "p",
+        });
+        other[field] = json!(value);
+        let error = client.call("send", other).await.unwrap_err();
+        assert_eq!(error["code"], "INVALID_REQUEST", "{field}: {error}");
+        assert!(error["message"].as_str().unwrap().contains("a key of its own"), "{error}");
+    }
     let posted = || scene.texts().iter().filter(|text| text.contains("[#3]")).count();
     until("the text is out", || (posted() > 0).then_some(()));
     service.idle();

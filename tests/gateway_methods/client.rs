@@ -83,6 +83,23 @@ impl Client {
         self.answer(&id).await
     }
 
+    /// Calls a method; the frames that answer it, the last one last.
+    pub(crate) async fn frames(&mut self, method: &str, params: &Value) -> Vec<Value> {
+        let id = self.ask(method, params).await;
+        let mut frames = Vec::new();
+        loop {
+            let frame = self.hear().await;
+            if frame["id"] != *id || frame["type"] == "event" {
+                continue;
+            }
+            let is_early = frame["payload"]["status"] == "accepted";
+            frames.push(frame);
+            if !is_early {
+                return frames;
+            }
+        }
+    }
+
     /// Calls a method and does not wait.
     pub(crate) async fn ask(&mut self, method: &str, params: &Value) -> String {
         self.calls += 1;

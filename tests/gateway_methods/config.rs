@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use super::client::{Client, serve};
 use super::kit::{Home, Process};
 use super::wire::Wire;
 
@@ -66,6 +67,32 @@ fn credentials_are_not_shown_and_not_written_over() {
     assert!(error.contains("hooks.token"), "{error}");
     assert_eq!(scene.file(), file);
     scene.service.stop();
+}
+
+// Keys of providers' profiles have a plain name, and comments may hold what stood there before.
+#[tokio::test]
+async fn who_may_only_look_sees_neither_keys_nor_comments() {
+    let home = Home::new();
+    let config = "{
+  // the old one was sk-in-a-comment
+  auth: { profiles: { 'mock:one': { provider: 'mock', mode: 'api_key', key: 'sk-of-a-profile' } } },
+  models: { providers: { mock: { baseUrl: 'http://127.0.0.1:9/v1', models: [{ id: 'm' }] } } },
+}";
+    let (service, port) = serve(&home, config);
+    let wish = json!({"role": "operator", "scopes": ["operator.read"]});
+    let mut reader = Client::connect(port, "ui", "reader", &wish).await;
+    let shown = reader.call("config.get", &json!({})).await.unwrap();
+    let text = shown.to_string();
+    for secret in ["sk-of-a-profile", "sk-in-a-comment"] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
+    let raw = shown["raw"].as_str().unwrap();
+    assert!(raw.contains("mock:one") && raw.contains("REDACTED"), "the rest is shown: {raw}");
+    let mut owner = Client::operator(port, "ui", "owner").await;
+    let shown = owner.call("config.get", &json!({})).await.unwrap();
+    assert!(shown["raw"].as_str().unwrap().contains("sk-in-a-comment"), "who may write it sees it");
+    assert!(!shown.to_string().contains("sk-of-a-profile"), "{shown}");
+    service.stop();
 }
 
 #[test]
