@@ -23,7 +23,8 @@ async fn a_session_is_summed_up_once_there_is_something_to_sum_up() {
     assert_eq!(client.history("main").await.len(), 0, "looking makes no session");
     for number in 0..4 {
         let key = format!("k{number}");
-        client.send("main", &format!("fact [#{number}]"), &key).await;
+        let text = format!("fact [#{number}] {}", "and so on ".repeat(40));
+        client.send("main", &text, &key).await;
         client.ending(&key).await;
     }
     let before = rig.model.ledger().len();

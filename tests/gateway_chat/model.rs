@@ -14,6 +14,9 @@ use super::model_server::{Asked, Server};
 /// How long an answer is held at most: far above what any test needs.
 const HELD_MAX: Duration = Duration::from_mins(1);
 
+/// How the request for a summary begins.
+const SUMMARY_MARK: &str = "You shorten conversations";
+
 #[derive(Clone)]
 pub(crate) struct Model {
     server: Server,
@@ -81,8 +84,13 @@ fn answer(asked: &mut Asked, shared: &(Mutex<State>, Condvar)) -> std::io::Resul
         return asked.document("404 Not Found", &error);
     }
     asked.begin()?;
-    let answer =
-        if said.contains("[[silent]]") { "NO_REPLY".into() } else { format!("echo: {said}") };
+    let answer = if said.contains("[[silent]]") {
+        "NO_REPLY".into()
+    } else if asked.body.to_string().contains(SUMMARY_MARK) {
+        "Somebody told some facts, and each was repeated.".into()
+    } else {
+        format!("echo: {said}")
+    };
     let middle = answer.char_indices().nth(answer.chars().count() / 2).map_or(0, |(at, _)| at);
     let (first, second) = answer.split_at(middle);
     asked.piece(first)?;
