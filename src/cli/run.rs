@@ -94,7 +94,7 @@ pub(super) async fn run(
             Err(error) if error.is_disk_full() || is_still_ours(&error) => error.to_string(),
             Err(error) => return Err(refused(error)),
         };
-        if wait(&state_dir, &full, patience.pause(), &mut signals).await? {
+        if wait(&state_dir, &gateway, &full, patience.pause(), &mut signals).await? {
             return Ok(ExitCode::SUCCESS);
         }
     }
@@ -109,6 +109,7 @@ fn is_still_ours(error: &StartError) -> bool {
 /// Waits for space for a while, and answers those who ask; `true` if the service is to end.
 async fn wait(
     state_dir: &Path,
+    gateway: &GatewaySpec,
     full: &str,
     pause: Duration,
     signals: &mut Signals,
@@ -116,7 +117,7 @@ async fn wait(
     let seconds = pause.as_secs_f32();
     let why = format!("{full}; waiting for space on the disk of the state directory");
     tracing::error!("{why}; nothing acknowledged is lost; next try in {seconds} s");
-    let standby = match Standby::start(state_dir, &why).await {
+    let standby = match Standby::start(state_dir, gateway, &why).await {
         Ok(standby) => Some(standby),
         Err(StoreError::Locked { pid, .. }) if pid == Some(std::process::id()) => None,
         Err(error) => return Err(Failure::config(error.to_string())),

@@ -44,8 +44,6 @@ type Wire = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 const REST: Duration = Duration::from_millis(100);
 /// How long a client may leave an answer unread.
 const UNREAD_MAX: Duration = Duration::from_secs(30);
-/// Connections taken before everybody else has had a turn.
-const AT_ONCE_MAX: u32 = 16;
 /// Bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 
@@ -84,7 +82,6 @@ impl Front {
 /// Takes connections until it is dropped, and with it they end.
 pub(super) async fn serve(listener: TcpListener, via: Via, front: Front) {
     let mut connections = JoinSet::new();
-    let mut at_once = 0;
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -95,12 +92,8 @@ pub(super) async fn serve(listener: TcpListener, via: Via, front: Front) {
                     } else {
                         tracing::warn!(%peer, "too many connections");
                     }
-                    // A flood of newcomers waits behind those who are here, not before them.
-                    at_once += 1;
-                    if at_once == AT_ONCE_MAX {
-                        at_once = 0;
-                        tokio::task::yield_now().await;
-                    }
+                    // Whoever is here has a turn before the next newcomer: a flood waits outside.
+                    tokio::task::yield_now().await;
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be taken");

@@ -14,6 +14,7 @@ mod compaction;
 #[path = "../service/kit.rs"]
 mod kit;
 mod places;
+mod port;
 mod rig;
 #[path = "../support/shim.rs"]
 mod shim;

@@ -8,6 +8,7 @@
     reason = "test helpers fail their test and say why"
 )]
 
+mod advisories;
 mod device;
 mod doors;
 mod enrolment;

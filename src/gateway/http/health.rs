@@ -34,7 +34,10 @@ pub(super) async fn ready(
     headers: HeaderMap,
 ) -> Response {
     let failing = match routes.served.engine.get() {
-        None => vec![Trouble::new("engine", "the gateway is starting")],
+        None => {
+            let why = routes.served.engine.absence().unwrap_or("the gateway is starting");
+            vec![Trouble::new("engine", why)]
+        }
         Some(engine) => troubles(&engine),
     };
     let ready = failing.is_empty();

@@ -45,13 +45,13 @@ pub(super) struct Material {
 impl Files {
     /// As the config says.
     pub(crate) fn of(config: &GatewayTls, state_dir: &Path, names: Vec<String>) -> Self {
-        let named = |path: &Option<String>, name: &str| match path {
+        let place = |path: &Option<String>, name: &str| match path {
             Some(path) => PathBuf::from(path),
             None => state_dir.join(OWN_FOLDER).join(name),
         };
         Self {
-            certificate: named(&config.cert_path, "gateway-cert.pem"),
-            key: named(&config.key_path, "gateway-key.pem"),
+            certificate: place(&config.cert_path, "gateway-cert.pem"),
+            key: place(&config.key_path, "gateway-key.pem"),
             more: config.ca_path.as_ref().map(PathBuf::from),
             is_made: config.auto_generate,
             names,
