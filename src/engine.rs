@@ -17,6 +17,7 @@ mod nodes;
 mod relay;
 mod runs;
 mod sessions;
+mod sight;
 mod spec;
 mod tools;
 
@@ -103,6 +104,7 @@ struct Inner {
     tools: Via<ToolMessage>,
     catalog: Catalog,
     desk: keys::Desk,
+    sight: sight::Sight,
     admitting: Arc<AtomicBool>,
     disk: DiskSpace,
     hooks: Hooks,

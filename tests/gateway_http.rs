@@ -20,6 +20,8 @@ mod github;
 mod health;
 #[path = "gateway_http/hooks.rs"]
 mod hooks;
+#[path = "gateway_http/images.rs"]
+mod images;
 #[path = "gateway_http/kills.rs"]
 mod kills;
 #[path = "gateway_http/kit.rs"]

@@ -21,6 +21,7 @@ pub(crate) use channels::expand;
 use telson_actors::message::session_key::DmScope;
 use telson_actors::router::{GroupScope, SessionScope};
 use telson_actors::session::lane::{DropPolicy, LaneSettings, Mode};
+pub(crate) use tools::fetch as web_fetch;
 
 use crate::config::{self, Config, Lookup};
 use crate::engine::{Builder, Engine};

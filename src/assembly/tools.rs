@@ -157,7 +157,8 @@ pub(super) fn policy(rules: &SsrfRules) -> SsrfPolicy {
     }
 }
 
-fn fetch(fetch: &config::WebFetch) -> FetchSettings {
+/// How pages of the web are reached, and which of them.
+pub(crate) fn fetch(fetch: &config::WebFetch) -> FetchSettings {
     let size = |number: Option<u64>, default: usize| {
         number.map_or(default, |number| usize::try_from(number).unwrap_or(usize::MAX))
     };

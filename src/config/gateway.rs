@@ -193,11 +193,24 @@ pub struct Endpoints {
 }
 
 /// One way in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Endpoint {
     /// Whether it is open. Default: false.
     pub enabled: bool,
+    /// Pictures in its requests.
+    pub images: Images,
+}
+
+/// Pictures in requests.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Images {
+    /// Whether pictures are fetched from addresses, as `tools.web.fetch` may reach them: 10 MB, 3
+    /// redirects and 10 seconds at most. Default: false; pictures come in the request itself.
+    pub allow_url: bool,
+    /// Hosts they are fetched from, `*.name` for all below a name. Default: any.
+    pub url_allowlist: Vec<String>,
 }
 
 impl Gateway {

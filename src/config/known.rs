@@ -50,7 +50,14 @@ const GROUPS: &[Group] = &[
             &["gateway", "http", "endpoints", "chatCompletions"],
             &["gateway", "http", "endpoints", "responses"],
         ],
-        keys: "files images maxBodyBytes maxImageParts maxTotalImageBytes maxUrlParts",
+        keys: "files maxBodyBytes maxImageParts maxTotalImageBytes maxUrlParts",
+    },
+    Group {
+        objects: &[
+            &["gateway", "http", "endpoints", "chatCompletions", "images"],
+            &["gateway", "http", "endpoints", "responses", "images"],
+        ],
+        keys: "allowedMimes maxBytes maxRedirects timeoutMs",
     },
     Group { objects: &[&["env"]], keys: "shellEnv" },
     Group {

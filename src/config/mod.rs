@@ -73,7 +73,7 @@ pub use env::Lookup;
 pub use error::{ConfigError, Problem};
 pub use gateway::{
     ControlUi, Endpoint, Endpoints, Gateway, GatewayAuth, GatewayAuthMode, GatewayBind,
-    GatewayHttp, GatewayMode, GatewayTailscale, RateLimit, TailscaleMode, TrustedProxy,
+    GatewayHttp, GatewayMode, GatewayTailscale, Images, RateLimit, TailscaleMode, TrustedProxy,
 };
 pub use gateway_nodes::{GatewayNodes, NodeCommands, NodePairing, SshRules, SshVerify};
 pub use gateway_tls::GatewayTls;

@@ -40,6 +40,7 @@ use telson_supervision::{Dice, Registry, Tree};
 
 use super::keys::Desk;
 use super::sessions::SessionIndex;
+use super::sight::Sight;
 use super::spec::{AccountSpec, ProviderSpec, StartError, StoreSpec};
 use super::{Engine, Inner, LateEngine};
 use crate::control::ControlSpec;
@@ -472,6 +473,7 @@ impl Builder {
             sessions: wiring.registry.via(SESSIONS),
             tools: wiring.registry.via(TOOLS),
             catalog: wiring.spec.catalog.clone(),
+            sight: Sight::of(&wiring.spec),
             desk: Desk {
                 rings: wiring.spec.providers.iter().map(ProviderSpec::named).collect(),
                 budgets: wiring.spec.context.budgets,

@@ -11,7 +11,7 @@ use super::service_kit::until;
 /// A gateway whose agent has tools of its own.
 fn scene() -> Scene {
     let mut config = endpoints();
-    config["tools"] = json!({"allow": ["read", "exec"]});
+    config["tools"] = json!({"profile": "coding", "exec": {"mode": "full"}});
     Scene::new(config)
 }
 

@@ -42,7 +42,11 @@ impl Scene {
     pub(crate) fn new(more: Value) -> Self {
         let (home, model) = (Home::new(), Model::start());
         let mut config = json!({
-            "models": {"providers": {"mock": {"baseUrl": model.base_url(), "apiKey": "k"}}},
+            "models": {"providers": {"mock": {
+                "baseUrl": model.base_url(),
+                "apiKey": "k",
+                "models": [{"id": "m"}, {"id": "eyes", "input": ["text", "image"]}],
+            }}},
             "agents": {
                 "defaults": {"model": "mock/m"},
                 "entries": {"main": {"default": true}, "work": {}},

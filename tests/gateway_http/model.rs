@@ -110,7 +110,7 @@ fn answer(asked: &mut Asked, shared: &(Mutex<State>, Condvar)) -> std::io::Resul
 /// A text that says `CALL a b` makes it call those of these tools that it is offered.
 fn calls(text: &str, body: &Value) -> Vec<(String, String)> {
     let is_asked = body["messages"].as_array().and_then(|all| all.last());
-    let is_asked = is_asked.is_some_and(|last| last["role"] == "user");
+    let is_asked = is_asked.is_some_and(|last| last["role"] == "user") && !text.contains("[result");
     let wanted = text.split_once("CALL ").filter(|_| is_asked).map(|(_, names)| names);
     let tools = body["tools"].as_array().cloned().unwrap_or_default();
     let is_offered = |name: &str| tools.iter().any(|tool| tool["function"]["name"] == name);

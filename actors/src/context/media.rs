@@ -45,6 +45,11 @@ impl Inputs {
         self
     }
 
+    /// Whether it sees pictures.
+    pub fn has_images(&self) -> bool {
+        self.0.contains("image/png")
+    }
+
     /// Whether it is text only.
     pub fn is_text_only(&self) -> bool {
         self.0.is_empty()

@@ -96,6 +96,17 @@ impl std::fmt::Debug for FetchSettings {
     }
 }
 
+/// Fetches a picture under the same rules as a page, whole; what is in it is not looked at.
+///
+/// # Errors
+/// Why there is none, as a sentence.
+pub async fn fetch_image(settings: &FetchSettings, url: &str) -> Result<Vec<u8>, String> {
+    let fetching = fetch::fetch(settings, url, fetch::Want::Image);
+    let fetched = tokio::time::timeout(settings.timeout, fetching).await;
+    let late = |_| format!("{url} was not read within {} s", settings.timeout.as_secs());
+    Ok(fetched.map_err(late)??.bytes)
+}
+
 /// See the module.
 pub(super) struct WebFetch(pub(super) FetchSettings);
 
@@ -132,7 +143,9 @@ impl Tool for WebFetch {
             let url = required(call, "url")?;
             let is_raw = text(call, "extractMode") == Some("raw");
             let chars = count(call, "maxChars", self.0.chars_max).min(self.0.chars_max);
-            let fetched = tokio::time::timeout(self.0.timeout, fetch::fetch(&self.0, url)).await;
+            let fetched =
+                tokio::time::timeout(self.0.timeout, fetch::fetch(&self.0, url, fetch::Want::Page))
+                    .await;
             let fetched = fetched.map_err(|_| {
                 format!("{url} was not read within {} s", self.0.timeout.as_secs())
             })??;

@@ -10,12 +10,14 @@ use serde_json::{Value, json};
 use super::asked::Asked;
 use super::chat::{self, Completion};
 use super::client_tools::refuse_clashes;
+use super::pictures;
+use super::prompt::Prompt;
 use super::responses::{self, Responding};
 use super::sse::{Shape, stream};
 use super::target::{Target, agents};
 use super::turn::{Turn, Wanted};
-use crate::config::Endpoints;
-use crate::engine::Engine;
+use crate::config::{Endpoint, Endpoints};
+use crate::engine::{ChooseError, Engine};
 use crate::gateway::http::error::HttpError;
 use crate::gateway::http::{Routes, auth, body};
 use crate::gateway::visitor::Visitor;
@@ -39,7 +41,9 @@ pub(in super::super) async fn chat_completions(
     let body = body::object(&headers, &body)?;
     let (asked, has_usage) = chat::read(&body)?;
     let target = Target::read(&routes, &asked.model, &headers, asked.user.as_deref())?;
-    let turn = Turn::begin(engine.clone(), wanted(&engine, target, &asked)?).await?;
+    let on: fn(&Endpoints) -> &Endpoint = |on| &on.chat_completions;
+    let wanted = wanted((&routes, &engine), target, &asked, on).await?;
+    let turn = Turn::begin(engine, wanted).await?;
     let shape = Completion::new(&turn, asked.model, has_usage);
     answer(turn, shape, asked.is_streamed, &asked.not_applied).await
 }
@@ -59,17 +63,55 @@ pub(in super::super) async fn responses(
     if let Some(previous) = &previous {
         target.go_on(&previous.session)?;
     }
-    let turn = Turn::begin(engine.clone(), wanted(&engine, target, &asked)?).await?;
+    let on: fn(&Endpoints) -> &Endpoint = |on| &on.responses;
+    let wanted = wanted((&routes, &engine), target, &asked, on).await?;
+    let turn = Turn::begin(engine, wanted).await?;
     let shape = Responding::new(&turn, &asked, previous);
     answer(turn, shape, asked.is_streamed, &asked.not_applied).await
 }
 
 /// What becomes of a request: one message to a session.
-fn wanted(engine: &Engine, target: Target, asked: &Asked) -> Result<Wanted, HttpError> {
+async fn wanted(
+    (routes, engine): (&Routes, &Engine),
+    target: Target,
+    asked: &Asked,
+    endpoint: fn(&Endpoints) -> &Endpoint,
+) -> Result<Wanted, HttpError> {
     refuse_clashes(&asked.offer, &engine.tool_names(&target.agent))?;
-    let prompt = target.prompt(&asked.instructions, &asked.said)?;
-    let (text, offer) = (prompt.text, asked.offer.clone());
-    Ok(Wanted { target, text, offer, attachments: Vec::new() })
+    let Prompt { text, images } = target.prompt(&asked.instructions, &asked.said)?;
+    let offer = asked.offer.clone();
+    let mut attachments = Vec::new();
+    if !images.is_empty() {
+        see(engine, &target)?;
+        let host = &routes.served.host;
+        let (Some(config), Some(dir)) = (&host.config, &host.state_dir) else {
+            return Err(HttpError::unavailable("this gateway has no place for pictures"));
+        };
+        let rules = &endpoint(&config.gateway.http.endpoints).images;
+        let pictures = pictures::collected(images, config, rules).await?;
+        let name = target.dedupe_key.replace(':', "-");
+        attachments = pictures::keep(dir.clone(), name, pictures).await?;
+    }
+    Ok(Wanted { target, text, offer, attachments })
+}
+
+/// Refuses pictures for a model that sees none: they would be left out behind the client's back.
+fn see(engine: &Engine, target: &Target) -> Result<(), HttpError> {
+    let sight = engine.sight(&target.agent, &target.session, target.model.as_deref());
+    match sight {
+        Ok((_, true)) => Ok(()),
+        Ok((model, false)) => {
+            let text = format!(
+                "the agent's model {model} sees no pictures, as far as is known; say so in its \
+                 input under models.providers, or choose another"
+            );
+            Err(HttpError::param("messages", text).code("unsupported_content"))
+        }
+        Err(ChooseError::Refused(error)) => {
+            Err(HttpError::param("x-openclaw-model", error.to_string()))
+        }
+        Err(ChooseError::Store(error)) => Err(HttpError::internal(error)),
+    }
 }
 
 /// `GET /v1/models`

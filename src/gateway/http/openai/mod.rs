@@ -4,6 +4,7 @@
 //! loses its connection, not its answer, and the same `Idempotency-Key` never asks twice.
 //! Tools that come with a request are offered to the model for its turn, which ends where the model
 //! calls one: the client makes the call, and its next request brings the result.
+//! Pictures become files that the turn reads ([`pictures`]).
 //! [`asked`] reads what both endpoints share, [`client_tools`] and [`images`] parts of it;
 //! [`chat`], [`responses`], [`prompt`], [`target`] and [`shown`] decide; [`turn`] waits for the
 //! engine; [`sse`] is the shell of a stream.
@@ -13,6 +14,7 @@ mod chat;
 mod client_tools;
 mod fields;
 mod images;
+mod pictures;
 mod prompt;
 mod responses;
 mod shown;

@@ -1,5 +1,6 @@
 //! One request as a message to a session: admitted, followed, and told how it ended.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use telson_actors::channel::webchat;
@@ -11,6 +12,7 @@ use telson_actors::stream::{Item, StreamKind, Subscription};
 use tokio::time::Instant;
 
 use super::client_tools::Offer;
+use super::pictures::remove;
 use super::shown::Shown;
 use super::target::Target;
 use crate::engine::{Engine, Outcome};
@@ -47,6 +49,8 @@ pub(super) struct Turn {
     /// When its end without an answer was first seen.
     ended: Option<Instant>,
     is_looked_at: bool,
+    /// Files that go with the answer.
+    files: Vec<PathBuf>,
 }
 
 /// What happens next.
@@ -77,6 +81,8 @@ impl Turn {
     pub(super) async fn begin(engine: Engine, wanted: Wanted) -> Result<Self, HttpError> {
         let Wanted { target, text, offer, attachments } = wanted;
         let session = target.session.clone();
+        let files = attachments.iter().filter_map(|file| file.path.clone().map(PathBuf::from));
+        let files = files.collect();
         // Before it is admitted, so that nothing of it is missed.
         let subscription = engine.stream(Some(&session));
         if let Some(model) = &target.model {
@@ -126,6 +132,7 @@ impl Turn {
             end: now + ANSWER_MAX,
             ended: None,
             is_looked_at: relay.is_new,
+            files,
         })
     }
 
@@ -196,6 +203,7 @@ impl Turn {
                 return Some(Step::Failed(HttpError::new(504, "timeout", text)));
             }
             Outcome::Answered { exchange, is_sent } => {
+                remove(&std::mem::take(&mut self.files));
                 let calls = exchange.handed().into_iter().cloned().collect();
                 let text = if is_sent { exchange.answer } else { String::new() };
                 (text, calls, exchange.usage)

@@ -9,29 +9,45 @@ use super::FetchSettings;
 use super::guard::{self, Closed, causes};
 use super::page::Fetched;
 
-/// Fetches a page; whoever calls limits the time.
-pub(super) async fn fetch(settings: &FetchSettings, written: &str) -> Result<Fetched, String> {
+/// What is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Want {
+    /// Text, the beginning of it if it is long.
+    Page,
+    /// A picture, or nothing.
+    Image,
+}
+
+/// Fetches a page or a picture; whoever calls limits the time.
+pub(super) async fn fetch(
+    settings: &FetchSettings,
+    written: &str,
+    want: Want,
+) -> Result<Fetched, String> {
     let mut url = Url::parse(written.trim())
         .map_err(|error| format!("{written:?} is no address: {error}"))?;
     for _ in 0..=settings.redirects_max {
-        let response =
-            hop(settings, &url).await.map_err(|error| format!("{url} was not fetched: {error}"))?;
+        let response = hop(settings, &url, want)
+            .await
+            .map_err(|error| format!("{url} was not fetched: {error}"))?;
         let Some(next) = redirected(&response, &url)? else {
-            return read(settings, url, response).await;
+            return read(settings, url, response, want).await;
         };
         url = next;
     }
     Err(format!("more than {} redirects; the last one leads to {url}", settings.redirects_max))
 }
 
-async fn hop(settings: &FetchSettings, url: &Url) -> Result<Response, String> {
+async fn hop(settings: &FetchSettings, url: &Url, want: Want) -> Result<Response, String> {
     let FetchSettings { policy, lookup, user_agent, .. } = settings;
     let opened = guard::open(policy, lookup.as_ref(), user_agent, url).await;
     let (client, addresses) = opened.map_err(Closed::into_words)?;
-    let request = client
-        .get(url.clone())
-        .header(ACCEPT, "text/html,text/plain,application/json;q=0.9,*/*;q=0.5")
-        .header(ACCEPT_ENCODING, "identity");
+    let accept = match want {
+        Want::Page => "text/html,text/plain,application/json;q=0.9,*/*;q=0.5",
+        Want::Image => "image/*",
+    };
+    let request =
+        client.get(url.clone()).header(ACCEPT, accept).header(ACCEPT_ENCODING, "identity");
     let response = request.send().await.map_err(|error| causes(&error))?;
     // Once more, from the other end.
     let remote = response.remote_addr().map(|remote| remote.ip());
@@ -56,6 +72,7 @@ async fn read(
     settings: &FetchSettings,
     url: Url,
     mut response: Response,
+    want: Want,
 ) -> Result<Fetched, String> {
     let failed = |error: &str| format!("{url} was not read: {error}");
     let encoding = header(response.headers(), &CONTENT_ENCODING);
@@ -65,10 +82,16 @@ async fn read(
         )));
     }
     let content_type = header(response.headers(), &CONTENT_TYPE);
-    if !is_text(&content_type) {
-        return Err(failed(&format!("it is {content_type}, and only text can be read")));
-    }
     let status = response.status().as_u16();
+    match want {
+        Want::Page if !is_text(&content_type) => {
+            return Err(failed(&format!("it is {content_type}, and only text can be read")));
+        }
+        Want::Image if !response.status().is_success() => {
+            return Err(failed(&format!("its server answered {status}")));
+        }
+        Want::Page | Want::Image => {}
+    }
     let (mut bytes, mut is_cut) = (Vec::new(), false);
     while let Some(chunk) = response.chunk().await.map_err(|error| failed(&causes(&error)))? {
         let room = settings.response_bytes_max - bytes.len();
@@ -77,6 +100,10 @@ async fn read(
         if is_cut {
             break;
         }
+    }
+    if is_cut && want == Want::Image {
+        let most = settings.response_bytes_max;
+        return Err(failed(&format!("it has more than {most} bytes")));
     }
     Ok(Fetched { url: url.into(), status, content_type, bytes, is_cut })
 }

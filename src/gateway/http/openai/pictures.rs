@@ -1,0 +1,194 @@
+//! Pictures of requests as files: a turn reads them when it begins, in whatever life that is.
+//!
+//! They lie below the state directory until their turn has ended, and for a day at most.
+
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use telson_actors::context::TURN_BYTES_MAX;
+use telson_actors::message::Attachment;
+use telson_actors::tool::core::web::{FetchSettings, fetch_image};
+
+use super::images::{Image, Picture, picture, within};
+use crate::config::{Config, Images};
+use crate::gateway::http::error::HttpError;
+
+/// Where they lie, below the state directory.
+const FOLDER: &str = "media/api";
+/// How long a file may lie: an answer is waited for at most an hour.
+const KEPT_MAX: Duration = Duration::from_hours(24);
+/// Largest picture that is fetched, in bytes.
+const FETCHED_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// Redirects on the way to one.
+const REDIRECTS_MAX: usize = 3;
+/// Longest time for one.
+const FETCH_MAX: Duration = Duration::from_secs(10);
+
+/// The pictures themselves, those from elsewhere fetched if that is allowed.
+pub(super) async fn collected(
+    images: Vec<Image>,
+    config: &Config,
+    rules: &Images,
+) -> Result<Vec<Picture>, HttpError> {
+    let (mut pictures, mut bytes) = (Vec::new(), 0);
+    for (index, image) in images.into_iter().enumerate() {
+        let picture = match image {
+            Image::Inline(picture) => picture,
+            Image::At(url) => fetched(&url, index, config, rules).await?,
+        };
+        bytes += picture.bytes.len();
+        within(bytes)?;
+        pictures.push(picture);
+    }
+    Ok(pictures)
+}
+
+async fn fetched(
+    url: &str,
+    index: usize,
+    config: &Config,
+    rules: &Images,
+) -> Result<Picture, HttpError> {
+    let place = format!("picture {}", index + 1);
+    let refused = |text: String| HttpError::param("image_url", text).code("image_not_fetched");
+    if !rules.allow_url {
+        let text = "pictures are not fetched from here; send them as data: addresses, or set \
+                    images.allowUrl of this endpoint in gateway.http.endpoints";
+        return Err(refused(text.into()));
+    }
+    if !rules.url_allowlist.is_empty() && !is_listed(url, &rules.url_allowlist) {
+        let text = format!("{place}: its host is not in images.urlAllowlist of this endpoint");
+        return Err(refused(text));
+    }
+    let settings = FetchSettings {
+        timeout: FETCH_MAX,
+        redirects_max: REDIRECTS_MAX,
+        response_bytes_max: FETCHED_BYTES_MAX,
+        ..crate::assembly::web_fetch(&config.tools.web.fetch)
+    };
+    let bytes = fetch_image(&settings, url).await;
+    picture(bytes.map_err(|error| refused(format!("{place}: {error}")))?, &place)
+}
+
+/// Whether the host is one of these names, or lies below `*.name`.
+fn is_listed(url: &str, hosts: &[String]) -> bool {
+    let Some(host) = host(url) else { return false };
+    hosts.iter().any(|listed| {
+        let listed = listed.to_ascii_lowercase();
+        match listed.strip_prefix("*.") {
+            Some(above) => host.strip_suffix(above).is_some_and(|it| it.ends_with('.')),
+            None => host == listed,
+        }
+    })
+}
+
+/// The host of an address, in small letters.
+fn host(url: &str) -> Option<String> {
+    let uri: axum::http::Uri = url.parse().ok()?;
+    uri.host().map(str::to_ascii_lowercase)
+}
+
+/// Writes the pictures of a request, which bears `name`, and gives what a message says of them.
+/// Those of a repeat are there already.
+pub(super) async fn keep(
+    state_dir: PathBuf,
+    name: String,
+    pictures: Vec<Picture>,
+) -> Result<Vec<Attachment>, HttpError> {
+    let kept =
+        tokio::task::spawn_blocking(move || write(&state_dir.join(FOLDER), &name, &pictures));
+    let failed = |why: String| HttpError::unavailable(format!("a picture was not kept: {why}"));
+    match kept.await {
+        Ok(Ok(kept)) => Ok(kept),
+        Ok(Err(error)) => Err(failed(error.to_string())),
+        Err(error) => Err(failed(error.to_string())),
+    }
+}
+
+fn write(folder: &Path, name: &str, pictures: &[Picture]) -> std::io::Result<Vec<Attachment>> {
+    telson_actors::store::durable::create_dir(folder)?;
+    sweep(folder);
+    let mut kept = Vec::new();
+    for (number, Picture { media_type, bytes }) in (1..).zip(pictures) {
+        let kind = media_type.trim_start_matches("image/");
+        let path = folder.join(format!("{name}-{number}.{kind}"));
+        let mut options = OpenOptions::new();
+        match options.create_new(true).write(true).mode(0o600).open(&path) {
+            Ok(mut file) => file.write_all(bytes).and_then(|()| file.sync_all())?,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        kept.push(Attachment {
+            media_type: (*media_type).to_owned(),
+            name: format!("image-{number}.{kind}"),
+            path: Some(path.to_string_lossy().into_owned()),
+            bytes: u64::try_from(bytes.len()).unwrap_or(TURN_BYTES_MAX),
+        });
+    }
+    Ok(kept)
+}
+
+/// Removes what nobody waits for any more. A file that can't be removed is tried again.
+fn sweep(folder: &Path) {
+    let Ok(all) = fs::read_dir(folder) else { return };
+    for file in all.flatten() {
+        let age = file.metadata().and_then(|it| it.modified()).ok();
+        let age = age.and_then(|modified| modified.elapsed().ok());
+        if age.is_some_and(|age| age > KEPT_MAX) {
+            drop(fs::remove_file(file.path()));
+        }
+    }
+}
+
+/// The turn has its answer: the files go.
+pub(super) fn remove(kept: &[PathBuf]) {
+    for path in kept {
+        // What stays goes with the next sweep.
+        drop(fs::remove_file(path));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_listed_by_name_or_from_above() {
+        let hosts = ["img.example.org".to_owned(), "*.example.com".to_owned()];
+        for listed in
+            ["https://IMG.example.org/a", "https://a.example.com", "http://b.a.example.com:8/"]
+        {
+            assert!(is_listed(listed, &hosts), "{listed}");
+        }
+        for other in [
+            "https://example.org",
+            "https://example.com",
+            "https://notexample.com",
+            "https://a.example.com.evil.test",
+            "https://evil.test/img.example.org",
+            "https://img.example.org@evil.test/",
+        ] {
+            assert!(!is_listed(other, &hosts), "{other}");
+        }
+    }
+
+    #[test]
+    fn files_are_kept_once_and_old_ones_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let picture = |bytes: &[u8]| Picture { media_type: "image/png", bytes: bytes.to_vec() };
+        let first = write(dir.path(), "a", &[picture(b"one")]).unwrap();
+        let path = PathBuf::from(first[0].path.clone().unwrap());
+        assert_eq!(write(dir.path(), "a", &[picture(b"two")]).unwrap()[0].path, first[0].path);
+        assert_eq!(fs::read(&path).unwrap(), b"one", "a repeat finds what the first has brought");
+        let long_ago = std::time::SystemTime::now() - 2 * KEPT_MAX;
+        fs::File::options().write(true).open(&path).unwrap().set_modified(long_ago).unwrap();
+        let other = write(dir.path(), "b", &[picture(b"new")]).unwrap();
+        assert!(!path.exists());
+        let path = PathBuf::from(other[0].path.clone().unwrap());
+        remove(std::slice::from_ref(&path));
+        assert!(!path.exists());
+    }
+}
