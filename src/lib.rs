@@ -31,8 +31,8 @@ mod workspace;
 
 pub use assembly::{Assembly, assemble};
 pub use engine::{
-    AbortError, AccountSpec, Builder, ChooseError, EditError, Engine, EngineFailure, LastExchange,
-    Outcome, ProviderSpec, Relay, SessionFacts, StartError, StoreSpec, WakeError,
+    AbortError, AccountSpec, Builder, ChooseError, EditError, EmbedError, Engine, EngineFailure,
+    LastExchange, Outcome, ProviderSpec, Relay, SessionFacts, StartError, StoreSpec, WakeError,
 };
 pub use host::{Facts, Host};
 pub use limits::Limits;

@@ -14,6 +14,8 @@
 mod bad;
 #[path = "gateway_http/client_tools.rs"]
 mod client_tools;
+#[path = "gateway_http/embeddings.rs"]
+mod embeddings;
 #[path = "gateway_http/github.rs"]
 mod github;
 #[path = "gateway_http/health.rs"]

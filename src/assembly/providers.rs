@@ -100,7 +100,13 @@ fn asked_for(config: &Config, env: &Lookup<'_>) -> BTreeSet<String> {
     let named = named.map(|(model, _)| split_model(model).0.to_owned());
     let summaries = super::context::summary_models(config).chain(super::heartbeat::models(config));
     let summaries = summaries.map(|model| split_model(&model).0.to_owned());
-    own.chain(steps_in.map(|model| model.provider)).chain(named).chain(summaries).collect()
+    let vectors = config.agents.defaults.memory_search.named();
+    let vectors = vectors.map(|(provider, _)| provider.to_owned()).into_iter();
+    own.chain(vectors)
+        .chain(steps_in.map(|model| model.provider))
+        .chain(named)
+        .chain(summaries)
+        .collect()
 }
 
 /// The one key of a provider without profiles: its own, else that of the environment.

@@ -55,6 +55,26 @@ pub struct AgentDefaults {
     pub heartbeat: Heartbeat,
     /// The time zone of people, such as `Europe/Berlin`. Default: the machine's.
     pub user_timezone: Option<String>,
+    /// The model that makes vectors of texts, for `POST /v1/embeddings`.
+    pub memory_search: MemorySearch,
+}
+
+/// A model that makes vectors of texts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct MemorySearch {
+    /// Its provider. Default: none.
+    pub provider: Option<String>,
+    /// Its name at the provider. Default: none.
+    pub model: Option<String>,
+}
+
+impl MemorySearch {
+    /// Provider and model, if there is both.
+    pub fn named(&self) -> Option<(&str, &str)> {
+        let named = (self.provider.as_deref()?.trim(), self.model.as_deref()?.trim());
+        Some(named).filter(|(provider, model)| !provider.is_empty() && !model.is_empty())
+    }
 }
 
 /// A model with a short name.

@@ -80,10 +80,15 @@ const GROUPS: &[Group] = &[
                contextInjection contextLimits contextPruning elevatedDefault \
                embeddedPi envelopeElapsed envelopeTimestamp envelopeTimezone fastModeDefault \
                humanDelay imageGenerationModel imageMaxDimensionPx imageModel \
-               mediaMaxMb memorySearch params pdfMaxBytesMb pdfMaxPages \
+               mediaMaxMb params pdfMaxBytesMb pdfMaxPages \
                pdfModel reasoningDefault repoRoot runRetries runtime sandbox silentReply \
                silentReplyRewrite skills skipBootstrap skipOptionalBootstrapFiles startupContext subagents thinkingDefault timeFormat timeoutSeconds \
                tools typingIntervalSeconds typingMode utilityModel verboseDefault",
+    },
+    Group {
+        objects: &[&["agents", "defaults", "memorySearch"]],
+        keys: "cache chunking enabled experimental extraPaths fallback inputType local multimodal \
+               outputDimensionality query remote sources store sync",
     },
     Group { objects: &[&["agents", "defaults", "models", "*"]], keys: "params streaming" },
     Group { objects: &[&["auth", "profiles", "*"]], keys: "displayName email" },

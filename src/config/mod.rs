@@ -57,8 +57,8 @@ mod webhooks;
 
 pub use access_groups::{AccessGroup, AccessGroupKind};
 pub use agents::{
-    AgentDefaults, AgentEntry, AgentGroupChat, Agents, Identity, ModelChoice, ModelPolicy,
-    NamedModel,
+    AgentDefaults, AgentEntry, AgentGroupChat, Agents, Identity, MemorySearch, ModelChoice,
+    ModelPolicy, NamedModel,
 };
 pub use auth::{Auth, AuthCooldowns, AuthMode, AuthProfile};
 pub use bindings::{

@@ -1,12 +1,18 @@
 //! Reading web chat by number: each message once, over lost connections and killed services.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use telson::config::Gateway;
+use telson::gateway::{Wanted, plan};
+use telson::{Engine, Facts, Host};
+use telson_actors::store::MemoryBackend;
 
 use crate::client::Client;
 use crate::kit::until;
-use crate::rig::{Rig, client};
+use crate::rig::{Rig, TOKEN, client};
 
 /// A reader that knows nothing but the last number it has seen.
 struct Reader {
@@ -103,4 +109,54 @@ async fn what_an_operator_puts_in_is_seen_and_no_model_reads_it() {
     assert_eq!(found["message"], history[2]);
     assert!(!rig.model.ledger().iter().any(|asked| asked.contains("by hand")));
     service.stop();
+}
+
+/// Kills of the narrator while messages are kept, fewer than the restarts its branch allows.
+const KILLS: usize = 4;
+
+// D5: who only listens is told each message once, though whoever tells dies in between.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_is_told_each_message_once_though_the_narrator_dies() {
+    let dir = tempfile::tempdir().unwrap();
+    let wanted = Wanted {
+        config: Gateway::default(),
+        port: Some(0),
+        from_env: [Some(TOKEN.into()), None],
+        state_dir: dir.path().to_owned(),
+    };
+    let gateway = plan(wanted, Host::new(Facts::default())).unwrap();
+    let engine = Engine::builder()
+        .web_chat()
+        .backend(Arc::new(MemoryBackend::new()))
+        .gateway(gateway.clone())
+        .start()
+        .await
+        .unwrap();
+    let url = format!("ws://{}", gateway.addresses()[0]);
+    let mut listener = Client::connect(&url, TOKEN).await;
+    let mut writer = Client::connect(&url, TOKEN).await;
+    listener.call("sessions.messages.subscribe", json!({"key": "main"})).await.unwrap();
+    let mut put = Vec::new();
+    for kill in 0..=KILLS {
+        for number in 0..50 {
+            let text = format!("[#{kill}.{number}]");
+            let params = json!({"sessionKey": "main", "message": text});
+            writer.call("chat.inject", params).await.unwrap();
+            put.push(text);
+            if number == 25 && kill < KILLS {
+                // It may still be on its way back from the last time.
+                until("it runs", || engine.kill_actor("edge/narrator").then_some(()));
+            }
+        }
+    }
+    let mut told = Vec::new();
+    while told.len() < put.len() {
+        let event = listener.event(|event| event["event"] == "telson.webchat").await;
+        told.push(event["payload"]["text"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(told, put);
+    let rest = listener.rest().await;
+    let more = rest.iter().filter(|event| event["event"] == "telson.webchat").count();
+    assert_eq!(more, 0, "{rest:#?}");
+    engine.shutdown(Duration::from_secs(5)).await;
 }

@@ -21,6 +21,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) struct Scene {
     pub(crate) home: Home,
     pub(crate) model: Model,
+    config: Value,
 }
 
 /// A service that runs, and its port.
@@ -55,7 +56,13 @@ impl Scene {
         config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         home.configure(&config.to_string());
         home.set_env("TELSON_GATEWAY_TOKEN", Path::new(TOKEN));
-        Self { home, model }
+        Self { home, model, config }
+    }
+
+    /// Changes the config before the start.
+    pub(crate) fn configure(&mut self, change: impl FnOnce(&mut Value, &Model)) {
+        change(&mut self.config, &self.model);
+        self.home.configure(&self.config.to_string());
     }
 
     pub(crate) fn start(&self) -> Service {

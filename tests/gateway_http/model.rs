@@ -64,6 +64,9 @@ impl Model {
 }
 
 fn answer(asked: &mut Asked, shared: &(Mutex<State>, Condvar)) -> std::io::Result<()> {
+    if asked.path.ends_with("/embeddings") || asked.path.ends_with("/embed") {
+        return vectors(asked, shared);
+    }
     let persons = asked.persons();
     let Some(text) = persons.last().cloned() else { return Ok(()) };
     shared.0.lock().unwrap().asked.push(text.clone());
@@ -120,4 +123,40 @@ fn calls(text: &str, body: &Value) -> Vec<(String, String)> {
         _ => json!({"for": name}),
     };
     wanted.map(|name| (name.to_owned(), arguments(name).to_string())).collect()
+}
+
+/// A vector tells how long its text is. Of `FEW` there is none, `FAIL` is refused, and `STUMBLE` is
+/// answered the second time.
+fn vectors(asked: &mut Asked, shared: &(Mutex<State>, Condvar)) -> std::io::Result<()> {
+    let texts: Vec<String> = match &asked.body["input"] {
+        Value::String(text) => vec![text.clone()],
+        input => serde_json::from_value(input.clone()).unwrap_or_default(),
+    };
+    let text = texts.join("\n");
+    let before = {
+        let mut state = shared.0.lock().unwrap();
+        let before = state.asked.iter().filter(|asked| **asked == text).count();
+        state.asked.push(text.clone());
+        before
+    };
+    match text.as_str() {
+        "FAIL" => {
+            let error = json!({"error": {"message": "this model does not like it"}});
+            return asked.document("400 Bad Request", &error);
+        }
+        "STUMBLE" if before == 0 => return asked.document("503 Service Unavailable", &json!({})),
+        _ => {}
+    }
+    let length = |text: &String| f64::from(u32::try_from(text.len()).unwrap());
+    let vectors = texts.iter().map(|text| json!([length(text), 0.5]));
+    let vectors: Vec<Value> = vectors.take(if text == "FEW" { 0 } else { usize::MAX }).collect();
+    if asked.path.ends_with("/embed") {
+        let answer = json!({"model": "m", "embeddings": vectors, "prompt_eval_count": 3});
+        return asked.document("200 OK", &answer);
+    }
+    let data = vectors.iter().enumerate();
+    let data: Vec<Value> =
+        data.rev().map(|(index, it)| json!({"index": index, "embedding": it})).collect();
+    let answer = json!({"object": "list", "data": data, "usage": {"prompt_tokens": 3}});
+    asked.document("200 OK", &answer)
 }

@@ -7,6 +7,8 @@
 //! Invariants: L1 (permits, queue), S2 (one call per session), D7 (a turn is never asked twice at
 //! once).
 
+mod embeds;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +18,11 @@ use ractor::{
 };
 use telson_supervision::{Dice, Health, Registry, task};
 
+pub use self::embeds::EmbedReply;
+use self::embeds::Embeds;
 use super::Provider;
 use super::classify::failure;
+use super::embedding::{EmbedRequest, Embeddings};
 use super::failover::{Scene, again, rotates};
 use super::profile::{Block, Keyring, Keys, Pick, Wish};
 use super::request::{Completion, Failure, FailureClass, Request};
@@ -115,6 +120,15 @@ pub enum ProviderMessage {
         /// The ids of those that rested go here, once that is durable.
         reply: RpcReplyPort<Result<Vec<String>, StoreError>>,
     },
+    /// Make vectors of texts (from whoever wants them; nothing of it is stored).
+    Embed {
+        /// Which texts.
+        request: EmbedRequest,
+        /// Where they go.
+        reply: EmbedReply,
+    },
+    /// A call for vectors ended (from itself).
+    Embedded(u64, Result<Embeddings, Failure>),
     /// A call ended (from itself).
     Ended(Call, Result<Completion, Failure>),
 }
@@ -154,6 +168,7 @@ pub struct Calls {
     waiting: VecDeque<Call>,
     running: HashMap<ActorId, (ActorCell, Call)>,
     numbers: u64,
+    embeds: Embeds,
 }
 
 struct Asked {
@@ -193,6 +208,7 @@ impl Actor for ProviderActor {
             waiting: VecDeque::new(),
             running: HashMap::new(),
             numbers: 0,
+            embeds: Embeds::default(),
         })
     }
 
@@ -219,6 +235,13 @@ impl Actor for ProviderActor {
                 // Whoever asked may have gone.
                 drop(reply.send(woken));
             }
+            ProviderMessage::Embed { request, reply } => {
+                calls.deps.health.taken();
+                calls.embed(&myself, request, reply).await?;
+            }
+            ProviderMessage::Embedded(number, result) => {
+                calls.embedded(&myself, number, result).await?;
+            }
             ProviderMessage::Ended(call, result) => calls.ended(&call, result),
         }
         calls.start_waiting(&myself).await
@@ -239,6 +262,11 @@ impl Actor for ProviderActor {
                 return Ok(());
             }
         };
+        if let Some(number) = calls.embeds.take_task(cell.get_id()) {
+            // What one that ended in order has reported may still be on its way.
+            let Some(failure) = failure else { return Ok(()) };
+            return calls.embedded(&myself, number, Err(failure)).await;
+        }
         if let Some((_, call)) = calls.running.remove(&cell.get_id())
             && let Some(failure) = failure
         {

@@ -95,6 +95,21 @@ impl Http {
         outcome.map_err(|failure| Failure { output_started, ..failure })
     }
 
+    /// Posts `request` (JSON) once and gives the answer, one whole document.
+    pub(super) async fn document(&self, request: String) -> Result<String, Failure> {
+        let reading = async {
+            let response = self.send(request).await?;
+            if !response.status().is_success() {
+                return Err(self.refused(response).await);
+            }
+            let bytes = response.bytes_stream();
+            let whole = body::document(bytes, self.idle_timeout, self.response_bytes_max);
+            whole.await.map_err(|fault| self.fault(fault))
+        };
+        let late = || Err(self.timed_out("was not done after", self.total_timeout));
+        timeout(self.total_timeout, reading).await.unwrap_or_else(|_| late())
+    }
+
     async fn attempt(
         &self,
         request: String,

@@ -6,6 +6,7 @@ pub mod anthropic;
 pub mod classify;
 mod content;
 mod echo;
+mod embedding;
 pub mod failover;
 pub mod gemini;
 mod http;
@@ -19,12 +20,13 @@ pub mod responses;
 mod secret;
 
 pub use actor::{
-    Call, CallWatch, ProviderActor, ProviderDeps, ProviderMessage, Reply, Report, TurnKey,
-    UNWATCHED, provider_name,
+    Call, CallWatch, EmbedReply, ProviderActor, ProviderDeps, ProviderMessage, Reply, Report,
+    TurnKey, UNWATCHED, provider_name,
 };
 pub(crate) use content::plain;
 pub use content::{Part, Reasoning, Role, ToolCall, ToolResult, ToolSpec, ToolStatus, TurnMessage};
 pub use echo::Echo;
+pub use embedding::{EmbedRequest, Embeddings};
 pub use http::{ConfigError, HttpConfig};
 pub use media::Media;
 pub use request::{Completion, Failure, FailureClass, Request, StopReason, Usage};
@@ -45,4 +47,15 @@ pub trait Provider: Send + Sync + 'static {
         request: &'a Request,
         sink: TextSink<'a>,
     ) -> BoxFuture<'a, Result<Completion, Failure>>;
+
+    /// Whether it makes vectors of texts.
+    fn can_embed(&self) -> bool {
+        false
+    }
+
+    /// Makes vectors of texts, where it can. Every wait inside has a deadline.
+    fn embed<'a>(&'a self, _: &'a EmbedRequest) -> BoxFuture<'a, Result<Embeddings, Failure>> {
+        let why = "this provider has no embeddings";
+        Box::pin(std::future::ready(Err(classify::failure(FailureClass::Unclassified, why))))
+    }
 }

@@ -87,6 +87,7 @@ pub(super) fn router(routes: Routes) -> Router {
         .route("/ready", get(health::ready))
         .route("/v1/chat/completions", post(openai::chat_completions))
         .route("/v1/responses", post(openai::responses))
+        .route("/v1/embeddings", post(openai::embed))
         .route("/v1/models", get(openai::models))
         .route("/v1/models/{*id}", get(openai::model))
         .route("/tools/invoke", post(tools::invoke))

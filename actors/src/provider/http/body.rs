@@ -84,7 +84,15 @@ pub(super) async fn whole<B: AsRef<[u8]>, E>(
     idle: Duration,
     bytes_max: usize,
 ) -> Result<String, BodyFault<E>> {
-    let limit = bytes_max.min(DOCUMENT_BYTES_MAX);
+    document(body, idle, bytes_max.min(DOCUMENT_BYTES_MAX)).await
+}
+
+/// The whole body as text.
+pub(super) async fn document<B: AsRef<[u8]>, E>(
+    body: impl Stream<Item = Result<B, E>>,
+    idle: Duration,
+    limit: usize,
+) -> Result<String, BodyFault<E>> {
     let mut body = Box::pin(body);
     let mut bytes = Vec::new();
     while let Some(piece) = next_piece(&mut body, idle).await? {

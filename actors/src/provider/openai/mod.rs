@@ -5,8 +5,12 @@ mod wire;
 use futures_util::future::BoxFuture;
 
 use self::wire::OutputLimit;
+use super::embedding::{Embedder, Format};
 use super::http::Http;
-use super::{Completion, ConfigError, Failure, HttpConfig, Provider, Request, TextSink};
+use super::{
+    Completion, ConfigError, EmbedRequest, Embeddings, Failure, HttpConfig, Provider, Request,
+    TextSink,
+};
 
 /// OpenAI's own servers have renamed the output limit; the others know only the old name.
 const OPENAI_HOST: &str = "api.openai.com";
@@ -16,6 +20,7 @@ const OPENAI_HOST: &str = "api.openai.com";
 pub struct OpenAi {
     http: Http,
     limit: OutputLimit,
+    embedder: Embedder,
 }
 
 impl OpenAi {
@@ -31,7 +36,8 @@ impl OpenAi {
             OPENAI_HOST => OutputLimit::MaxCompletionTokens,
             _ => OutputLimit::MaxTokens,
         };
-        Ok(Self { http, limit })
+        let embedder = Embedder::new(&config, Format::OpenAi, &own)?;
+        Ok(Self { http, limit, embedder })
     }
 }
 
@@ -43,5 +49,16 @@ impl Provider for OpenAi {
     ) -> BoxFuture<'a, Result<Completion, Failure>> {
         let body = wire::encode(request, self.limit);
         Box::pin(self.http.post(body, wire::Decoder::default(), sink))
+    }
+
+    fn can_embed(&self) -> bool {
+        true
+    }
+
+    fn embed<'a>(
+        &'a self,
+        request: &'a EmbedRequest,
+    ) -> BoxFuture<'a, Result<Embeddings, Failure>> {
+        Box::pin(self.embedder.embed(request))
     }
 }

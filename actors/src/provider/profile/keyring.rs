@@ -47,6 +47,11 @@ impl Keyring {
     pub fn profiles(&self) -> impl Iterator<Item = &Profile> {
         std::iter::once(&self.first).chain(&self.others).map(|key| &key.profile)
     }
+
+    /// Whether their clients make vectors of texts.
+    pub fn can_embed(&self) -> bool {
+        self.first.client.can_embed()
+    }
 }
 
 impl fmt::Debug for Keyring {

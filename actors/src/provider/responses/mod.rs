@@ -4,13 +4,18 @@ mod wire;
 
 use futures_util::future::BoxFuture;
 
+use super::embedding::{Embedder, Format};
 use super::http::Http;
-use super::{Completion, ConfigError, Failure, HttpConfig, Provider, Request, TextSink};
+use super::{
+    Completion, ConfigError, EmbedRequest, Embeddings, Failure, HttpConfig, Provider, Request,
+    TextSink,
+};
 
 /// A client of one server that speaks responses. It keeps nothing on the server.
 #[derive(Debug)]
 pub struct Responses {
     http: Http,
+    embedder: Embedder,
 }
 
 impl Responses {
@@ -21,7 +26,8 @@ impl Responses {
             .map(|key| ("authorization", format!("Bearer {}", key.reveal())))
             .into_iter()
             .collect();
-        Ok(Self { http: Http::new(&config, &["responses"], &own)? })
+        let embedder = Embedder::new(&config, Format::OpenAi, &own)?;
+        Ok(Self { http: Http::new(&config, &["responses"], &own)?, embedder })
     }
 }
 
@@ -32,5 +38,16 @@ impl Provider for Responses {
         sink: TextSink<'a>,
     ) -> BoxFuture<'a, Result<Completion, Failure>> {
         Box::pin(self.http.post(wire::encode(request), wire::Decoder::default(), sink))
+    }
+
+    fn can_embed(&self) -> bool {
+        true
+    }
+
+    fn embed<'a>(
+        &'a self,
+        request: &'a EmbedRequest,
+    ) -> BoxFuture<'a, Result<Embeddings, Failure>> {
+        Box::pin(self.embedder.embed(request))
     }
 }

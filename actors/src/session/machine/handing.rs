@@ -41,3 +41,55 @@ impl Session {
         self.finish(*done, (answer, steps, usage), now, effects);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{asking, record, settings};
+    use super::super::{Event, Loaded};
+    use super::*;
+    use crate::provider::ToolStatus;
+    use crate::session::lane::LaneSettings;
+
+    fn handed(completion: &Completion) -> Vec<ToolResult> {
+        let result = |call: &crate::provider::ToolCall| ToolResult {
+            call: call.id.clone(),
+            name: call.name.clone(),
+            text: String::new(),
+            status: ToolStatus::Handed,
+        };
+        completion.calls().map(result).collect()
+    }
+
+    // D2, D7: a turn that hands its calls over ends with that answer, once, and runs nothing.
+    #[test]
+    fn a_turn_ends_where_its_client_goes_on() {
+        let now = Timestamp(0);
+        let lane = LaneSettings::default();
+        let (mut session, _) = Session::new(settings(lane), Loaded::default(), now);
+        session.step(Event::Inbound(Box::new(record(1, 0))), now);
+        session.step(Event::Inbound(Box::new(record(2, 0))), now);
+        assert_eq!(session.asked_by().count(), 1);
+        let completion = asking(2);
+        let event = Event::Handed(1, 0, completion.clone(), handed(&completion));
+        let stale = Event::Handed(1, 1, completion.clone(), handed(&completion));
+        assert!(session.step(stale, now).is_empty(), "an answer that is not awaited");
+        let effects = session.step(event.clone(), now);
+        let Effect::Finish(finished) = &effects[0] else { panic!("{effects:?}") };
+        let exchange = &finished.exchange;
+        assert_eq!(exchange.handed().len(), 2);
+        assert_eq!(exchange.answer, completion.plain().trim());
+        let is_text = |part: &Part| matches!(part, Part::Text(_));
+        assert!(!exchange.steps[0].parts.iter().any(is_text), "it is said once");
+        let runs =
+            |effect: &&Effect| matches!(effect, Effect::CallTools { .. } | Effect::Record { .. });
+        assert_eq!(effects.iter().find(runs), None);
+        // The next message is asked about, and the model is shown what was handed over.
+        let ask = effects.iter().find_map(|effect| match effect {
+            Effect::Ask(ask) => Some(ask),
+            _ => None,
+        });
+        let shown = format!("{:?}", ask.unwrap().messages);
+        assert_eq!(shown.matches("Handed").count(), 2, "{shown}");
+        assert!(session.step(event, now).is_empty(), "once");
+    }
+}

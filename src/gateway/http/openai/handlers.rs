@@ -6,24 +6,28 @@ use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use telson_actors::provider::EmbedRequest;
 
 use super::asked::Asked;
 use super::chat::{self, Completion};
 use super::client_tools::refuse_clashes;
+use super::embeddings;
 use super::pictures;
 use super::prompt::Prompt;
 use super::responses::{self, Responding};
 use super::sse::{Shape, stream};
-use super::target::{Target, agents};
+use super::target::{Target, agents, no_vectors, vectors_of};
 use super::turn::{Turn, Wanted};
 use crate::config::{Endpoint, Endpoints};
-use crate::engine::{ChooseError, Engine};
+use crate::engine::{ChooseError, EmbedError, Engine};
 use crate::gateway::http::error::HttpError;
 use crate::gateway::http::{Routes, auth, body};
 use crate::gateway::visitor::Visitor;
 
 /// Longest body, in bytes.
 const BODY_BYTES_MAX: usize = 20 * 1024 * 1024;
+/// Longest body of a request for embeddings, in bytes: its texts in the widest letters, escaped.
+const EMBED_BYTES_MAX: usize = 1024 * 1024;
 /// Names the parameters that were understood and can't be passed on to the agent's model.
 const NOT_APPLIED: &str = "x-telson-not-applied";
 
@@ -112,6 +116,28 @@ fn see(engine: &Engine, target: &Target) -> Result<(), HttpError> {
         }
         Err(ChooseError::Store(error)) => Err(HttpError::internal(error)),
     }
+}
+
+/// `POST /v1/embeddings`
+pub(in super::super) async fn embed(
+    State(routes): State<Routes>,
+    Extension(visitor): Extension<Visitor>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answered {
+    let engine = begin(&routes, &visitor, &headers, is_any_on)?;
+    let body = body::read(&headers, body, EMBED_BYTES_MAX).await?;
+    let asked = embeddings::read(&body::object(&headers, &body)?)?;
+    let (provider, model) = vectors_of(&routes, &asked.model, &headers)?;
+    let (texts, dimensions) = (asked.texts.clone(), asked.dimensions);
+    let request = EmbedRequest { model, texts, dimensions };
+    let vectors = engine.embed(&provider, request).await.map_err(|error| match error {
+        EmbedError::Failed(failure) => embeddings::failed(&failure),
+        EmbedError::Unable { .. } => no_vectors(&error.to_string()),
+        EmbedError::Restarting => HttpError::unavailable(error.to_string()),
+        EmbedError::Late(_) => HttpError::new(504, "timeout", error.to_string()),
+    })?;
+    Ok(Json(embeddings::answer(&asked, &vectors)).into_response())
 }
 
 /// `GET /v1/models`

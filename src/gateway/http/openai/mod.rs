@@ -12,6 +12,7 @@
 mod asked;
 mod chat;
 mod client_tools;
+mod embeddings;
 mod fields;
 mod images;
 mod pictures;
@@ -22,6 +23,6 @@ mod sse;
 mod target;
 mod turn;
 
-pub(super) use self::handlers::{chat_completions, model, models, responses};
+pub(super) use self::handlers::{chat_completions, embed, model, models, responses};
 
 mod handlers;

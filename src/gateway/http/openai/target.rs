@@ -140,6 +140,47 @@ impl Target {
     }
 }
 
+/// Who makes the vectors of a request, as provider and model: the model it names, in its header or
+/// in place of an agent, else the one of the config.
+pub(super) fn vectors_of(
+    routes: &Routes,
+    model: &str,
+    headers: &HeaderMap,
+) -> Result<(String, String), HttpError> {
+    let whole =
+        |name: &str| name.split_once('/').map(|(one, two)| (one.to_owned(), two.to_owned()));
+    let config = routes.served.host.config.clone().unwrap_or_default();
+    let usual = config.agents.defaults.memory_search.named();
+    if let Some(named) = header(headers, "x-openclaw-model")? {
+        let of_usual = || usual.map(|(provider, _)| (provider.to_owned(), named.to_owned()));
+        let none = || HttpError::param("x-openclaw-model", "the header must be provider/model");
+        return whole(named).or_else(of_usual).ok_or_else(none);
+    }
+    let agent = match named(model) {
+        Ok(agent) => agent,
+        Err(error) => return whole(model).ok_or(error),
+    };
+    let (all, _) = agents(routes);
+    if let Some(agent) = agent.filter(|agent| !all.contains(*agent)) {
+        let text = format!("there is no agent {agent:?}");
+        return Err(
+            HttpError { status: 404, ..HttpError::param("model", text) }.code("model_not_found")
+        );
+    }
+    let named = usual.map(|(provider, model)| (provider.to_owned(), model.to_owned()));
+    named.ok_or_else(|| {
+        no_vectors(
+            "no model for embeddings is configured: set agents.defaults.memorySearch.provider and \
+             .model, or name one as provider/model in the header x-openclaw-model",
+        )
+    })
+}
+
+/// What is told where nobody makes vectors.
+pub(super) fn no_vectors(why: &str) -> HttpError {
+    HttpError::param("model", why).code("embeddings_not_configured")
+}
+
 /// A name for this request: made of its `Idempotency-Key`, or of chance.
 fn once(headers: &HeaderMap, agent: &str) -> Result<String, HttpError> {
     let mut bytes = [0_u8; 16];

@@ -248,3 +248,16 @@ proptest! {
         prop_assert_eq!(decoder.event(&event), Ok(expected));
     }
 }
+
+#[test]
+fn a_call_can_be_demanded() {
+    let mut request = request();
+    let (name, description) = ("look".to_owned(), String::new());
+    request.tools = vec![ToolSpec { name, description, parameters: json!({"type": "object"}) }];
+    (request.may_call, request.must_call) = (true, true);
+    let body: Value = serde_json::from_str(&encode(&request)).unwrap();
+    assert_eq!(body.pointer("/tool_choice/type"), Some(&json!("any")));
+    request.may_call = false;
+    let body: Value = serde_json::from_str(&encode(&request)).unwrap();
+    assert_ne!(body.pointer("/tool_choice/type"), Some(&json!("any")), "not when it may not call");
+}

@@ -122,3 +122,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_call_can_be_demanded() {
+    let (name, description) = ("look".to_owned(), String::new());
+    let mut request = Request {
+        model: "m".into(),
+        system: String::new(),
+        messages: vec![TurnMessage::text(Role::User, "hi")],
+        tools: vec![ToolSpec { name, description, parameters: json!({"type": "object"}) }],
+        may_call: true,
+        must_call: true,
+        output_tokens_max: 7,
+    };
+    let body: Value = serde_json::from_str(&encode(&request)).unwrap();
+    assert_eq!(body.pointer("/toolConfig/functionCallingConfig/mode"), Some(&json!("ANY")));
+    request.may_call = false;
+    let body: Value = serde_json::from_str(&encode(&request)).unwrap();
+    assert_ne!(
+        body.pointer("/toolConfig/functionCallingConfig/mode"),
+        Some(&json!("ANY")),
+        "not when it may not call"
+    );
+}

@@ -274,3 +274,16 @@ proptest! {
         prop_assert_eq!(decoder.event(&chunk), Ok(expected));
     }
 }
+
+#[test]
+fn a_call_can_be_demanded() {
+    let mut request = request();
+    let (name, description) = ("look".to_owned(), String::new());
+    request.tools = vec![ToolSpec { name, description, parameters: json!({"type": "object"}) }];
+    (request.may_call, request.must_call) = (true, true);
+    let body: Value = serde_json::from_str(&encode(&request, OutputLimit::MaxTokens)).unwrap();
+    assert_eq!(body.pointer("/tool_choice"), Some(&json!("required")));
+    request.may_call = false;
+    let body: Value = serde_json::from_str(&encode(&request, OutputLimit::MaxTokens)).unwrap();
+    assert_ne!(body.pointer("/tool_choice"), Some(&json!("required")), "not when it may not call");
+}
