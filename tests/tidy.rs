@@ -13,6 +13,7 @@ const PURE_FILES: &[&str] = &[
     "supervision/src/intensity.rs",
     "supervision/src/backoff.rs",
     "supervision/src/decision.rs",
+    "supervision/src/dynamic/uses.rs",
     "actors/src/message/session_key.rs",
     "actors/src/store/key.rs",
     "actors/src/store/batch.rs",

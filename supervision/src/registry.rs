@@ -37,7 +37,9 @@ impl Registry {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.into(), entry);
     }
 
-    /// A handle that looks its target up by name for every message.
+    /// A handle that looks its target up by name for every message. It may be made before its target
+    /// is there, and outlives every restart of it. `M` is the target's message type: a handle of
+    /// another type gets its messages back.
     pub fn via<M: Message>(&self, name: impl Into<Arc<str>>) -> Via<M> {
         Via { registry: self.clone(), name: name.into(), message: PhantomData }
     }
@@ -55,6 +57,14 @@ impl<M> fmt::Debug for Undeliverable<M> {
         f.write_str("Undeliverable")
     }
 }
+
+impl<M> fmt::Display for Undeliverable<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nobody answers to this name now; the message came back")
+    }
+}
+
+impl<M> std::error::Error for Undeliverable<M> {}
 
 /// A handle to whoever answers to a name now.
 pub struct Via<M> {
@@ -76,7 +86,10 @@ impl<M> fmt::Debug for Via<M> {
 }
 
 impl<M: Message> Via<M> {
-    /// Sends without waiting.
+    /// Sends without waiting. For an answer, put an `RpcReplyPort` into the message.
+    ///
+    /// # Errors
+    /// The message, if nobody takes it now: keep it, or send it again after the restart.
     pub fn cast(&self, message: M) -> Result<(), Undeliverable<M>> {
         let Some(entry) = self.registry.lookup(&self.name) else {
             return Err(Undeliverable(message));

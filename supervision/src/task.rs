@@ -39,7 +39,30 @@ impl Actor for TaskActor {
     }
 }
 
-/// Runs `work` under `parent`, which must handle supervision events of its children.
+/// Runs `work` under `parent`, which must handle supervision events of its children: ractor's default
+/// for an actor is to stop when one of its children ends, and a task ends when its work is done.
+///
+/// The work ends with its parent at the latest: an actor that wants it done waits for its children in
+/// `post_stop`. Inside an actor, `parent` is `myself.get_cell()`; as a child of a supervisor it is the
+/// cell that [`ChildSpec::new`] hands over:
+///
+/// ```
+/// use telson_supervision::{ChildSpec, task};
+///
+/// let beat = ChildSpec::new("beat", |parent| {
+///     task::spawn(parent, async {
+///         loop {
+///             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+///             // Say that we are alive.
+///         }
+///     })
+/// });
+/// ```
+///
+/// [`ChildSpec::new`]: crate::ChildSpec::new
+///
+/// # Errors
+/// The parent is stopping already.
 pub async fn spawn(
     parent: ActorCell,
     work: impl Future<Output = ()> + Send + 'static,
