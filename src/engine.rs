@@ -20,6 +20,7 @@ mod runs;
 mod sessions;
 mod sight;
 mod spec;
+mod start;
 mod tools;
 
 use std::sync::atomic::AtomicBool;
