@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use telson_actors::cron::wake::{Message, NowOrLater, SharedWake};
-use telson_actors::cron::{CronActor, CronDeps, CronSettings, RunDeps, runs_child};
+use telson_actors::cron::{Cron, CronActor, CronDeps, CronSettings, RunDeps, runs_child};
 use telson_actors::outbox::Outbox;
 use telson_actors::router::{Admissions, AgentId};
 use telson_actors::tool::core::exec::ExecSettings;
@@ -69,6 +69,12 @@ impl Wiring {
             admissions: Admissions::new(&self.registry),
         };
         Arc::new(NowOrLater { now, later: self.events.clone() })
+    }
+
+    /// The jobs, where there are any.
+    pub(crate) fn cron_handle(&self) -> Option<Cron> {
+        let zone = self.spec.cron.as_ref()?.zone.clone();
+        Some(Cron::new(&self.registry, self.store.clone(), &self.default_agent(), zone))
     }
 
     pub(crate) fn default_agent(&self) -> String {
