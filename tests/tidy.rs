@@ -118,6 +118,7 @@ const PURE_FILES: &[&str] = &[
     "actors/src/channel/chunk.rs",
     "actors/src/channel/chunk/paragraphs.rs",
     "actors/src/channel/preview/drafts.rs",
+    "actors/src/channel/imessage/cursor.rs",
     "actors/src/channel/imessage/wire.rs",
     "actors/src/channel/imessage/row.rs",
     "actors/src/channel/imessage/inbound.rs",

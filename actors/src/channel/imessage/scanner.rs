@@ -4,11 +4,16 @@
 //! the last rows below it are looked at again each time, because rows appear below the highest row
 //! id, join their chat late, or come back under a new row id. The guid is what is admitted once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod found;
+mod opening;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::chatdb::{ChatDb, ChatDbError, FileId, path_identity};
+use self::found::Found;
+use self::opening::Open;
+use super::chatdb::ChatDbError;
 use super::cursor::Cursor;
 use super::echoes::Echoes;
 use super::inbound::inbound;
@@ -17,9 +22,8 @@ use super::row::Row;
 use super::text_hash::TextHash;
 use super::verdict::{Facts, IgnoreReason, Verdict, WatchLimits, judge};
 use crate::clock::Timestamp;
-use crate::dead_letter::Reason;
-use crate::message::{AccountKey, Inbound};
-use crate::router::{Admission, DeclinedRow};
+use crate::message::AccountKey;
+use crate::router::Admission;
 
 /// Rows below the cursor that are looked at again.
 const WINDOW_ROWS: i64 = 500;
@@ -33,10 +37,6 @@ const SWEEP_BACK: Duration = Duration::from_mins(10);
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// A full look happens at least this often, whatever the data version says.
 const FULL_EVERY: Duration = Duration::from_secs(5);
-/// Nothing read for this long means that we were away: what came meanwhile is late by our fault.
-const AWAY_AFTER: Duration = Duration::from_secs(5);
-/// How long SQLite waits for a lock by itself.
-const BUSY_TIMEOUT: Duration = Duration::from_millis(1500);
 /// How long a row with the words of a send in flight waits for that send.
 const ECHO_HOLD: Duration = Duration::from_secs(30);
 /// Own addresses are read again this often: people add addresses.
@@ -90,20 +90,6 @@ pub(super) struct Scanner {
     /// How far the wall clock is behind the steady time of the waits here: subtracted where dates
     /// of rows are compared, so that no message is old because somebody set the clock.
     behind: Duration,
-}
-
-struct Open {
-    db: ChatDb,
-    file: FileId,
-    data_version: i64,
-    own: BTreeSet<String>,
-    own_read: Timestamp,
-    boundary_rowid: i64,
-    watching_since: Timestamp,
-    /// Rows present at the boundary and written before this are history.
-    floor: Timestamp,
-    /// The highest row id listed so far.
-    listed_to: i64,
 }
 
 impl Scanner {
@@ -195,95 +181,6 @@ impl Scanner {
         if let Some(open) = &mut self.open {
             open.data_version = -1;
         }
-    }
-
-    /// Opens the database if it is not open, or if the path names another file by now.
-    fn open_if_needed(&mut self, now: Timestamp) -> Result<Option<Findings>, ChatDbError> {
-        let file = path_identity(&self.config.path)?;
-        if let Some(open) = &mut self.open {
-            if open.file == file {
-                if now.since(self.last_read) >= AWAY_AFTER {
-                    open.boundary_rowid = open.db.max_rowid()?;
-                    open.watching_since = now;
-                    self.last_full = Timestamp::default();
-                }
-                return Ok(None);
-            }
-            tracing::warn!(account = %self.config.account, path = %self.config.path.display(),
-                "the Messages database was replaced; continuing by date in the new one");
-            self.open = None;
-        }
-        let db = ChatDb::open(&self.config.path, BUSY_TIMEOUT)?;
-        let identity = db.identity()?;
-        let max_rowid = db.max_rowid()?;
-        let mut open = Open {
-            data_version: -1,
-            own: db.own_addresses()?,
-            own_read: now,
-            boundary_rowid: max_rowid,
-            watching_since: now,
-            floor: now,
-            listed_to: max_rowid,
-            file: identity.file,
-            db,
-        };
-        let (known, dated) = (self.cursor.clone(), now.minus(self.behind));
-        let findings = match known {
-            None => Some(self.baseline(&open, &identity, now)?),
-            Some(cursor) => {
-                // A beginning in the future was told by a wrong clock and says nothing.
-                let began = (cursor.baseline_at <= dated).then_some(cursor.baseline_at);
-                open.floor = began.unwrap_or_default().minus(SWEEP_BACK);
-                if cursor.is_of(&identity) && max_rowid >= cursor.rowid {
-                    open.listed_to = cursor.rowid;
-                } else {
-                    // Row ids start anew: everything since the last look, by date, by guid.
-                    open.floor = open.floor.max(cursor.read_at.min(dated).minus(SWEEP_BACK));
-                    let recent = open.db.guids_since(open.floor, ROWS_PER_PASS_MAX)?;
-                    let first = recent.iter().map(|(rowid, _)| *rowid).min();
-                    open.listed_to = first.map_or(max_rowid, |first| first - 1);
-                    self.decided.clear();
-                    self.held.clear();
-                    self.first_seen.clear();
-                }
-                None
-            }
-        };
-        self.last_full = Timestamp::default();
-        self.last_sweep = Timestamp::default();
-        self.open = Some(open);
-        Ok(findings)
-    }
-
-    /// The first look ever: everything there is history, and stays so across restarts.
-    fn baseline(
-        &mut self,
-        open: &Open,
-        identity: &super::chatdb::Identity,
-        now: Timestamp,
-    ) -> Result<Findings, ChatDbError> {
-        let newest = open.listed_to.saturating_sub(WINDOW_ROWS);
-        let mut rows = open.db.guids_above(newest, ROWS_PER_PASS_MAX)?;
-        let dated = now.minus(self.behind);
-        rows.extend(open.db.guids_since(dated.minus(SWEEP_BACK), ROWS_PER_PASS_MAX)?);
-        let history: BTreeSet<String> = rows.into_iter().map(|(_, guid)| guid).collect();
-        let cursor = Cursor {
-            dev: identity.file.dev,
-            ino: identity.file.ino,
-            unique_id: identity.unique_id.clone(),
-            rowid: open.listed_to,
-            read_at: dated,
-            baseline_at: dated,
-        };
-        let mut admission = Admission::new(self.config.account.clone());
-        admission.history = history.iter().cloned().collect();
-        admission.cursor = Some(cursor.encode());
-        Ok(Findings {
-            admission: Some(admission),
-            decided: history.into_iter().collect(),
-            look_at: None,
-            more: true,
-        })
     }
 
     /// Lists the rows above the cursor and in the window below it, and judges those undecided.
@@ -407,17 +304,9 @@ impl Scanner {
         let moved = self.saved.is_none_or(|saved| rowid.abs_diff(saved) >= SAVE_EVERY_ROWS);
         let worth_saving = moved || (!admission.is_empty() && self.saved != Some(rowid));
         if !more && worth_saving {
-            let identity = open.db.identity()?;
             let dated = now.minus(self.behind);
             let baseline_at = self.cursor.as_ref().map_or(dated, |cursor| cursor.baseline_at);
-            let cursor = Cursor {
-                dev: identity.file.dev,
-                ino: identity.file.ino,
-                unique_id: identity.unique_id,
-                rowid,
-                read_at: dated,
-                baseline_at,
-            };
+            let cursor = Cursor::at(&open.db.identity()?, rowid, dated, baseline_at);
             admission.cursor = Some(cursor.encode());
         }
         if admission.is_empty() {
@@ -428,69 +317,5 @@ impl Scanner {
             findings.admission = Some(admission);
         }
         Ok(findings)
-    }
-}
-
-/// What one look has collected.
-struct Found {
-    inbound: Vec<Inbound>,
-    declined: Vec<DeclinedRow>,
-    decided: Vec<String>,
-    account: AccountKey,
-}
-
-impl Found {
-    fn new(account: &AccountKey) -> Self {
-        Self {
-            inbound: Vec::new(),
-            declined: Vec::new(),
-            decided: Vec::new(),
-            account: account.clone(),
-        }
-    }
-
-    fn deliver(&mut self, inbound: Inbound) {
-        self.decided.push(inbound.dedupe_key.clone());
-        self.inbound.push(inbound);
-    }
-
-    fn ignore(&mut self, row: &Row, reason: &IgnoreReason) {
-        self.decided.push(row.guid.clone());
-        let (text, dead_letter) = match reason {
-            IgnoreReason::Stale { age } => (
-                format!("too old: it was {} minutes old when it appeared", age.as_secs() / 60),
-                None,
-            ),
-            IgnoreReason::PreviewFolded { parent, .. } => {
-                (format!("link preview of {parent}"), None)
-            }
-            IgnoreReason::Unresolved(hold) => {
-                let message = format!("row {} never became whole: {}", row.rowid, hold.name());
-                (message.clone(), Some(Reason::Unreadable { message }))
-            }
-            // The verdict on these is the same after every restart; they need no record.
-            IgnoreReason::Own
-            | IgnoreReason::Ghost
-            | IgnoreReason::Duplicate
-            | IgnoreReason::Event
-            | IgnoreReason::Reaction
-            | IgnoreReason::Spam
-            | IgnoreReason::SelfChat
-            | IgnoreReason::Unsent
-            | IgnoreReason::Deleted
-            | IgnoreReason::App => {
-                tracing::debug!(account = %self.account, guid = row.guid, reason = reason.name(),
-                    "row is no prompt");
-                return;
-            }
-        };
-        tracing::info!(account = %self.account, guid = row.guid, reason = %text, "row declined");
-        self.declined.push(DeclinedRow {
-            dedupe_key: row.guid.clone(),
-            sender: row.sender.clone().unwrap_or_default(),
-            text: row.prompt(),
-            reason: text,
-            dead_letter,
-        });
     }
 }
