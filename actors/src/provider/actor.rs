@@ -8,6 +8,7 @@
 //! once).
 
 mod embeds;
+mod work;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -20,10 +21,10 @@ use telson_supervision::{Dice, Health, Registry, task};
 
 pub use self::embeds::EmbedReply;
 use self::embeds::Embeds;
-use super::Provider;
+use self::work::Work;
 use super::classify::failure;
 use super::embedding::{EmbedRequest, Embeddings};
-use super::failover::{Scene, again, rotates};
+use super::failover::{Scene, rotates};
 use super::profile::{Block, Keyring, Keys, Pick, Wish};
 use super::request::{Completion, Failure, FailureClass, Request};
 use crate::clock::Clock;
@@ -34,9 +35,6 @@ use crate::stream::Streams;
 const WAITING_MAX: usize = 10_000;
 /// Answers under this number are no part of what people watch: a session's own questions.
 pub const UNWATCHED: u32 = u32::MAX;
-
-/// Longest answer in bytes: beyond it an answer is no message any more, but hundreds of them.
-const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What a session is told about its turn.
 #[derive(Debug)]
@@ -254,9 +252,7 @@ impl Actor for ProviderActor {
         calls: &mut Calls,
     ) -> Outcome {
         let (cell, failure) = match event {
-            SupervisionEvent::ActorFailed(cell, error) => {
-                (cell, Some(Failure::crashed(&error.to_string())))
-            }
+            SupervisionEvent::ActorFailed(cell, error) => (cell, Some(crashed(&error.to_string()))),
             SupervisionEvent::ActorTerminated(cell, _, _) => (cell, None),
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {
                 return Ok(());
@@ -284,7 +280,7 @@ impl Calls {
             self.forget(&session);
         }
         if self.waiting.len() >= WAITING_MAX {
-            return reply(Report::Ended(Err(Failure::busy())));
+            return reply(Report::Ended(Err(busy())));
         }
         self.numbers += 1;
         let number = self.numbers;
@@ -359,39 +355,44 @@ impl Calls {
     async fn start_waiting(&mut self, myself: &Myself) -> Outcome {
         while self.running.len() < self.deps.permits.max(1) {
             let Some(call) = self.next_waiting() else { return Ok(()) };
-            let Some(asked) = self.asked.get_mut(&call.session) else { continue };
-            let (now, tried) = (self.deps.clock.now(), asked.tried());
-            let model = asked.request.model.clone();
-            let wish = asked.wish.clone();
-            let key = match self.keys.pick(&call.session, &tried, &model, wish, now) {
-                Pick::Use(key) => key,
-                Pick::Resting(block) => {
-                    let failure = self.rests(block);
-                    self.ended(&call, Err(failure));
-                    continue;
+            match self.work(&call) {
+                Some(Ok(work)) => {
+                    let work = work.perform(call.clone(), myself.clone());
+                    let running = task::spawn(myself.get_cell(), work).await?;
+                    self.running.insert(running.get_id(), (running, call));
                 }
-                Pick::Spent => {
-                    let last = asked.tried.last().map(|(_, failure)| failure.clone());
-                    self.ended(&call, Err(last.unwrap_or_else(Failure::busy)));
-                    continue;
-                }
-            };
-            asked.using = Some(key);
-            let mut all = tried.clone();
-            all.push(key);
-            let others = self.keys.has_other(&all, &model, now);
-            let work = Work {
-                deps: self.deps.clone(),
-                client: self.keys.client(key),
-                scene: Scene { others, tried: tried.len(), fallback: asked.wish.fallback },
-                of: (asked.turn, asked.round),
-                request: asked.request.clone(),
-            };
-            let work = work.perform(call.clone(), myself.clone());
-            let running = task::spawn(myself.get_cell(), work).await?;
-            self.running.insert(running.get_id(), (running, call));
+                Some(Err(failure)) => self.ended(&call, Err(failure)),
+                None => {}
+            }
         }
         Ok(())
+    }
+
+    /// What a call has to do, with the key it uses, or why it can't begin; nothing if nobody waits for
+    /// it any more.
+    fn work(&mut self, call: &Call) -> Option<Result<Work, Failure>> {
+        let asked = self.asked.get_mut(&call.session)?;
+        let (now, model, mut tried) = (self.deps.clock.now(), &asked.request.model, asked.tried());
+        let wish = asked.wish.clone();
+        let key = match self.keys.pick(&call.session, &tried, model, wish, now) {
+            Pick::Use(key) => key,
+            Pick::Resting(block) => return Some(Err(self.rests(block))),
+            Pick::Spent => {
+                let last = asked.tried.last().map(|(_, failure)| failure.clone());
+                return Some(Err(last.unwrap_or_else(busy)));
+            }
+        };
+        asked.using = Some(key);
+        let before = tried.len();
+        tried.push(key);
+        let others = self.keys.has_other(&tried, model, now);
+        Some(Ok(Work {
+            deps: self.deps.clone(),
+            client: self.keys.client(key),
+            scene: Scene { others, tried: before, fallback: asked.wish.fallback },
+            of: (asked.turn, asked.round),
+            request: asked.request.clone(),
+        }))
     }
 
     fn rests(&self, block: Block) -> Failure {
@@ -412,100 +413,13 @@ impl Calls {
     }
 }
 
-/// One call with one key.
-struct Work {
-    deps: ProviderDeps,
-    client: Arc<dyn Provider>,
-    scene: Scene,
-    /// The turn, and which of its answers.
-    of: (u64, u32),
-    request: Arc<Request>,
+fn crashed(reason: &str) -> Failure {
+    failure(FailureClass::Unclassified, format!("the provider client crashed: {reason}"))
 }
 
-impl Work {
-    /// Asks, with retries; reports to the actor.
-    async fn perform(self, call: Call, actor: Myself) {
-        let Self { deps, client, scene, of, request } = self;
-        let mut attempt = 1;
-        let result = loop {
-            let mut heard =
-                (of.1 != UNWATCHED).then(|| deps.streams.answer(&call.session, of.0, of.1));
-            let mut sink = |piece: &str| {
-                if let Some(heard) = &mut heard {
-                    heard.piece(piece);
-                }
-            };
-            let begun = tokio::time::Instant::now();
-            let answer = client.stream(&request, &mut sink);
-            let answered = tokio::time::timeout(deps.attempt_max, answer).await;
-            if let Some(watch) = &deps.watch {
-                watch(&deps.name, outcome_of(&answered), begun.elapsed());
-            }
-            if let Some(heard) = heard {
-                heard.end();
-            }
-            let Ok(result) = answered else {
-                // Not again at once: others wait for the permit, and the session asks again.
-                break Err(Failure::hung(deps.attempt_max));
-            };
-            let result = result.and_then(checked);
-            let Err(failure) = &result else { break result };
-            let Some(pause) = again(attempt, failure, scene, deps.dice.roll()) else {
-                break result;
-            };
-            tracing::warn!(provider = %deps.name, class = ?failure.class, attempt, ?pause,
-                error = %failure.message, "model call failed, trying again");
-            tokio::time::sleep(pause).await;
-            attempt += 1;
-        };
-        // An actor that is gone has a successor, whom the session asks again.
-        drop(actor.send_message(ProviderMessage::Ended(call, result)));
-    }
-}
-
-/// How an attempt ended, in one of a dozen words.
-fn outcome_of<E>(answered: &Result<Result<Completion, Failure>, E>) -> &'static str {
-    match answered {
-        Ok(Ok(_)) => "ok",
-        Ok(Err(failure)) => failure.class.name(),
-        Err(_) => FailureClass::Timeout.name(),
-    }
-}
-
-/// An answer somebody can be sent, or that goes on with tools: neither nothing nor a flood.
-fn checked(completion: Completion) -> Result<Completion, Failure> {
-    let bytes = completion.bytes();
-    if completion.calls().next().is_none() && completion.plain().trim().is_empty() {
-        return Err(failure(FailureClass::EmptyResponse, "the model answered without any text"));
-    }
-    if bytes > ANSWER_BYTES_MAX {
-        let message =
-            format!("the answer of {bytes} bytes is over the limit of {ANSWER_BYTES_MAX}");
-        return Err(failure(FailureClass::Format, message));
-    }
-    Ok(completion)
-}
-
-impl Failure {
-    fn hung(limit: Duration) -> Self {
-        failure(FailureClass::Timeout, format!("the model was not done after {limit:?}"))
-    }
-
-    fn crashed(reason: &str) -> Self {
-        Self {
-            class: FailureClass::Unclassified,
-            message: format!("the provider client crashed: {reason}"),
-            retry_after: None,
-            output_started: false,
-        }
-    }
-
-    fn busy() -> Self {
-        Self {
-            class: FailureClass::Overloaded,
-            message: format!("more than {WAITING_MAX} turns wait for this provider"),
-            retry_after: None,
-            output_started: false,
-        }
-    }
+fn busy() -> Failure {
+    failure(
+        FailureClass::Overloaded,
+        format!("more than {WAITING_MAX} turns wait for this provider"),
+    )
 }
