@@ -9,7 +9,7 @@ const fn at(name: &'static str, place: &'static str, about: &'static str) -> Poi
 const BACKEND: &str = "actors/src/store/sled_backend.rs";
 const RESCUE: &str = "actors/src/store/rescue.rs";
 const COMPACTION: &str = "actors/src/store/compaction.rs";
-const STORE: &str = "actors/src/store/handle.rs";
+const LIFE: &str = "actors/src/store/life.rs";
 const ROUTER: &str = "actors/src/router/actor.rs";
 const SESSION: &str = "actors/src/session/actor.rs";
 const ASKING: &str = "actors/src/session/actor/asking.rs";
@@ -37,8 +37,8 @@ pub const POINTS: &[Point] = &[
     at("open.before_current", RESCUE, "the database is open and not yet named the live one"),
     at("current.before_rename", COMPACTION, "the live database is named beside the old name"),
     at("open.before_cleanup", RESCUE, "leftovers of a compaction are about to be removed"),
-    at("open.before_epoch", STORE, "this life of the store is about to be counted"),
-    at("open.after_epoch", STORE, "this life of the store is counted"),
+    at("open.before_epoch", LIFE, "this life of the store is about to be counted"),
+    at("open.after_epoch", LIFE, "this life of the store is counted"),
     at("recover.router_read", ROUTER, "unanswered messages are read, and none is handed on"),
     at("recover.router_handed", ROUTER, "one more unanswered message is handed to its session"),
     at("recover.session_loaded", SESSION, "a session is read and has done nothing yet"),

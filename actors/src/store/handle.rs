@@ -1,65 +1,23 @@
-//! What the other rooms hold: commit, get, scan.
+//! What the other rooms hold: commit and submit here, get and scan in `reading`.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot, watch};
+use serde::Serialize;
+use tokio::sync::oneshot;
 
-use super::backend::{Backend, Pair};
+use super::backend::Backend;
 use super::batch::{Batch, Epoch};
-use super::codec::Record;
-use super::committer::{Commit, Committer, When};
+use super::committer::{Commit, When};
 use super::compaction::CompactionPolicy;
 use super::error::StoreError;
-use super::key::{Key, Space};
+use super::key::Space;
+use super::life::{self, Begun, begin};
 use super::lock::StateLock;
-use super::meta;
-use super::sequence::{self, ReservedTo, Sequence};
+use super::sequence::Sequence;
 use super::sled_backend::SledBackend;
 use super::tally::Tallies;
-use crate::crash_point::crash_point;
-
-/// The stored format this program writes. Grows with every incompatible change.
-const FORMAT: u32 = 1;
-/// The name of the record of openings.
-const OPENED: &str = "opened";
-const ENDED: &str = "ended";
-/// How many lives did not end in order.
-const INTERRUPTED: &str = "interrupted";
-/// Batches waiting for the committer before callers must wait or are refused. Every live session can
-/// have one here; who only submits (router, delivery) must find room behind all of them.
-const QUEUE_BATCHES_MAX: usize = 32_768;
-/// Pairs read per step of a full scan.
-const SCAN_STEP: usize = 1024;
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Opened {
-    format: u32,
-    epoch: u64,
-}
-
-/// How many lives did not end in order.
-#[derive(Debug, Serialize, Deserialize)]
-struct Interrupted(u64);
-
-impl Record for Interrupted {
-    const VERSION: u8 = 1;
-}
-
-/// The last life that ended in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Ended {
-    epoch: u64,
-}
-
-impl Record for Ended {
-    const VERSION: u8 = 1;
-}
-
-impl Record for Opened {
-    const VERSION: u8 = 1;
-}
+use super::writer::{Failed, Writer};
 
 /// Figures for people.
 #[derive(Debug, Clone, Serialize)]
@@ -83,6 +41,8 @@ pub struct StoreStats {
 pub struct Store(Arc<Inner>);
 
 struct Inner {
+    // Dropped first: its committer ends while everything else is still there.
+    writer: Writer,
     backend: Arc<dyn Backend>,
     epoch: Epoch,
     /// Whether the life before did not end in order.
@@ -91,17 +51,9 @@ struct Inner {
     interrupted: u64,
     sequence: Sequence,
     tallies: Arc<Tallies>,
-    failure: watch::Receiver<Option<StoreError>>,
-    writer: Writer,
+    failure: Failed,
     // Shared with the committer: the directory is free when both are gone.
     _lock: Option<Arc<StateLock>>,
-}
-
-enum Writer {
-    /// A thread of its own: sync calls block.
-    Thread { queue: Option<mpsc::Sender<Commit>>, thread: Option<std::thread::JoinHandle<()>> },
-    /// At once, in the caller: for backends without a disk, and for exact replays.
-    Inline(Mutex<Committer>),
 }
 
 impl Store {
@@ -137,28 +89,11 @@ impl Store {
         backend: Arc<dyn Backend>,
         lock: Option<StateLock>,
     ) -> Result<Self, StoreError> {
-        let Begun { epoch, sequence, was_interrupted, interrupted } = begin(&*backend)?;
-        let tallies = Arc::new(Tallies::of(&*backend)?);
-        let (queue, receiver) = mpsc::channel(QUEUE_BATCHES_MAX);
         let lock = lock.map(Arc::new);
-        let (committer, failure) =
-            Committer::new(backend.clone(), epoch, tallies.clone(), lock.clone());
-        let thread = std::thread::Builder::new()
-            .name("store-committer".into())
-            .spawn(move || committer.run(receiver))
-            .map_err(|error| StoreError::Database(format!("no committer thread: {error}")))?;
-        let writer = Writer::Thread { queue: Some(queue), thread: Some(thread) };
-        Ok(Self(Arc::new(Inner {
-            backend,
-            epoch,
-            was_interrupted,
-            interrupted,
-            sequence,
-            tallies,
-            failure,
-            writer,
-            _lock: lock,
-        })))
+        let held = lock.clone();
+        Self::over(backend, lock, |backend, epoch, tallies| {
+            Writer::threaded(backend, epoch, tallies, held)
+        })
     }
 
     /// A store over any backend that commits in the caller's thread.
@@ -166,11 +101,25 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn inline(backend: Arc<dyn Backend>) -> Result<Self, StoreError> {
+        Self::over(backend, None, |backend, epoch, tallies| {
+            Ok(Writer::inline(backend, epoch, tallies))
+        })
+    }
+
+    fn over(
+        backend: Arc<dyn Backend>,
+        lock: Option<Arc<StateLock>>,
+        writer: impl FnOnce(
+            Arc<dyn Backend>,
+            Epoch,
+            Arc<Tallies>,
+        ) -> Result<(Writer, Failed), StoreError>,
+    ) -> Result<Self, StoreError> {
         let Begun { epoch, sequence, was_interrupted, interrupted } = begin(&*backend)?;
         let tallies = Arc::new(Tallies::of(&*backend)?);
-        let (committer, failure) = Committer::new(backend.clone(), epoch, tallies.clone(), None);
-        let writer = Writer::Inline(Mutex::new(committer));
+        let (writer, failure) = writer(backend.clone(), epoch, tallies.clone())?;
         Ok(Self(Arc::new(Inner {
+            writer,
             backend,
             epoch,
             was_interrupted,
@@ -178,8 +127,7 @@ impl Store {
             sequence,
             tallies,
             failure,
-            writer,
-            _lock: None,
+            _lock: lock,
         })))
     }
 
@@ -196,15 +144,7 @@ impl Store {
             drop(sender.send(result));
         });
         let commit = Commit { epoch: self.0.epoch, batch, when: When::Synced, done };
-        match &self.0.writer {
-            Writer::Thread { queue, .. } => {
-                let queue = queue.as_ref().ok_or(StoreError::Closed)?;
-                queue.send(commit).await.map_err(|_| StoreError::Closed)?;
-            }
-            Writer::Inline(committer) => {
-                committer.lock().unwrap_or_else(PoisonError::into_inner).commit(vec![commit]);
-            }
-        }
+        self.0.writer.send(commit).await?;
         receiver.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -218,7 +158,12 @@ impl Store {
         batch: Batch,
         done: impl FnOnce(Result<(), StoreError>) + Send + 'static,
     ) -> Result<(), StoreError> {
-        self.queue(Commit { epoch: self.0.epoch, batch, when: When::Synced, done: Box::new(done) })
+        self.0.writer.try_send(Commit {
+            epoch: self.0.epoch,
+            batch,
+            when: When::Synced,
+            done: Box::new(done),
+        })
     }
 
     /// As [`Store::submit`] for what may be forgotten in a crash: `done` is called when the batch can
@@ -232,116 +177,16 @@ impl Store {
         batch: Batch,
         done: impl FnOnce(Result<(), StoreError>) + Send + 'static,
     ) -> Result<(), StoreError> {
-        self.queue(Commit { epoch: self.0.epoch, batch, when: When::Applied, done: Box::new(done) })
+        self.0.writer.try_send(Commit {
+            epoch: self.0.epoch,
+            batch,
+            when: When::Applied,
+            done: Box::new(done),
+        })
     }
 
-    fn queue(&self, commit: Commit) -> Result<(), StoreError> {
-        match &self.0.writer {
-            Writer::Thread { queue, .. } => {
-                let queue = queue.as_ref().ok_or(StoreError::Closed)?;
-                queue.try_send(commit).map_err(|error| match error {
-                    mpsc::error::TrySendError::Full(_) => StoreError::Busy,
-                    mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
-                })
-            }
-            Writer::Inline(committer) => {
-                committer.lock().unwrap_or_else(PoisonError::into_inner).commit(vec![commit]);
-                Ok(())
-            }
-        }
-    }
-
-    /// The record of a key.
-    ///
-    /// # Errors
-    /// A newer record, named with its key. A damaged one is set aside, and then there is none; ask
-    /// [`Store::is_set_aside`] where that makes a difference.
-    pub fn get<R: Record>(&self, key: &Key) -> Result<Option<R>, StoreError> {
-        self.0.backend.get(key)?.map_or(Ok(None), |bytes| self.checked(key, &bytes))
-    }
-
-    /// A value read raw, as the record it should be; nothing for a damaged one, which is set aside.
-    ///
-    /// # Errors
-    /// A newer record, named with its key.
-    pub fn decode<R: Record>(&self, key: &Key, bytes: &[u8]) -> Result<Option<R>, StoreError> {
-        self.checked(key, bytes)
-    }
-
-    /// Whether a key exists, or did until its record was found damaged.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub fn contains(&self, key: &Key) -> Result<bool, StoreError> {
-        Ok(self.contains_raw(key)? || self.is_set_aside(key)?)
-    }
-
-    pub(super) fn contains_raw(&self, key: &Key) -> Result<bool, StoreError> {
-        Ok(self.0.backend.get(key)?.is_some())
-    }
-
-    /// All records under a prefix, in key order: the ordered replay of a room's journal. Damaged
-    /// ones are set aside.
-    ///
-    /// # Errors
-    /// The first newer record.
-    pub fn scan<R: Record>(&self, prefix: &Key) -> Result<Vec<(Key, R)>, StoreError> {
-        self.checked_pairs(self.scan_raw(prefix)?)
-    }
-
-    fn checked_pairs<R: Record>(&self, pairs: Vec<Pair>) -> Result<Vec<(Key, R)>, StoreError> {
-        let mut records = Vec::with_capacity(pairs.len());
-        for (key, value) in pairs {
-            if let Some(record) = self.checked(&key, &value)? {
-                records.push((key, record));
-            }
-        }
-        Ok(records)
-    }
-
-    pub(super) fn scan_step(
-        &self,
-        prefix: &Key,
-        after: Option<&Key>,
-        limit: usize,
-    ) -> Result<Vec<Pair>, StoreError> {
-        self.0.backend.scan(prefix, after, limit)
-    }
-
-    /// The first `limit` records under a prefix behind `after`, in key order, without the damaged
-    /// ones among them.
-    ///
-    /// # Errors
-    /// The first newer record.
-    pub fn page<R: Record>(
-        &self,
-        prefix: &Key,
-        after: Option<&Key>,
-        limit: usize,
-    ) -> Result<Vec<(Key, R)>, StoreError> {
-        self.checked_pairs(self.0.backend.scan(prefix, after, limit)?)
-    }
-
-    /// The last `limit` records under a prefix, in key order, without the damaged ones among them.
-    ///
-    /// # Errors
-    /// The first newer record.
-    pub fn tail<R: Record>(&self, prefix: &Key, limit: usize) -> Result<Vec<(Key, R)>, StoreError> {
-        self.checked_pairs(self.0.backend.tail(prefix, limit)?)
-    }
-
-    /// All keys and raw values under a prefix.
-    pub fn scan_raw(&self, prefix: &Key) -> Result<Vec<(Key, Vec<u8>)>, StoreError> {
-        let mut pairs = Vec::new();
-        loop {
-            let after = pairs.last().map(|(key, _): &(Key, Vec<u8>)| key.clone());
-            let step = self.0.backend.scan(prefix, after.as_ref(), SCAN_STEP)?;
-            let last = step.len() < SCAN_STEP;
-            pairs.extend(step);
-            if last {
-                return Ok(pairs);
-            }
-        }
+    pub(super) fn backend(&self) -> &dyn Backend {
+        &*self.0.backend
     }
 
     /// A number larger than every number before, also across restarts.
@@ -370,9 +215,7 @@ impl Store {
     /// # Errors
     /// Nothing was noted; the next life takes this one for interrupted.
     pub async fn end(&self) -> Result<(), StoreError> {
-        let mut batch = Batch::new();
-        meta::put(&mut batch, ENDED, &Ended { epoch: self.0.epoch.0 });
-        self.commit(batch).await
+        self.commit(life::ending(self.0.epoch)).await
     }
 
     /// Returns the error when the store has failed; until then it waits. A failed store
@@ -421,65 +264,6 @@ impl Store {
             kept: self.0.backend.kept(),
             groups: self.0.tallies.groups(),
             interrupted: self.0.interrupted,
-        }
-    }
-}
-
-/// Checks the format and takes over: the epoch grows, and the sequence continues behind every
-/// number ever reserved.
-fn begin(backend: &dyn Backend) -> Result<Begun, StoreError> {
-    let mut batch = Batch::new();
-    let before: Option<Opened> = meta::get(backend, OPENED, &mut batch)?;
-    if let Some(Opened { format, .. }) = before
-        && format > FORMAT
-    {
-        return Err(StoreError::Newer { found: format, known: FORMAT });
-    }
-    let reserved: Option<ReservedTo> = meta::get(backend, sequence::NAME, &mut batch)?;
-    let ended: Option<Ended> = meta::get(backend, ENDED, &mut batch)?;
-    let was_interrupted =
-        before.as_ref().is_some_and(|opened| ended != Some(Ended { epoch: opened.epoch }));
-    let epoch = before.map_or(1, |opened| opened.epoch + 1);
-    let interrupted: Option<Interrupted> = meta::get(backend, INTERRUPTED, &mut batch)?;
-    let interrupted = interrupted.map_or(0, |lives| lives.0) + u64::from(was_interrupted);
-    if interrupted > 0 {
-        meta::put(&mut batch, INTERRUPTED, &Interrupted(interrupted));
-    }
-    meta::put(&mut batch, OPENED, &Opened { format: FORMAT, epoch });
-    if let Some(reserved) = reserved {
-        meta::put(&mut batch, sequence::NAME, &reserved);
-    }
-    crash_point("open.before_epoch");
-    backend.commit(&batch.writes)?;
-    crash_point("open.after_epoch");
-    let sequence = Sequence::new(reserved.map_or(1, |reserved| reserved.0));
-    Ok(Begun { epoch: Epoch(epoch), sequence, was_interrupted, interrupted })
-}
-
-/// What is known when a store has been taken over.
-struct Begun {
-    epoch: Epoch,
-    sequence: Sequence,
-    was_interrupted: bool,
-    interrupted: u64,
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        match &mut self.writer {
-            Writer::Thread { queue, thread } => {
-                drop(queue.take());
-                // The last clone may die on the committer's own thread, inside a callback.
-                if let Some(thread) = thread.take()
-                    && thread.thread().id() != std::thread::current().id()
-                    && thread.join().is_err()
-                {
-                    tracing::error!("committer thread panicked");
-                }
-            }
-            Writer::Inline(committer) => {
-                committer.get_mut().unwrap_or_else(PoisonError::into_inner).sync();
-            }
         }
     }
 }
