@@ -11,7 +11,7 @@ use telson_actors::outbox::UnsettledSends;
 use telson_actors::session::{Exchange, exchange_prefix};
 use telson_actors::store::Backend;
 
-use crate::commits::Mortal;
+use crate::mortal::Mortal;
 use crate::jobs::hourly;
 use crate::kit::{HOUR, MINUTE, World, add, greet, id, job, jobs, runs};
 use crate::support::{account, direct, idle};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ractor::{ActorId, RpcReplyPort};
 use telson_supervision::task;
 
+use super::work::hung;
 use super::{Calls, Failure, Myself, Outcome, ProviderDeps, ProviderMessage, failure};
 use crate::provider::failover::{Scene, again, rotates};
 use crate::provider::profile::{Pick, Wish};
@@ -147,7 +148,7 @@ async fn attempts(
     loop {
         let begun = tokio::time::Instant::now();
         let answered = tokio::time::timeout(deps.attempt_max, client.embed(request)).await;
-        let result = answered.unwrap_or_else(|_| Err(Failure::hung(deps.attempt_max)));
+        let result = answered.unwrap_or_else(|_| Err(hung(deps.attempt_max)));
         if let Some(watch) = &deps.watch {
             let outcome = result.as_ref().map_or_else(|failure| failure.class.name(), |_| "ok");
             watch(&deps.name, outcome, begun.elapsed());

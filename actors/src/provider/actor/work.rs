@@ -92,6 +92,7 @@ fn checked(completion: Completion) -> Result<Completion, Failure> {
     Ok(completion)
 }
 
-fn hung(limit: Duration) -> Failure {
+/// An attempt whose time is over.
+pub(super) fn hung(limit: Duration) -> Failure {
     failure(FailureClass::Timeout, format!("the model was not done after {limit:?}"))
 }

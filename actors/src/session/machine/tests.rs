@@ -44,7 +44,7 @@ fn saying(id: u64, target: u8, text: &str) -> InboxRecord {
     record
 }
 
-fn settings(lane: LaneSettings) -> Settings {
+pub(super) fn settings(lane: LaneSettings) -> Settings {
     Settings {
         lane,
         idle_max: Duration::from_mins(1),
@@ -58,7 +58,7 @@ fn answer() -> Completion {
     Completion::text("ok")
 }
 
-fn asking(calls: u8) -> Completion {
+pub(super) fn asking(calls: u8) -> Completion {
     let mut completion = Completion::text("let me look");
     completion.parts.extend((0..calls).map(|id| {
         Part::Call(ToolCall {
