@@ -1,6 +1,6 @@
 //! What a job leaves behind when it goes: its place for others, and that it has run.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -21,6 +21,32 @@ impl Wake for Deaf {
     fn system_event(&self, _: Event) -> BoxFuture<'_, Result<Woken, AdmitError>> {
         Box::pin(std::future::pending())
     }
+}
+
+/// Takes every event, and keeps count of them.
+#[derive(Default)]
+struct Counts(Mutex<Vec<String>>);
+
+impl Wake for Counts {
+    fn system_event(&self, event: Event) -> BoxFuture<'_, Result<Woken, AdmitError>> {
+        self.0.lock().unwrap().push(event.run);
+        Box::pin(std::future::ready(Ok(Woken::Done)))
+    }
+}
+
+// A second time would do no harm, and cost as much as the first.
+#[tokio::test(start_paused = true)]
+async fn an_event_is_handed_over_once() {
+    let (world, counts) = (World::new(), Arc::new(Counts::default()));
+    let builder = world.builder().wake(counts.clone());
+    let engine = builder.backend(Arc::new(world.memory.clone())).start().await.unwrap();
+    let mut hourly = hourly("j", json!(null));
+    hourly["payload"] = json!({"kind": "systemEvent", "text": "hear me"});
+    add(&engine, hourly).await;
+    tokio::time::sleep(5 * HOUR + MINUTE).await;
+    let handed: Vec<String> = runs(&engine, "j").iter().map(|run| run.run.name(&run.job)).collect();
+    assert_eq!(handed.len(), 5);
+    assert_eq!(*counts.0.lock().unwrap(), handed);
 }
 
 // There is one place, and the run of the removed job will never say that it has ended.

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::actor::{CronMessage, NAME};
 use super::command::{self, CommandDeps};
 use super::found;
-use super::job::{Job, JobId, Payload, Run};
+use super::job::{Job, JobId, Payload, Run, RunId};
 use super::outcome::{Found, Outcome, judge};
 use super::prompt;
 use super::record::{job_key, run_key};
@@ -102,7 +102,8 @@ async fn start(
     deps: Arc<RunDeps>,
     parent: ActorCell,
 ) -> Result<ActorRef<RunMessage>, SpawnErr> {
-    let (actor, _) = Actor::spawn_linked(None, RunActor, Performer { job, deps }, parent).await?;
+    let performer = Performer { job, deps, reported: None };
+    let (actor, _) = Actor::spawn_linked(None, RunActor, performer, parent).await?;
     Ok(actor)
 }
 
@@ -111,6 +112,8 @@ struct RunActor;
 struct Performer {
     job: JobId,
     deps: Arc<RunDeps>,
+    /// The run that was reported before anybody asked for it.
+    reported: Option<RunId>,
 }
 
 type Outcomes = Result<Outcome, StoreError>;
@@ -128,13 +131,15 @@ impl Actor for RunActor {
         Ok(performer)
     }
 
-    // A life behind a crash finds the run in the store; nobody tells it again.
+    // A life behind a crash finds the run in the store; nobody tells it again. A first life is told
+    // behind this, of the same run.
     async fn post_start(
         &self,
         _: ActorRef<RunMessage>,
         performer: &mut Performer,
     ) -> Result<(), ActorProcessingErr> {
-        Ok(performer.perform().await?)
+        performer.reported = performer.perform(None).await?;
+        Ok(())
     }
 
     async fn handle(
@@ -143,22 +148,25 @@ impl Actor for RunActor {
         RunMessage::Begin: RunMessage,
         performer: &mut Performer,
     ) -> Result<(), ActorProcessingErr> {
-        performer.perform().await?;
+        let reported = performer.reported.take();
+        performer.perform(reported).await?;
         myself.get_cell().drain()?;
         Ok(())
     }
 }
 
 impl Performer {
-    /// The claimed run of the job, to its end; nothing if there is none.
-    async fn perform(&self) -> Result<(), StoreError> {
-        let Some(job) = self.deps.store.get::<Job>(&job_key(&self.job))? else { return Ok(()) };
-        let Some(running) = job.state.running else { return Ok(()) };
+    /// The claimed run of the job, to its end, unless it has been `reported`; answers which one the
+    /// scheduler was told of.
+    async fn perform(&self, reported: Option<RunId>) -> Result<Option<RunId>, StoreError> {
+        let Some(job) = self.deps.store.get::<Job>(&job_key(&self.job))? else { return Ok(None) };
+        let running = job.state.running.filter(|running| reported != Some(*running));
+        let Some(running) = running else { return Ok(None) };
         let Some(run) = self.deps.store.get::<Run>(&run_key(&self.job, running))? else {
-            return Ok(());
+            return Ok(None);
         };
         if run.end.is_some() {
-            return Ok(());
+            return Ok(None);
         }
         let outcome = match (&job.spec.payload, &run.session) {
             (Payload::AgentTurn { message, model, timeout_seconds }, Some(session)) => {
@@ -182,8 +190,9 @@ impl Performer {
         if self.deps.registry.via(NAME).cast(report).is_err() {
             // Its next life finds the run claimed and asks for it again.
             tracing::debug!(job = %self.job, "the scheduler is restarting");
+            return Ok(None);
         }
-        Ok(())
+        Ok(Some(running))
     }
 
     async fn event(&self, job: &Job, run: &Run, text: &str) -> Outcome {
