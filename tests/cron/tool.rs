@@ -119,7 +119,7 @@ fn command(name: &str) -> Value {
 #[tokio::test(start_paused = true)]
 async fn an_agent_makes_a_command_only_where_it_may_run_one_and_an_owner_asks() {
     let add = json!({"action": "add", "job": command("c")});
-    let (told, _, left) = says_to("anna", &[add.clone()], &[]).await;
+    let (told, _, left) = says_to("anna", std::slice::from_ref(&add), &[]).await;
     assert!(left == 0 && told[0].contains("you may not run commands"), "{told:?}");
     let plain = json!({"action": "add", "job": hourly("p", json!({"mode": "none"}))});
     let change = json!({
