@@ -206,13 +206,11 @@ fn put_away(dir: &Path, state: Option<&Path>, now: i64) -> Result<&'static str, 
 }
 
 fn no_avatar(method: &str, avatar: Option<&String>) -> Result<(), ErrorBody> {
-    match avatar.filter(|avatar| !avatar.is_empty()) {
-        None => Ok(()),
-        Some(_) => {
-            let why = "at avatar: agents here have a name and an emoji, and no picture";
-            Err(ErrorBody::invalid(format!("invalid {method} params: {why}")))
-        }
+    if avatar.is_none_or(String::is_empty) {
+        return Ok(());
     }
+    let why = "at avatar: agents here have a name and an emoji, and no picture";
+    Err(ErrorBody::invalid(format!("invalid {method} params: {why}")))
 }
 
 fn checked_name(method: &str, name: &Text) -> Result<String, ErrorBody> {

@@ -169,17 +169,16 @@ async fn runs(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
     let (job, cron) = (params.job()?, jobs(&engine)?);
     let agent_of =
         |job: &Job| job.spec.agent.clone().unwrap_or_else(|| cron.default_agent().to_owned());
-    let mut ids: Vec<JobId> = match &job {
+    let mut ids: Vec<JobId> = if let Some(id) = &job {
         // A job that is gone has no runs either; its name is checked by nobody.
-        Some(id) => match cron.get(id).await.map_err(refused)? {
+        match cron.get(id).await.map_err(refused)? {
             Some(job) if !params.wants_agent(&agent_of(&job)) => Vec::new(),
             _ => vec![id.clone()],
-        },
-        None => {
-            let all = cron.list().await.map_err(refused)?;
-            let own = all.into_iter().filter(|job| params.wants_agent(&agent_of(job)));
-            own.map(|job| job.id).collect()
         }
+    } else {
+        let all = cron.list().await.map_err(refused)?;
+        let own = all.into_iter().filter(|job| params.wants_agent(&agent_of(job)));
+        own.map(|job| job.id).collect()
     };
     let read = tokio::task::spawn_blocking(move || {
         ids.drain(..).map(|id| cron.runs(&id)).collect::<Result<Vec<_>, _>>()

@@ -19,7 +19,7 @@ pub(super) struct ListParams {
     limit: Option<Count>,
     offset: u64,
     query: Option<String>,
-    enabled: Option<Enabled>,
+    enabled: Option<Switch>,
     schedule_kind: Option<Kind>,
     last_run_status: Option<LastStatus>,
     trigger: Option<Trigger>,
@@ -34,10 +34,12 @@ pub(super) struct ListParams {
 
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "lowercase")]
-enum Enabled {
+enum Switch {
     All,
-    Enabled,
-    Disabled,
+    #[serde(rename = "enabled")]
+    On,
+    #[serde(rename = "disabled")]
+    Off,
 }
 
 #[derive(Debug, Deserialize)]
@@ -120,9 +122,9 @@ impl ListParams {
     fn wants(&self, job: &Job, shown: &Value) -> bool {
         let is_on = job.spec.enabled;
         let is_wanted = match &self.enabled {
-            Some(Enabled::All) => true,
-            Some(Enabled::Enabled) => is_on,
-            Some(Enabled::Disabled) => !is_on,
+            Some(Switch::All) => true,
+            Some(Switch::On) => is_on,
+            Some(Switch::Off) => !is_on,
             None => is_on || self.include_disabled,
         };
         let kind = match self.schedule_kind {
