@@ -205,15 +205,20 @@ async fn what_is_taken_back_ends_at_once() {
     let mut other = gateway.knock().await;
     other.connect_as(&Device::new(7), connect("cli", "cli", &["operator.pairing"])).await;
     // A device without an administrator's rights keeps to itself.
-    let named = json!({"deviceId": device.id(), "role": "operator", "label": "mine"});
-    for method in
-        ["device.pair.remove", "device.pair.rename", "device.token.revoke", "device.token.rotate"]
-    {
-        let error = other.call(method, named.clone()).await.unwrap_err();
+    let removed = json!({"deviceId": device.id()});
+    let named = json!({"deviceId": device.id(), "label": "mine"});
+    let of_role = json!({"deviceId": device.id(), "role": "operator"});
+    for (method, params) in [
+        ("device.pair.remove", &removed),
+        ("device.pair.rename", &named),
+        ("device.token.revoke", &of_role),
+        ("device.token.rotate", &of_role),
+    ] {
+        let error = other.call(method, params.clone()).await.unwrap_err();
         assert_eq!(error["code"], "FORBIDDEN", "{method}: {error}");
     }
-    client.call("device.pair.rename", named.clone()).await.unwrap();
-    owner.call("device.token.revoke", named.clone()).await.unwrap();
+    client.call("device.pair.rename", named).await.unwrap();
+    owner.call("device.token.revoke", of_role).await.unwrap();
     assert_eq!(client.end().await, (4001, "device token revoked".to_owned()));
     let by_token = async || {
         let mut client = gateway.knock().await;
@@ -228,7 +233,7 @@ async fn what_is_taken_back_ends_at_once() {
     assert_eq!(answer["payload"]["auth"]["deviceToken"], Value::Null, "and brings no new one");
     let list = owner.call("device.pair.list", json!({})).await.unwrap();
     assert!(list["paired"].as_array().unwrap().iter().any(|it| it["label"] == "mine"), "{list}");
-    owner.call("device.pair.remove", named).await.unwrap();
+    owner.call("device.pair.remove", removed).await.unwrap();
     assert_eq!(client.end().await, (4001, "device removed".to_owned()));
     let list = owner.call("device.pair.list", json!({})).await.unwrap();
     assert_eq!(list["paired"].as_array().unwrap().len(), 1, "{list}");
