@@ -23,6 +23,7 @@ pub(super) struct Place {
     door: Door,
     number: u64,
     is_proxy: bool,
+    pushes: bool,
     leave: Arc<Notify>,
 }
 
@@ -40,10 +41,11 @@ impl Door {
     pub(super) fn enter(&self, address: IpAddr, is_proxy: bool) -> Option<Place> {
         let mut inside = self.inside();
         let Entered { number, leaves } = inside.crowd.enter(address, is_proxy)?;
+        let pushes = leaves.is_some();
         inside.push_out(leaves);
         let leave = Arc::new(Notify::new());
         inside.strangers.insert(number, leave.clone());
-        Some(Place { door: self.clone(), number, is_proxy, leave })
+        Some(Place { door: self.clone(), number, is_proxy, pushes, leave })
     }
 
     /// How many are here.
@@ -70,6 +72,11 @@ impl Place {
         let mut inside = self.door.inside();
         inside.strangers.remove(&self.number);
         inside.crowd.spoke(self.number);
+    }
+
+    /// Whether somebody had to leave for it.
+    pub(super) fn pushes(&self) -> bool {
+        self.pushes
     }
 
     /// It asks something.

@@ -11,8 +11,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use tokio::net::TcpSocket;
-
 use super::devices::Place;
 use super::enrolment::{Enrolment, SshLookup};
 use super::exposure::{Exposure, UNSAID, exposure};
@@ -33,8 +31,6 @@ pub const PORT: u16 = 18789;
 pub const TOKEN_FILE: &str = "gateway-token";
 /// Tries to get a port that a service which just ended may still hold, and the pause between them.
 const TRIES: (u32, Duration) = (20, Duration::from_millis(500));
-/// Connections that wait outside. Beyond it the system lets newcomers try again after a second.
-const WAITING_MAX: u32 = 1024;
 /// What Tailscale itself answers on in every one of its networks; nothing is sent to it.
 const TAILSCALE_SERVICE: (Ipv4Addr, u16) = (Ipv4Addr::new(100, 100, 100, 100), 53);
 /// The network of the addresses that Tailscale gives.
@@ -330,18 +326,10 @@ fn tailnet_address() -> Result<IpAddr, String> {
     way().filter(|address| network.contains(*address)).ok_or_else(|| missing.into())
 }
 
-fn listener(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // A service that has just ended leaves connections behind that are no obstacle.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(WAITING_MAX)?.into_std()
-}
-
 async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
     let mut tries = 1;
     loop {
-        match listener(address) {
+        match TcpListener::bind(address) {
             Ok(listener) => return Ok(listener),
             Err(error) if error.kind() == ErrorKind::AddrInUse && tries < TRIES.0 => {
                 tries += 1;

@@ -44,6 +44,10 @@ type Wire = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 const REST: Duration = Duration::from_millis(100);
 /// How long a client may leave an answer unread.
 const UNREAD_MAX: Duration = Duration::from_secs(30);
+/// Newcomers that push somebody out before there is a pause, and the pause: a flood has a part of
+/// the processors' time, and somebody honest waits behind it for a tenth of a second.
+const PUSHING_MAX: u32 = 4;
+const PUSHING_REST: Duration = Duration::from_millis(1);
 /// Bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 
@@ -82,18 +86,26 @@ impl Front {
 /// Takes connections until it is dropped, and with it they end.
 pub(super) async fn serve(listener: TcpListener, via: Via, front: Front) {
     let mut connections = JoinSet::new();
+    let mut pushing = 0;
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
                     if let Some(place) = front.door.enter(peer.ip(), front.is_proxy(peer, via)) {
+                        pushing += u32::from(place.pushes());
                         let place = Arc::new(place);
                         connections.spawn(connection(stream, peer, via, place, front.clone()));
                     } else {
                         tracing::warn!(%peer, "too many connections");
                     }
-                    // Whoever is here has a turn before the next newcomer: a flood waits outside.
-                    tokio::task::yield_now().await;
+                    // Whoever is here has a turn before the next newcomer, and a flood, of which
+                    // each pushes out the one before, waits outside.
+                    if pushing >= PUSHING_MAX {
+                        pushing = 0;
+                        tokio::time::sleep(PUSHING_REST).await;
+                    } else {
+                        tokio::task::yield_now().await;
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be taken");
