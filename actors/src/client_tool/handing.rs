@@ -69,9 +69,11 @@ impl Offered {
     /// What stands in place of the results of such an answer, call by call.
     pub fn in_place_of_results(&self, completion: &Completion) -> Vec<ToolResult> {
         let result = |call: &ToolCall| {
-            let (text, status) = match self.has(&call.name) {
-                true => (HANDED, ToolStatus::Handed),
-                false => (NOT_MADE, ToolStatus::Failed),
+            let is_clients = self.has(&call.name);
+            let (text, status) = if is_clients {
+                (HANDED, ToolStatus::Handed)
+            } else {
+                (NOT_MADE, ToolStatus::Failed)
             };
             let (call, name) = (call.id.clone(), call.name.clone());
             ToolResult { call, name, text: text.to_owned(), status }
