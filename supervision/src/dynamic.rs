@@ -48,7 +48,7 @@
 //! let tree = Tree::start(root).await?;
 //!
 //! // It answers to its path; a message for a new key starts the child of that key.
-//! let rooms = registry.via("app/rooms");
+//! let rooms = registry.via::<DynamicMessage<String, RpcReplyPort<u32>>>("app/rooms");
 //! for (name, expected) in [("kitchen", 1), ("garden", 1), ("kitchen", 2)] {
 //!     let (sender, receiver) = tokio::sync::oneshot::channel();
 //!     rooms.cast(DynamicMessage::Dispatch(name.to_owned(), sender.into()))?;
