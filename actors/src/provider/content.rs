@@ -126,6 +126,14 @@ impl TurnMessage {
     }
 }
 
+/// The tool calls among some parts, in order.
+pub(crate) fn calls(parts: &[Part]) -> impl Iterator<Item = &ToolCall> {
+    parts.iter().filter_map(|part| match part {
+        Part::Call(call) => Some(call),
+        Part::Text(_) | Part::Reasoning(_) | Part::Result(_) | Part::Media(_) => None,
+    })
+}
+
 /// The text among some parts.
 pub(crate) fn plain(parts: &[Part]) -> String {
     parts

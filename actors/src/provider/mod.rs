@@ -23,8 +23,8 @@ pub use actor::{
     Call, CallWatch, EmbedReply, ProviderActor, ProviderDeps, ProviderMessage, Reply, Report,
     TurnKey, UNWATCHED, provider_name,
 };
-pub(crate) use content::plain;
 pub use content::{Part, Reasoning, Role, ToolCall, ToolResult, ToolSpec, ToolStatus, TurnMessage};
+pub(crate) use content::{calls, plain};
 pub use echo::Echo;
 pub use embedding::{EmbedRequest, Embeddings};
 pub use http::{ConfigError, HttpConfig};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::content::{Part, ToolCall, ToolSpec, TurnMessage, plain};
+use super::content::{Part, ToolCall, ToolSpec, TurnMessage, calls, plain};
 
 /// One call to a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,10 +98,7 @@ impl Completion {
 
     /// The tool calls it asks for, in order.
     pub fn calls(&self) -> impl Iterator<Item = &ToolCall> {
-        self.parts.iter().filter_map(|part| match part {
-            Part::Call(call) => Some(call),
-            Part::Text(_) | Part::Reasoning(_) | Part::Result(_) | Part::Media(_) => None,
-        })
+        calls(&self.parts)
     }
 }
 

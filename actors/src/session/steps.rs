@@ -11,7 +11,7 @@ pub use self::record::{Opening, Steered, StepId, StepRecord, step_key, step_of_k
 pub use self::resumed::{Resumed, sorted_out};
 use crate::message::EnvelopeId;
 use crate::provider::{
-    Completion, Part, Role, ToolCall, ToolResult, ToolStatus, TurnMessage, Usage,
+    Completion, Part, Role, ToolCall, ToolResult, ToolStatus, TurnMessage, Usage, calls,
 };
 
 /// Answers with tool calls in one turn. Beyond it the model is asked without tools: it goes round in
@@ -35,15 +35,12 @@ struct Round {
 
 impl Round {
     fn new(parts: Vec<Part>, usage: Usage) -> Self {
-        let calls = parts.iter().filter(|part| matches!(part, Part::Call(_))).count();
-        Self { parts, usage, results: vec![None; calls], steered: None }
+        let results = vec![None; calls(&parts).count()];
+        Self { parts, usage, results, steered: None }
     }
 
     fn calls(&self) -> impl Iterator<Item = &ToolCall> {
-        self.parts.iter().filter_map(|part| match part {
-            Part::Call(call) => Some(call),
-            Part::Text(_) | Part::Reasoning(_) | Part::Result(_) | Part::Media(_) => None,
-        })
+        calls(&self.parts)
     }
 }
 

@@ -69,9 +69,7 @@ impl Cursor {
 
     /// Whether row ids of this cursor mean something in the database with `identity`.
     pub(super) fn is_of(&self, identity: &Identity) -> bool {
-        self.dev == identity.file.dev
-            && self.ino == identity.file.ino
-            && self.unique_id == identity.unique_id
+        identity.is(self.dev, self.ino, self.unique_id.as_deref())
     }
 
     /// The bytes for the store.

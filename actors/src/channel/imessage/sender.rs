@@ -74,9 +74,7 @@ struct Journalled {
 
 impl Journalled {
     fn is_of(&self, identity: &Identity) -> bool {
-        self.dev == identity.file.dev
-            && self.ino == identity.file.ino
-            && self.unique_id == identity.unique_id
+        identity.is(self.dev, self.ino, self.unique_id.as_deref())
     }
 }
 

@@ -52,6 +52,13 @@ pub struct Identity {
     pub unique_id: Option<String>,
 }
 
+impl Identity {
+    /// Whether this is the database that was noted under these.
+    pub fn is(&self, dev: u64, ino: u64, unique_id: Option<&str>) -> bool {
+        self.file == FileId { dev, ino } && self.unique_id.as_deref() == unique_id
+    }
+}
+
 /// Where one of our own messages stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendStatus {
