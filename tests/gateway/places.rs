@@ -56,7 +56,9 @@ async fn one_address_keeps_few_connections_and_pushes_out_only_its_own_idle_ones
     );
     slow.write_all(head.as_bytes()).unwrap();
     let kept: Vec<TcpStream> = (0..4 * KEPT_MAX).map(|_| keep(gateway.port)).collect();
+    let begun = Instant::now();
     until("the oldest were pushed out", || (open(&kept) <= KEPT_MAX).then_some(()));
+    assert!(begun.elapsed() < Duration::from_secs(10), "at once, not when their time was up");
     assert!(is_open(&kept[kept.len() - 1]), "the newest stays");
     neighbour.call("health", json!({})).await.expect("who has said who it is stays");
     slow.write_all(body.as_bytes()).unwrap();
