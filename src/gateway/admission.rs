@@ -50,7 +50,7 @@ impl Hearing<'_> {
         if is_plain {
             return self.settle(judged, record);
         }
-        let vouched = self.vouched(connect, &judged.outcome).await;
+        let vouched = self.vouched(connect, &judged).await;
         // What has been decided is decided again about the record as it is now.
         let _change = devices.change().await;
         let (judged, record) = self.judged(connect, identity)?;
@@ -140,10 +140,10 @@ impl Hearing<'_> {
     }
 
     /// Who vouches for a device that would have to wait for a person.
-    async fn vouched(&self, connect: &Connect, outcome: &Outcome) -> Option<Voucher> {
+    async fn vouched(&self, connect: &Connect, judged: &Judged) -> Option<Voucher> {
         let enrolment = &self.settings.enrolment;
-        let voucher = enrolment.voucher(connect, outcome, self.visitor)?;
-        let (Voucher::Key, Outcome::Ask(wish, _)) = (voucher, outcome) else {
+        let voucher = enrolment.voucher(connect, judged, self.visitor)?;
+        let (Voucher::Key, Outcome::Ask(wish, _)) = (voucher, &judged.outcome) else {
             return Some(voucher);
         };
         let (lookups, now) = (&self.settings.lookups, self.engine.clock().steady().0);

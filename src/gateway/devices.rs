@@ -502,6 +502,7 @@ mod tests {
         let (devices, hub) = (Devices::default(), Hub::new());
         let visitor = Visitor {
             address: [203, 0, 113, 7].into(),
+            is_placed: true,
             is_local: false,
             proxy: None,
             via: Via::Port,

@@ -8,7 +8,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::handshake::{Outcome, Wish};
+use super::handshake::{Judged, Outcome, Wish};
+use super::limiter::Class;
 use super::network::{Cidr, is_private};
 use super::refusal::Reason;
 use super::visitor::{Page, Via, Visitor};
@@ -69,15 +70,17 @@ impl Enrolment {
         }
     }
 
-    /// What may vouch for a device that would have to wait for a person.
+    /// What may vouch for a device that would have to wait for a person. It has the shared secret;
+    /// and its address is known to be its own, for that of a proxy vouches for whoever comes by.
     pub(super) fn voucher(
         &self,
         connect: &Connect,
-        outcome: &Outcome,
+        judged: &Judged,
         visitor: &Visitor,
     ) -> Option<Voucher> {
-        let Outcome::Ask(wish, Reason::NotPaired) = outcome else { return None };
-        if !is_plain_node(connect, wish, visitor) {
+        let Outcome::Ask(wish, Reason::NotPaired) = &judged.outcome else { return None };
+        let is_shared = judged.proven == Some(Class::Shared);
+        if !is_shared || !visitor.is_placed || !is_plain_node(connect, wish, visitor) {
             return None;
         }
         // A proxy on this machine could be any of its programs.
@@ -179,12 +182,17 @@ mod tests {
     fn visitor(address: &str, proxy: Option<&str>) -> Visitor {
         Visitor {
             address: address.parse().unwrap(),
+            is_placed: true,
             is_local: false,
             proxy: proxy.map(|proxy| proxy.parse().unwrap()),
             via: Via::Port,
             page: Page::None,
             claim: None,
         }
+    }
+
+    fn judged(outcome: &Outcome, proven: Option<Class>) -> Judged {
+        Judged { outcome: outcome.clone(), failed: Vec::new(), proven }
     }
 
     fn rules() -> Enrolment {
@@ -205,7 +213,7 @@ mod tests {
         let ask = |role, reason| Outcome::Ask(wish(role), reason);
         let fresh = ask(Role::Node, Reason::NotPaired);
         let of = |connect: &Connect, outcome: &Outcome, visitor: &Visitor| {
-            rules().voucher(connect, outcome, visitor)
+            rules().voucher(connect, &judged(outcome, Some(Class::Shared)), visitor)
         };
         let plain = connect("node", &[]);
         let near = visitor("192.168.1.9", None);
@@ -225,11 +233,18 @@ mod tests {
             (&plain, &fresh, visitor("127.0.0.1", None)),
             (&plain, &fresh, visitor("fe80::1", None)),
             (&plain, &fresh, visitor("10.0.0.9", Some("10.0.0.2"))),
+            (&plain, &fresh, Visitor { is_placed: false, ..near.clone() }),
+            (&plain, &fresh, Visitor { is_placed: false, ..visitor("10.0.0.9", None) }),
         ] {
             assert_eq!(of(connect, outcome, &visitor), None, "{connect:?} {outcome:?} {visitor:?}");
         }
         let nobody = Enrolment { networks: Vec::new(), ssh: None, ..rules() };
-        assert_eq!(nobody.voucher(&plain, &fresh, &near), None);
+        let shared = judged(&fresh, Some(Class::Shared));
+        assert_eq!(nobody.voucher(&plain, &shared, &near), None);
+        // Whom a proxy names, or who has a token of its own, has not shown the shared secret.
+        for proven in [None, Some(Class::Device), Some(Class::Setup)] {
+            assert_eq!(rules().voucher(&plain, &judged(&fresh, proven), &near), None, "{proven:?}");
+        }
     }
 
     #[test]

@@ -42,6 +42,14 @@ pub(super) fn exposure(config: &Gateway, bind: GatewayBind) -> Exposure {
     }
 }
 
+/// Whether nobody but the proxy and this machine may be listened to: where the proxy says who
+/// somebody is, whoever else comes has a secret of its own to say, and it could be read on the way.
+pub(super) fn is_for_proxies(config: &Gateway) -> bool {
+    let is_private = config.is_loopback() || config.bind == GatewayBind::Tailnet;
+    let is_proxied = config.auth_mode() == GatewayAuthMode::TrustedProxy;
+    is_proxied && !is_private && config.tls.is_none()
+}
+
 /// Whether a proxy is another machine: people reach that one.
 fn is_elsewhere(proxy: &str) -> bool {
     let here = std::net::Ipv4Addr::LOCALHOST.into();
@@ -77,5 +85,10 @@ mod tests {
         let mut asked = plain;
         asked.auth.mode = Some(GatewayAuthMode::TrustedProxy);
         assert_eq!(exposure(&asked, GatewayBind::Lan), Exposure::None);
+        let on = |bind, tls| is_for_proxies(&Gateway { bind, tls, ..asked.clone() });
+        assert!(on(GatewayBind::Lan, None));
+        assert!(!on(GatewayBind::Lan, tls(true)) && !on(GatewayBind::Lan, tls(false)));
+        assert!(!on(GatewayBind::Loopback, None) && !on(GatewayBind::Tailnet, None));
+        assert!(!is_for_proxies(&Gateway { bind: GatewayBind::Lan, ..Gateway::default() }));
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::devices::Place;
 use super::enrolment::{Enrolment, SshLookup};
-use super::exposure::{Exposure, UNSAID, exposure};
+use super::exposure::{Exposure, UNSAID, exposure, is_for_proxies};
 use super::identity::{ProxyRules, TailscaleCommand, Whois};
 use super::limiter::{Limiter, Patience};
 use super::listener::GatewaySpec;
@@ -209,6 +209,7 @@ fn settings(
         } else {
             vec![format!("{own_name}.local"), own_name]
         },
+        is_for_proxies: is_for_proxies(config),
     };
     let lower = |text: &String| text.trim().to_ascii_lowercase();
     let proxy = config.auth.trusted_proxy.as_ref().map(|proxy| ProxyRules {

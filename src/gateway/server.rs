@@ -199,7 +199,9 @@ async fn encrypted(stream: TcpStream, via: Via, front: &Front) -> std::io::Resul
 }
 
 fn is_upgrade<B>(request: &Request<B>) -> bool {
-    request.headers().contains_key(axum::http::header::UPGRADE)
+    // Others are offers, such as `h2c`, and are answered as if they had not been made.
+    let wanted = request.headers().get_all(axum::http::header::UPGRADE);
+    wanted.iter().any(|it| it.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Who asks; or the answer to somebody who may not even.
@@ -253,4 +255,18 @@ fn with_headers(mut response: Response<Body>) -> Response<Body> {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_websocket_is_an_upgrade() {
+        for (value, expected) in [("websocket", true), ("WebSocket", true), ("h2c", false)] {
+            let request = Request::builder().header("upgrade", value).body(()).unwrap();
+            assert_eq!(is_upgrade(&request), expected, "{value}");
+        }
+        assert!(!is_upgrade(&Request::new(())));
+    }
 }

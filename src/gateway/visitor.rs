@@ -39,6 +39,8 @@ pub struct House {
     pub origins: Vec<String>,
     /// Names of this machine, beside `localhost` and addresses.
     pub names: Vec<String>,
+    /// Whether nobody else may come from beyond this machine: what they say could be read on the way.
+    pub is_for_proxies: bool,
 }
 
 /// Somebody who may knock.
@@ -46,6 +48,9 @@ pub struct House {
 pub struct Visitor {
     /// Where it comes from: the address the nearest believed proxy saw, else the other end.
     pub address: IpAddr,
+    /// Whether that is its own. Not where a proxy stands between and has noted nothing that can be
+    /// read: then it is the proxy's, and says nothing of who is behind it.
+    pub is_placed: bool,
     /// Whether it is a program of this machine.
     pub is_local: bool,
     /// The proxy it came through, if one is believed.
@@ -83,6 +88,8 @@ pub enum Page {
 pub(super) enum TurnedAway {
     /// It claims to be forwarded, by nobody we know.
     UnknownProxy,
+    /// It comes past the proxy that everybody has to come through.
+    NoProxy,
     /// It calls this machine by a name that is not ours.
     UnknownName(String),
 }
@@ -92,6 +99,7 @@ impl TurnedAway {
     pub(super) fn code(&self) -> &'static str {
         match self {
             Self::UnknownProxy => "proxy_attribution_required",
+            Self::NoProxy => "proxy_required",
             Self::UnknownName(_) => "host_not_allowed",
         }
     }
@@ -102,6 +110,12 @@ impl TurnedAway {
             Self::UnknownProxy => "this request was forwarded; name the proxy in \
                                    gateway.trustedProxies, or reach the gateway without it"
                 .into(),
+            Self::NoProxy => {
+                "this gateway does not encrypt and is reached through its proxy alone; \
+                              use the proxy's address, name yours in gateway.trustedProxies if it \
+                              is one, or encrypt with gateway.tls: {enabled: true}"
+                    .into()
+            }
             Self::UnknownName(name) => format!(
                 "{name:?} is no name of this gateway; use an address or localhost, or allow \
                  https://{name} in gateway.controlUi.allowedOrigins"
@@ -127,15 +141,26 @@ impl Approach<'_> {
         })
     }
 
-    /// The addresses a chain of proxies has noted, nearest first.
-    fn noted(&self) -> Vec<Option<IpAddr>> {
-        let chain: Vec<&str> =
+    /// The client's address, as the proxies on the way have noted it. What is left of the first that
+    /// is no proxy the client itself may have written, and so it may have written any header that its
+    /// proxy does not set: where two of them disagree, neither counts.
+    fn noted(&self, is_proxy: impl Fn(IpAddr) -> bool) -> Option<IpAddr> {
+        let mut chain: Vec<&str> =
             self.all("x-forwarded-for").flat_map(|value| value.split(',')).collect();
-        let chain = chain.into_iter().rev().map(address);
-        match self.header("x-real-ip") {
-            Some(real) if self.header("x-forwarded-for").is_none() => vec![address(real)],
-            _ => chain.collect(),
+        if chain.is_empty() {
+            chain.extend(self.header("x-real-ip"));
         }
+        let mut believed = Vec::new();
+        for text in chain.into_iter().rev() {
+            let noted = address(text)?;
+            believed.push(noted);
+            if !is_proxy(noted) {
+                break;
+            }
+        }
+        let client = believed.last().copied().filter(|noted| !is_proxy(*noted))?;
+        let agrees = |real: &str| address(real).is_some_and(|real| believed.contains(&real));
+        self.all("x-real-ip").all(agrees).then_some(client)
     }
 }
 
@@ -160,13 +185,17 @@ pub(super) fn visitor(house: &House, approach: &Approach<'_>) -> Result<Visitor,
     if approach.is_forwarded() && peer.is_loopback() && proxy.is_none() && !carried {
         return Err(TurnedAway::UnknownProxy);
     }
-    let address = if proxy.is_some() || (carried && peer.is_loopback()) {
-        // Behind a note that can't be read nobody knows who it is: then it is the proxy itself.
-        let mut noted = approach.noted().into_iter();
-        noted.find(|noted| noted.is_none_or(|noted| !is_proxy(noted))).flatten().unwrap_or(peer)
+    if house.is_for_proxies && !peer.is_loopback() && !is_proxy(peer) && !carried {
+        return Err(TurnedAway::NoProxy);
+    }
+    let noted = if proxy.is_some() || (carried && peer.is_loopback()) {
+        approach.noted(is_proxy)
     } else {
-        peer
+        // A proxy that notes nothing, or that nobody has named, stands for anybody.
+        (!is_proxy(peer) && !approach.is_forwarded()).then_some(peer)
     };
+    // Behind a note that can't be read nobody knows who it is: then it is the proxy itself.
+    let (address, is_placed) = (noted.unwrap_or(peer), noted.is_some());
     let host = approach.header("host");
     if let Some(host) = host
         && proxy.is_none()
@@ -180,7 +209,7 @@ pub(super) fn visitor(house: &House, approach: &Approach<'_>) -> Result<Visitor,
         Some(origin) => Page::Foreign(origin.to_owned()),
     };
     let is_local = peer.is_loopback() && !approach.is_forwarded() && !carried;
-    Ok(Visitor { address, is_local, proxy, via: approach.via, page, claim: None })
+    Ok(Visitor { address, is_placed, is_local, proxy, via: approach.via, page, claim: None })
 }
 
 impl House {
@@ -255,6 +284,7 @@ mod tests {
             proxies: vec![Cidr::parse("10.0.0.0/24").unwrap()],
             origins: vec!["https://home.example".into()],
             names: vec!["attic.local".into()],
+            is_for_proxies: false,
         }
     }
 
@@ -331,5 +361,47 @@ mod tests {
         assert_eq!(seen("10.0.0.3").address.to_string(), "10.0.0.2", "only proxies");
         assert_eq!(seen("127.0.0.1, nonsense").address.to_string(), "10.0.0.2");
         assert!(!seen("127.0.0.1").is_local, "what a proxy forwards is never local");
+    }
+
+    #[test]
+    fn an_address_is_a_clients_own_only_where_its_proxy_says_so_in_one_voice() {
+        let (far, near) = ("203.0.113.7", "198.51.100.1");
+        let (xff, real) = ("x-forwarded-for", "x-real-ip");
+        let chain = format!("{near}, {far}, 10.0.0.3");
+        for (peer, headers, expected) in [
+            (far, vec![], Some(far)),
+            ("10.0.0.2", vec![(xff, far)], Some(far)),
+            ("10.0.0.2", vec![(real, far)], Some(far)),
+            ("10.0.0.2", vec![(xff, far), (real, far)], Some(far)),
+            ("10.0.0.2", vec![(xff, &chain), (real, "10.0.0.3")], Some(far)),
+            // Its proxy sets one of them, and the client has written the other.
+            ("10.0.0.2", vec![(xff, near), (real, far)], None),
+            ("10.0.0.2", vec![(xff, &chain), (real, near)], None),
+            ("10.0.0.2", vec![(real, near), (real, far)], None),
+            ("10.0.0.2", vec![(xff, far), (real, "nonsense")], None),
+            // A proxy that says nothing of whom it carries.
+            ("10.0.0.2", vec![], None),
+            ("10.0.0.2", vec![("forwarded", "for=203.0.113.7")], None),
+            ("10.0.0.2", vec![("x-forwarded-proto", "https")], None),
+            ("10.0.0.2", vec![(xff, "10.0.0.3")], None),
+            ("10.0.0.2", vec![(xff, "")], None),
+            // One that nobody has named.
+            ("192.168.1.9", vec![(xff, far)], None),
+        ] {
+            let judged = judge(&house(), peer, &headers).unwrap();
+            let placed = judged.is_placed.then(|| judged.address.to_string());
+            assert_eq!(placed.as_deref(), expected, "{peer} {headers:?}");
+            assert!(judged.is_placed || judged.address.to_string() == peer, "{judged:?}");
+        }
+    }
+
+    #[test]
+    fn past_a_proxy_that_everybody_comes_through_only_this_machine_gets_in() {
+        let house = House { is_for_proxies: true, ..house() };
+        assert_eq!(judge(&house, "192.168.1.9", &[]), Err(TurnedAway::NoProxy));
+        for peer in ["127.0.0.1", "::1", "10.0.0.2"] {
+            assert!(judge(&house, peer, &[]).is_ok(), "{peer}");
+        }
+        assert!(judge_via(&house, "127.0.0.1", &[], Via::Tailscale).is_ok());
     }
 }

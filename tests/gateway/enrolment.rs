@@ -26,8 +26,8 @@ async fn via(gateway: &Gateway, device: &Device) -> Value {
 #[tokio::test]
 async fn a_network_that_is_named_lets_fresh_nodes_in_and_nothing_else() {
     let gateway = Gateway::with(&format!(
-        "{{gateway: {{auth: {{token: '{TOKEN}'}}, trustedProxies: ['127.0.0.1'], nodes: {{pairing:
-          {{autoApproveLocal: false, autoApproveCidrs: ['127.0.0.0/8', '10.0.0.0/8'], sshVerify: false}}}}}}}}"
+        "{{gateway: {{auth: {{token: '{TOKEN}'}}, nodes: {{pairing:
+          {{autoApproveLocal: false, autoApproveCidrs: ['127.0.0.0/8'], sshVerify: false}}}}}}}}"
     ));
     let device = Device::new(1);
     let answer = gateway.knock().await.connect_as(&device, node(&[])).await;
@@ -49,14 +49,44 @@ async fn a_network_that_is_named_lets_fresh_nodes_in_and_nothing_else() {
         assert_eq!(refused(&answer), "PAIRING_REQUIRED");
         assert_eq!(via(&gateway, &device).await, Value::Null);
     }
-    // A program of this machine that says it is a proxy can name any address.
-    let mut forged = gateway.knock_with(&[("x-forwarded-for", "10.0.0.9")]).await.unwrap();
-    assert_eq!(refused(&forged.connect_as(&Device::new(5), node(&[])).await), "PAIRING_REQUIRED");
     // Without the secret no network helps.
     let mut params = node(&[]);
     params["auth"] = json!({"token": "wrong"});
     let answer = gateway.knock().await.connect_as(&Device::new(6), params).await;
     assert_eq!(refused(&answer), "AUTH_TOKEN_MISMATCH");
+}
+
+// X1: behind a proxy an address is whoever's the proxy says, or nobody's.
+#[tokio::test]
+async fn the_address_of_a_proxy_vouches_for_nobody() {
+    for verified in ["false", "{cidrs: ['127.0.0.0/8', '10.0.0.0/8']}"] {
+        let home = with_ssh("echo no", "");
+        home.configure(&format!(
+            "{{gateway: {{auth: {{token: '{TOKEN}'}}, trustedProxies: ['127.0.0.1'],
+              nodes: {{pairing: {{autoApproveLocal: false, sshVerify: {verified},
+              autoApproveCidrs: ['127.0.0.0/8', '10.0.0.0/8']}}}}}}}}"
+        ));
+        let gateway = Gateway::at(home);
+        for (seed, headers) in [
+            // As one that only passes bytes on.
+            &[][..],
+            &[("x-forwarded-proto", "https")],
+            &[("forwarded", "for=10.0.0.9")],
+            &[("x-forwarded-for", "nonsense")],
+            &[("x-forwarded-for", "10.0.0.9"), ("x-real-ip", "203.0.113.7")],
+            // A program of this machine that says it is a proxy can name any address.
+            &[("x-forwarded-for", "10.0.0.9")],
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let device = Device::new(u8::try_from(seed + 1).unwrap());
+            let mut client = gateway.knock_with(headers).await.unwrap();
+            let answer = client.connect_as(&device, node(&[])).await;
+            assert_eq!(refused(&answer), "PAIRING_REQUIRED", "{headers:?}");
+        }
+        assert!(asked(&gateway.home).is_empty(), "{:?}", asked(&gateway.home));
+    }
 }
 
 /// A home in which `ssh` answers with what the test puts there, and notes what it was asked.

@@ -16,7 +16,8 @@ const CODE: &str = "the-right-code";
 
 fn visitor(is_local: bool, page: Page) -> Visitor {
     let address = if is_local { [127, 0, 0, 1] } else { [203, 0, 113, 7] };
-    Visitor { address: address.into(), is_local, proxy: None, via: Via::Port, page, claim: None }
+    let (address, via) = (address.into(), Via::Port);
+    Visitor { address, is_placed: true, is_local, proxy: None, via, page, claim: None }
 }
 
 /// A client without proof of a device.
