@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test helper fails its test")]
 
+#[path = "queue/brought.rs"]
+mod brought;
 #[path = "queue/busy.rs"]
 mod busy;
 #[path = "queue/commands.rs"]

@@ -9,7 +9,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use telson_supervision::Health;
 
 use crate::channel::webchat::sweep_web_chat;
-use crate::client_tool::{ClientTools, client_tools_prefix};
+use crate::client_tool::sweep_client_tools;
 use crate::clock::Clock;
 use crate::inbox::DedupeRecord;
 use crate::outbox::{ReceiptRecord, receipt_prefix};
@@ -39,11 +39,6 @@ pub const RECEIPT_WINDOW: Retention =
 /// What a day has cost is known for more than a year; what a session has cost, as long as it lives.
 pub const USAGE_WINDOW: Retention =
     Retention { age: Duration::from_hours(9600), count_min: LOOKS_OLD_MAX, count_max: 100_000 };
-
-/// Tools of clients go with the turn of their message; this is for those that were never admitted,
-/// or ended in another way. A message that waits for longer is answered without them.
-pub const CLIENT_TOOLS_WINDOW: Retention =
-    Retention { age: Duration::from_hours(168), count_min: 0, count_max: 10_000 };
 
 /// What it needs.
 #[derive(Clone)]
@@ -139,7 +134,6 @@ pub async fn sweep_all(store: &Store, clock: &Clock) -> Result<usize, StoreError
         sweep::<DayUsage>(store, &day_usage_prefix(), USAGE_WINDOW, now, |record| record.at)
             .await?;
     let chats = sweep_web_chat(store, now).await?;
-    let (tools, window) = (client_tools_prefix(), CLIENT_TOOLS_WINDOW);
-    let tools = sweep::<ClientTools>(store, &tools, window, now, |record| record.at).await?;
+    let tools = sweep_client_tools(store, now).await?;
     Ok(ids + receipts + effects + usage + chats + tools)
 }

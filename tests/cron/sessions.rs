@@ -11,9 +11,9 @@ use telson_actors::outbox::UnsettledSends;
 use telson_actors::session::{Exchange, exchange_prefix};
 use telson_actors::store::Backend;
 
-use crate::mortal::Mortal;
 use crate::jobs::hourly;
 use crate::kit::{HOUR, MINUTE, World, add, greet, id, job, jobs, runs};
+use crate::mortal::Mortal;
 use crate::support::{account, direct, idle};
 
 fn in_session(name: &str, target: &str) -> Value {

@@ -5,10 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use telson::Engine;
+use telson::{Engine, Outcome};
+use telson_actors::channel::webchat;
+use telson_actors::client_tool::{ClientTool, ClientTools};
+use telson_actors::clock::Timestamp;
 use telson_actors::event::JourneyStep;
-use telson_actors::message::SessionKey;
+use telson_actors::message::{Inbound, SessionKey};
 use telson_actors::provider::ToolSpec;
+use telson_actors::router::Relayed;
 use telson_actors::store::MemoryBackend;
 use telson_actors::tool::{Invocation, Tool};
 
@@ -51,6 +55,32 @@ async fn a_fallback_is_for_its_turn_and_told_once() {
     assert!(sent[0].starts_with("[first/big can't answer"), "{sent:?}");
     assert_eq!(sent[1..], ["from the second", "from the second", "from the first"]);
     assert_eq!((first.ledger().len(), second.ledger().len()), (3, 2));
+    stop(engine).await;
+}
+
+// The client's tools are called without a word; the person who reads along is told all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fallback_that_hands_over_in_silence_is_told() {
+    let (platform, first) = (Platform::new(), Server::start(Act::Malformed).await);
+    let second = Server::start(Act::CallTool("")).await;
+    let engine = chain(&platform, &first, &second)
+        .backend(Arc::new(MemoryBackend::new()))
+        .start()
+        .await
+        .unwrap();
+    let (at, parameters) = (Timestamp(0), r#"{"type":"object"}"#.to_owned());
+    let tool = ClientTool { name: "count".into(), description: String::new(), parameters };
+    let tools = Some(ClientTools { at, tools: vec![tool], is_alone: false, must_call: false });
+    let (session, agent) = (SessionKey::main("main", "main").unwrap(), "main".to_owned());
+    let inbound = Inbound { account: webchat::account(), ..direct("1", "anna", "hi") };
+    let relay = engine.relay(Relayed { session, agent, inbound, tools }).await.unwrap();
+    idle(&engine).await;
+    let outcome = engine.outcome(&relay.session, relay.message).await.unwrap();
+    let Outcome::Answered { exchange, is_sent: false } = outcome else { panic!("{outcome:?}") };
+    let calls: Vec<String> = exchange.handed().iter().map(|call| call.id.clone()).collect();
+    assert_eq!((calls.len(), exchange.answer.as_str()), (1, ""), "{exchange:?}");
+    let sent = platform.sent_to("anna");
+    assert!(sent.len() == 1 && sent[0].starts_with("[first/big can't answer"), "{sent:?}");
     stop(engine).await;
 }
 

@@ -1,5 +1,6 @@
 //! Tools of the client: offered to the model, called by the client, and nothing of it run here.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
@@ -59,29 +60,36 @@ fn the_published_client_calls_its_own_tools() {
     };
     assert_eq!(seen["asked"]["finish_reason"], "tool_calls");
     assert_eq!(seen["asked"]["message"]["content"], "let me see");
-    let both = json!([call("call_0", "weather"), call("call_1", "time")]);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let [weather, time] = [0, 1].map(|at| text(&seen["asked"]["message"]["tool_calls"][at]["id"]));
+    let both = json!([call(&weather, "weather"), call(&time, "time")]);
     assert_eq!(seen["asked"]["message"]["tool_calls"], both);
     assert_eq!(seen["done"]["finish_reason"], "stop");
-    let results =
-        "[results of tools]\nweather (call_0): weather is fine\ntime (call_1): time is fine";
+    let results = format!(
+        "[results of tools]\nweather ({weather}): weather is fine\ntime ({time}): time is fine"
+    );
     let told = scene.model.question("weather is fine");
-    assert!(told.ends_with(results), "{told}");
-    assert!(told.contains("[called time as call_1 with {\"for\":\"time\"}]"), "{told}");
+    assert!(told.ends_with(&results), "{told}");
+    assert!(told.contains(&format!("[called time as {time} with {{\"for\":\"time\"}}]")), "{told}");
     assert_eq!(seen["streamed"]["finish"], "tool_calls");
     assert_eq!(seen["streamed"]["deltas"], 2);
     assert_eq!(seen["streamed"]["content"], "let me see");
     let calls = &seen["streamed"]["calls"];
     assert_eq!(calls[0]["function"]["arguments"], json!({"for": "weather"}).to_string());
     assert_eq!(seen["loop"]["ran"], json!([{"for": "weather"}]), "once, by the client");
-    let text = seen["loop"]["text"].as_str().unwrap();
-    assert!(text.contains("weather (call_0): warm"), "{text}");
+    let looped = seen["loop"]["text"].as_str().unwrap();
+    assert!(looped.contains("): warm"), "{looped}");
     assert_eq!(seen["first"]["types"], json!(["function_call"]), "it said nothing");
-    assert_eq!(seen["first"]["call"]["call_id"], "call_0");
+    // Its model counts from nought in each answer, and here no two calls are the same.
+    let id = text(&seen["first"]["call"]["call_id"]);
+    let all = [weather, time, text(&calls[0]["id"]), id.clone()];
+    assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "{all:?}");
+    assert!(!looped.contains(&id) && all.iter().all(|id| id.starts_with("call_")), "{all:?}");
     assert_eq!((&seen["first"]["echoed"], &seen["first"]["text"]), (&json!(1), &json!("")));
     assert_eq!(seen["second"]["types"], json!(["message"]));
-    assert_eq!(seen["second"]["text"], "you said [result of a tool]\ncall_0: cold");
+    assert_eq!(seen["second"]["text"], format!("you said [result of a tool]\n{id}: cold"));
     // In its own session the model sees its call, and that it was handed over.
-    let request = scene.model.request("call_0: cold");
+    let request = scene.model.request(&format!("{id}: cold"));
     let roles: Vec<&str> = request["messages"]
         .as_array()
         .unwrap()

@@ -66,6 +66,23 @@ impl Offered {
         completion.calls().any(|call| self.has(&call.name))
     }
 
+    /// Gives the client's calls ids that no other call of its conversation has: some providers count
+    /// from nought in each answer, or give several calls one id, and a client matches results by it.
+    /// Ids that are more than a count stay, for their providers may know them again.
+    pub fn tell_apart(&self, turn: u64, completion: &mut Completion) {
+        let ids: Vec<String> = completion.calls().map(|call| call.id.clone()).collect();
+        let is_shared = |id: &String| ids.iter().filter(|other| *other == id).count() > 1;
+        let calls = completion.parts.iter_mut().filter_map(|part| match part {
+            Part::Call(call) => Some(call),
+            Part::Text(_) | Part::Reasoning(_) | Part::Result(_) | Part::Media(_) => None,
+        });
+        for (index, call) in calls.enumerate() {
+            if self.has(&call.name) && (is_count(&call.id) || is_shared(&call.id)) {
+                call.id = format!("call_{turn}_{index}");
+            }
+        }
+    }
+
     /// What stands in place of the results of such an answer, call by call.
     pub fn in_place_of_results(&self, completion: &Completion) -> Vec<ToolResult> {
         let result = |call: &ToolCall| {
@@ -80,6 +97,12 @@ impl Offered {
         };
         completion.calls().map(result).collect()
     }
+}
+
+/// Whether an id is nothing but a place in its answer.
+fn is_count(id: &str) -> bool {
+    let count = id.strip_prefix("call_").unwrap_or(id);
+    count.len() <= 6 && count.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The results among some parts.
@@ -145,6 +168,31 @@ mod tests {
         assert_eq!(names(alone.beside(own())), [pair("b", "")]);
         assert!(alone.must_call());
         assert_eq!(names(Offered::default().beside(own())), [pair("a", "own"), pair("c", "own")]);
+    }
+
+    #[test]
+    fn calls_of_a_conversation_are_told_apart() {
+        let offered = Offered::of([tools(&["a", "b"], false)]);
+        let ids = |turn, given: &[(&str, &str)]| {
+            let mut completion = Completion::text("let me see");
+            for (id, name) in given {
+                let (id, name) = ((*id).to_owned(), (*name).to_owned());
+                let arguments = "{}".to_owned();
+                completion.parts.push(Part::Call(ToolCall {
+                    id,
+                    name,
+                    arguments,
+                    signature: None,
+                }));
+            }
+            offered.tell_apart(turn, &mut completion);
+            completion.calls().map(|call| call.id.clone()).collect::<Vec<_>>()
+        };
+        let counted = [("call_0", "a"), ("1", "b"), ("call_2", "own")];
+        assert_eq!(ids(7, &counted), ["call_7_0", "call_7_1", "call_2"]);
+        assert_eq!(ids(8, &counted)[..2], ["call_8_0", "call_8_1"]);
+        let known = [("call_Ab3dEf6hIj9l", "a"), ("x", "a"), ("x", "b")];
+        assert_eq!(ids(9, &known), ["call_Ab3dEf6hIj9l", "call_9_1", "call_9_2"]);
     }
 
     proptest! {

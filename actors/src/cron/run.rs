@@ -307,7 +307,12 @@ impl Performer {
         inbound.reply_to = webchat::destination(session);
         let agent = session.agent().unwrap_or_default();
         let mut admission = Admission::new(account);
-        admission.relayed.push(Relayed { session: (*session).clone(), agent, inbound });
+        admission.relayed.push(Relayed {
+            session: (*session).clone(),
+            agent,
+            inbound,
+            tools: None,
+        });
         crash_point("cron.before_admit");
         self.deps.admissions.admit(admission).await?;
         crash_point("cron.after_admit");

@@ -66,7 +66,12 @@ impl Message {
         let last = last::of_main(&self.store, &event.session).map_err(AdmitError::Store)?;
         inbound.reply_to = last.unwrap_or_else(|| webchat::destination(&event.session));
         let mut admission = Admission::new(account);
-        admission.relayed.push(Relayed { session: event.session, agent: event.agent, inbound });
+        admission.relayed.push(Relayed {
+            session: event.session,
+            agent: event.agent,
+            inbound,
+            tools: None,
+        });
         self.admissions.admit(admission).await.map(|_| Woken::Done)
     }
 }

@@ -370,7 +370,8 @@ impl Heart {
         inbound.peer = session.to_string();
         inbound.reply_to = webchat::destination(&session);
         let mut admission = Admission::new(account);
-        let relayed = Relayed { session: session.clone(), agent: agent.to_owned(), inbound };
+        let relayed =
+            Relayed { session: session.clone(), agent: agent.to_owned(), inbound, tools: None };
         admission.relayed.push(relayed);
         crash_point("heartbeat.before_admit");
         if let Err(error) = self.deps.admissions.admit(admission).await {

@@ -1,5 +1,6 @@
 //! What a channel offers, and what it is told.
 
+use crate::client_tool::ClientTools;
 use crate::dead_letter::Reason;
 use crate::message::{AccountKey, Inbound, SessionKey};
 use crate::store::StoreError;
@@ -59,6 +60,9 @@ pub struct Relayed {
     pub agent: String,
     /// The message. Its dedupe key must be none that a platform could give.
     pub inbound: Inbound,
+    /// Tools of whoever asks, with a message of web chat's account. They are durable with it, and
+    /// nothing of them is if it is refused.
+    pub tools: Option<ClientTools>,
 }
 
 /// A platform message the channel declines.

@@ -188,7 +188,12 @@ impl Actor for SessionActor {
         Box::pin(state.keep_answer(&event)).await?;
         state.hear()?;
         let event = state.handing(event)?;
+        let alone = match &event {
+            Event::Inbound(record) => state.with_client_tools([&**record])?.pop_first(),
+            _ => None,
+        };
         let Some(session) = &mut state.session else { return Ok(()) };
+        alone.into_iter().for_each(|id| session.takes_alone(id));
         let effects = session.step(event, now);
         // Boxed: ractor keeps room for the whole of this future in every idle session.
         Box::pin(state.perform_all(&myself, effects)).await

@@ -4,7 +4,8 @@
 //! * Messages of one destination leave in the order they came.
 //! * Each pushed message leaves exactly once: in one batch, or as [`Pushed::Dropped`].
 //! * At most `cap` messages wait in full for longer than the patience, at most [`BURST_MAX`] for
-//!   less; folded ones wait beside them, at most [`FOLDED_MAX`].
+//!   less; folded ones wait beside them, at most [`FOLDED_MAX`]. Those that take a turn alone can't be
+//!   folded, nor what came behind them: they wait in full, at most [`BURST_MAX`] with the others.
 //! * [`Next::Idle`] means that the lane is empty; [`Next::WaitUntil`] lies in the future and, with
 //!   nothing pushed, ends in a turn.
 //!
@@ -119,6 +120,8 @@ pub struct Waiting {
     pub at: Timestamp,
     /// How it becomes a turn, where it says so itself.
     pub mode: Option<Mode>,
+    /// Whether it takes a turn for itself: nothing joins it, and it joins nothing.
+    pub is_alone: bool,
 }
 
 /// What became of a pushed message.
@@ -195,13 +198,17 @@ impl Lane {
             return self.dropped(message);
         }
         self.waiting.push_back(message);
-        let Some(oldest) = self.waiting.pop_front() else {
-            return Pushed::Queued;
-        };
-        if self.settings.drop == DropPolicy::Old {
-            return self.dropped(oldest);
+        let is_folded = self.settings.drop == DropPolicy::Summarize;
+        if is_folded && let Some(oldest) = self.take_foldable() {
+            return self.fold(oldest);
         }
-        self.fold(oldest)
+        if is_folded && self.waiting.len() <= BURST_MAX {
+            return Pushed::Queued;
+        }
+        match self.waiting.pop_front() {
+            Some(oldest) => self.dropped(oldest),
+            None => Pushed::Queued,
+        }
     }
 
     /// Adds a message that was accepted in an earlier life, whatever the lane holds: a restart is no
@@ -281,16 +288,35 @@ impl Lane {
         while self.waiting.len() > self.cap()
             && self.folded.len() < FOLDED_MAX
             && !self.is_burst(now)
-            && let Some(oldest) = self.waiting.pop_front()
+            && let Some(oldest) = self.take_foldable()
         {
             self.folded.push_back(oldest);
         }
     }
 
+    /// Takes out the oldest message that can be folded: none that takes a turn alone, and none behind
+    /// such a one of its destination, whose order it would lose.
+    fn take_foldable(&mut self) -> Option<Waiting> {
+        let mut held: Vec<&Destination> = Vec::new();
+        let at = self.waiting.iter().position(|message| {
+            let is_held = held.contains(&&message.reply_to);
+            if message.is_alone && !is_held {
+                held.push(&message.reply_to);
+            }
+            !message.is_alone && !is_held
+        })?;
+        self.waiting.remove(at)
+    }
+
     /// Everywhere something waits for, the one that has waited longest first.
     fn destinations(&self) -> Vec<Destination> {
         let mut all: Vec<Destination> = Vec::new();
-        for message in self.folded.iter().chain(&self.waiting) {
+        let mut messages: Vec<&Waiting> = self.folded.iter().chain(&self.waiting).collect();
+        if self.waiting.iter().any(|message| message.is_alone) {
+            // What can't be folded may be older than what was.
+            messages.sort_by_key(|message| message.id);
+        }
+        for message in messages {
             if !all.contains(&message.reply_to) {
                 all.push(message.reply_to.clone());
             }
@@ -307,7 +333,13 @@ impl Lane {
     fn take(&mut self, reply_to: Destination) -> Batch {
         let mut folded = take_where(&mut self.folded, usize::MAX, &reply_to);
         let joins = |mode| matches!(mode, Mode::Collect | Mode::Interrupt);
-        let limit = self.leading(&reply_to, joins).max(1);
+        let next = self.waiting.iter().find(|message| message.reply_to == reply_to);
+        let limit = if !folded.is_empty() && next.is_some_and(|next| next.is_alone) {
+            // What has overflowed is older, and is answered without it.
+            0
+        } else {
+            self.leading(&reply_to, joins).max(1)
+        };
         let mut members = take_where(&mut self.waiting, limit, &reply_to);
         if members.is_empty() {
             // The whole destination has overflowed: its newest message is the one to answer.

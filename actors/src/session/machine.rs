@@ -18,7 +18,7 @@ mod steering;
 mod turn;
 mod waking;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,6 +72,8 @@ pub struct Session {
     told_full: bool,
     /// What waits or is in flight. Boxed in a tree: an idle session holds no room for messages.
     records: BTreeMap<EnvelopeId, Box<InboxRecord>>,
+    /// Those of them that bring tools of their client: each takes a turn alone.
+    alone: BTreeSet<EnvelopeId>,
     history: VecDeque<Past>,
     /// What stands for exchanges that are not in the history.
     summary: Option<Box<Summary>>,
@@ -147,6 +149,12 @@ impl Session {
         }
         self.proceed(now, &mut effects);
         effects
+    }
+
+    /// Says of a message that comes next that it brings tools of its client. They are offered to its
+    /// own turn alone, for their calls are handed to everybody whose message is in the turn.
+    pub fn takes_alone(&mut self, id: EnvelopeId) {
+        self.alone.insert(id);
     }
 
     /// Whether nothing waits and nothing is in flight.
@@ -226,6 +234,7 @@ impl Session {
 
     fn begin(&mut self, batch: Batch, now: Timestamp, effects: &mut Vec<Effect>) {
         self.told_full = false;
+        self.alone.retain(|id| self.records.contains_key(id));
         let members: Vec<EnvelopeId> = batch.ids().collect();
         let number = members.iter().map(|id| id.0).min().unwrap_or_default();
         let turn = InFlight {

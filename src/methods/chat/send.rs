@@ -160,7 +160,7 @@ pub(super) async fn begin(call: &Call, ask: Ask) -> Result<Begun, ErrorBody> {
         sent_at: clock.now(),
     };
     let own = session.clone();
-    let begun = match engine.relay(Relayed { session, agent, inbound }).await {
+    let begun = match engine.relay(Relayed { session, agent, inbound, tools: None }).await {
         Ok(relay) if relay.is_new => Ok(Begun::Started),
         // Somebody else was quicker with the same key.
         Ok(relay) => check_session(&run, &relay.session, &own).and_then(|()| known(engine, &run)),

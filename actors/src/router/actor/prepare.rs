@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{Router, note_of_gateway};
+use crate::client_tool::client_tools_key;
 use crate::clock::Timestamp;
 use crate::dead_letter::{self, DeadLetter, DeadLetterId, Item};
 use crate::event::{JourneyStep, excerpt};
@@ -142,10 +143,13 @@ impl Router {
     /// A message from inside: its session was chosen by who may choose.
     fn prepare_relayed(
         &self,
-        Relayed { session, agent, inbound }: Relayed,
+        Relayed { session, agent, inbound, tools }: Relayed,
         to: &mut Prepared,
     ) -> Result<(), StoreError> {
         let Some(key) = self.new_key(&inbound, to)? else { return Ok(()) };
+        if let Some(tools) = tools {
+            to.batch.put(client_tools_key(&inbound.account, &inbound.dedupe_key), &tools);
+        }
         let fate = self.bind(inbound, &agent, session, to)?;
         to.settle(key, fate);
         Ok(())

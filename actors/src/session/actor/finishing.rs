@@ -78,8 +78,15 @@ impl State {
             Ok(draft) => draft,
             Err(reason) => {
                 tracing::info!(session = %self.key, turn = exchange.turn, reason);
+                let mut sent = Sent::default();
+                // Whose client goes on in silence is told all the same what it goes on with.
+                if let Some(text) = notice.filter(|_| beat.is_none() && is_blank(exchange)) {
+                    let (session, to) = (self.key.clone(), exchange.reply_to.clone());
+                    let draft = Draft { session, turn: exchange.turn, to, text, speaker: None };
+                    sent.notice = self.deps.outbox.add(batch, &draft, now)?;
+                }
                 Self::note_kept(batch, (exchange.turn, now), &reason, beat);
-                return Ok(Sent::default());
+                return Ok(sent);
             }
         };
         let mut sent = Sent::default();
@@ -90,4 +97,9 @@ impl State {
         sent.answer = self.deps.outbox.add(batch, &draft, now)?;
         Ok(sent)
     }
+}
+
+/// Whether nothing is said: the answer is calls for its client to make.
+fn is_blank(exchange: &Exchange) -> bool {
+    exchange.answer.trim().is_empty()
 }

@@ -1,8 +1,12 @@
 //! The tools of the client that asks: read for the turn of its message, and gone with its end.
 
+use std::collections::BTreeSet;
+
 use super::State;
 use crate::channel::webchat;
 use crate::client_tool::{ClientTools, Offered, client_tools_key};
+use crate::inbox::InboxRecord;
+use crate::message::{EnvelopeId, Inbound};
 use crate::session::machine::{Event, SUMMARY_ROUND};
 use crate::session::record::Said;
 use crate::store::{Batch, StoreError};
@@ -32,6 +36,23 @@ impl State {
         Ok(&self.asking.offered.offered)
     }
 
+    /// Those of these messages that bring tools of their client.
+    pub(super) fn with_client_tools<'a>(
+        &self,
+        messages: impl IntoIterator<Item = &'a InboxRecord>,
+    ) -> Result<BTreeSet<EnvelopeId>, StoreError> {
+        let mut found = BTreeSet::new();
+        for InboxRecord { envelope, .. } in messages {
+            let Inbound { account, dedupe_key, .. } = &envelope.inbound;
+            if *account == webchat::account()
+                && self.deps.store.contains(&client_tools_key(account, dedupe_key))?
+            {
+                found.insert(envelope.id);
+            }
+        }
+        Ok(found)
+    }
+
     /// Whether the question of the turn in flight has to be answered with a call.
     pub(super) fn must_call(&self) -> bool {
         self.asking.offered.offered.must_call()
@@ -49,6 +70,8 @@ impl State {
         if !offered.are_called(&completion) {
             return Ok(Event::Answered(turn, round, completion));
         }
+        let mut completion = completion;
+        offered.tell_apart(turn, &mut completion);
         let results = offered.in_place_of_results(&completion);
         Ok(Event::Handed(turn, round, completion, results))
     }

@@ -47,7 +47,19 @@ impl State {
         let was_in_flight = turn.is_some() || inbox.iter().any(is_older);
         let after_crash = crashed || (store.was_interrupted() && was_in_flight);
         let events = self.load_events()?;
-        Ok(Loaded { inbox, history, summary, turn, steps, queue, chain, events, after_crash })
+        let alone = self.with_client_tools(&inbox)?;
+        Ok(Loaded {
+            inbox,
+            alone,
+            history,
+            summary,
+            turn,
+            steps,
+            queue,
+            chain,
+            events,
+            after_crash,
+        })
     }
 
     /// A turn that had its answer and no time to end with it: it goes on over its own messages,

@@ -17,6 +17,9 @@ impl Lane {
 
     /// How this message becomes a turn: as it says itself, else as the lane does.
     pub fn mode_of(&self, message: &Waiting) -> Mode {
+        if message.is_alone {
+            return Mode::Followup;
+        }
         message.mode.unwrap_or(self.settings.mode)
     }
 

@@ -17,7 +17,54 @@ pub(super) fn message(id: u64, target: &str, at: i64) -> Waiting {
         text: format!("text {id}"),
         at: Timestamp(at),
         mode: None,
+        is_alone: false,
     }
+}
+
+fn alone(id: u64, target: &str, at: i64) -> Waiting {
+    Waiting { is_alone: true, ..message(id, target, at) }
+}
+
+// D7
+#[test]
+fn who_takes_a_turn_alone_is_joined_by_nobody_in_any_mode() {
+    for mode in [Mode::Followup, Mode::Collect, Mode::Steer, Mode::Interrupt] {
+        let mut lane = lane(mode, 20, DropPolicy::Summarize);
+        for it in [alone(1, "a", 0), alone(2, "a", 0), message(3, "a", 0), alone(4, "a", 0)] {
+            assert_eq!(lane.push(it), Pushed::Queued);
+        }
+        assert_eq!(lane.steer(&message(0, "a", 0).reply_to), None, "{mode:?}");
+        for id in 1..=4 {
+            assert_eq!(turn(&mut lane, 5_000), (vec![], vec![id]), "{mode:?}");
+        }
+    }
+    let mut lane = lane(Mode::Followup, 20, DropPolicy::Summarize);
+    let said = Waiting { mode: Some(Mode::Steer), ..alone(1, "a", 0) };
+    assert_eq!(lane.push(said), Pushed::Queued);
+    assert_eq!(lane.steer(&message(0, "a", 0).reply_to), None, "whatever it says itself");
+}
+
+// D7, L1
+#[test]
+fn who_takes_a_turn_alone_is_never_folded_and_nothing_overtakes_it() {
+    let mut lane = lane(Mode::Followup, 1, DropPolicy::Summarize);
+    assert_eq!(lane.push(message(1, "a", 0)), Pushed::Queued);
+    assert_eq!(lane.push(message(2, "a", 0)), Pushed::Folded(EnvelopeId(1)));
+    assert_eq!(lane.push(alone(3, "a", 0)), Pushed::Folded(EnvelopeId(2)));
+    assert_eq!(lane.push(message(4, "a", 0)), Pushed::Queued, "it would overtake");
+    assert_eq!(lane.push(message(5, "b", 0)), Pushed::Folded(EnvelopeId(5)));
+    assert_eq!(turn(&mut lane, 9_000), (vec![1], vec![2]));
+    assert_eq!(turn(&mut lane, 9_000), (vec![], vec![3]));
+    assert_eq!(turn(&mut lane, 9_000), (vec![], vec![4]));
+    assert_eq!(turn(&mut lane, 9_000), (vec![], vec![5]), "folded, and younger than the others");
+    assert_eq!(lane.next(Timestamp(9_000)), Next::Idle);
+
+    let all = u64::try_from(BURST_MAX).unwrap();
+    for id in 10..10 + all {
+        assert_eq!(lane.push(alone(id, "a", 0)), Pushed::Queued);
+    }
+    let pushed = lane.push(alone(10 + all, "a", 0));
+    assert_eq!(pushed, Pushed::Dropped(alone(10, "a", 0)), "a flood has an end");
 }
 
 fn lane(mode: Mode, cap: usize, drop: DropPolicy) -> Lane {

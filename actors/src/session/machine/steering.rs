@@ -42,6 +42,7 @@ impl Session {
         if self.lane.knows(message.id) {
             return None;
         }
+        message.is_alone = self.alone.contains(&message.id);
         match Command::parse(&message.text) {
             Some(Command::Stop) => return self.stop(Some(record), now, effects),
             Some(Command::StopWord) if !self.is_idle() => {
@@ -71,6 +72,10 @@ impl Session {
     /// At a boundary of the running turn: puts into it what waits for that.
     pub(super) fn steer(&mut self, effects: &mut Vec<Effect>) {
         let Some(turn) = self.turn.as_mut() else { return };
+        // Its calls may be handed over, and then whoever joins it gets them too.
+        if turn.members.iter().any(|id| self.alone.contains(id)) {
+            return;
+        }
         let Some(batch) = self.lane.steer(&turn.reply_to) else { return };
         let text = render(&batch);
         let steered = Steered { members: batch.ids().collect(), text };
@@ -341,6 +346,7 @@ fn waiting(record: &InboxRecord, now: Timestamp) -> Waiting {
         at: now,
         // A heartbeat joins and interrupts nobody.
         mode: is_beat(inbound).then_some(Mode::Followup),
+        is_alone: false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the tests of the machine share: messages, settings, and what models and tools say.
 
+mod alone;
 mod asking;
 mod crashing;
 mod ends_once;

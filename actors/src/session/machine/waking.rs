@@ -4,7 +4,7 @@
 //! flight when a life ended without order are suspects: their turns are counted, and after the last
 //! try they are set aside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::chain::ChainRecord;
 use super::super::lane::Lane;
@@ -28,6 +28,8 @@ pub const CRASHES_MAX: u32 = 3;
 pub struct Loaded {
     /// Unanswered messages in order of admission.
     pub inbox: Vec<InboxRecord>,
+    /// Those of them that bring tools of their client.
+    pub alone: BTreeSet<EnvelopeId>,
     /// The last exchanges, oldest first.
     pub history: Vec<Exchange>,
     /// What stands for the oldest of them.
@@ -63,6 +65,7 @@ impl Session {
             answered_by,
             hearing: loaded.events,
             records: BTreeMap::new(),
+            alone: loaded.alone,
             history: remembered(loaded.history, loaded.summary.as_ref()),
             summary: loaded.summary.map(Box::new),
             turn: None,

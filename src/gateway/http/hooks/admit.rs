@@ -76,5 +76,6 @@ fn relayed(engine: &Engine, message: &Message) -> Relayed {
             sent_at: engine.clock().now(),
         },
         session,
+        tools: None,
     }
 }

@@ -91,6 +91,12 @@ impl Turn {
                 .await
                 .map_err(|error| HttpError::param("x-openclaw-model", error.to_string()))?;
         }
+        let tools = (!offer.tools.is_empty()).then(|| ClientTools {
+            at: engine.clock().now(),
+            tools: offer.tools,
+            is_alone: offer.is_alone,
+            must_call: offer.must_call,
+        });
         let relayed = Relayed {
             session: session.clone(),
             agent: target.agent.clone(),
@@ -107,14 +113,9 @@ impl Turn {
                 attachments,
                 sent_at: engine.clock().now(),
             },
+            tools,
         };
-        let tools = (!offer.tools.is_empty()).then(|| ClientTools {
-            at: engine.clock().now(),
-            tools: offer.tools,
-            is_alone: offer.is_alone,
-            must_call: offer.must_call,
-        });
-        let relay = engine.relay_with_tools(relayed, tools).await.map_err(refused)?;
+        let relay = engine.relay(relayed).await.map_err(refused)?;
         let (created, now) = (engine.clock().now().0 / 1000, Instant::now());
         let subscription = if relay.session == session {
             subscription

@@ -41,6 +41,7 @@ impl World {
         let steps = Steps::read(self.steps.clone());
         let loaded = Loaded {
             inbox: self.inbox.values().cloned().collect(),
+            alone: BTreeSet::new(),
             history: self.history.clone(),
             summary: None,
             turn: self.attempt.clone(),

@@ -51,7 +51,7 @@ impl SessionsSend {
         let inbound = self.inbound(call, &session, hops, message)?;
         let mut admission = Admission::new(inbound.account.clone());
         let SessionRecord { key, agent, .. } = session;
-        admission.relayed.push(Relayed { session: key.clone(), agent, inbound });
+        admission.relayed.push(Relayed { session: key.clone(), agent, inbound, tools: None });
         let said = self.deps.admissions.admit(admission).await;
         let said = said.map_err(|error| format!("the message was not sent: {error}"))?;
         Ok(if said.duplicates > 0 {
