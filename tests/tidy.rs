@@ -189,6 +189,7 @@ const PURE_FILES: &[&str] = &[
     "src/gateway/http/openai/images.rs",
     "src/gateway/http/openai/prompt.rs",
     "src/gateway/http/openai/responses.rs",
+    "src/gateway/http/openai/shelf.rs",
     "src/gateway/http/openai/shown.rs",
     "src/gateway/narrator/story.rs",
     "src/gateway/narrator/tale.rs",

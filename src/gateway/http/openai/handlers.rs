@@ -94,7 +94,7 @@ async fn wanted(
         let rules = &endpoint(&config.gateway.http.endpoints).images;
         let pictures = pictures::collected(images, config, rules).await?;
         let name = target.dedupe_key.replace(':', "-");
-        attachments = pictures::keep(dir.clone(), name, pictures).await?;
+        attachments = pictures::keep((dir.clone(), engine.store().clone()), name, pictures).await?;
     }
     Ok(Wanted { target, text, offer, attachments })
 }

@@ -18,6 +18,7 @@ mod images;
 mod pictures;
 mod prompt;
 mod responses;
+mod shelf;
 mod shown;
 mod sse;
 mod target;

@@ -1,18 +1,25 @@
 //! Pictures of requests as files: a turn reads them when it begins, in whatever life that is.
 //!
-//! They lie below the state directory until their turn has ended, and for a day at most.
+//! They lie below the state directory until their turn has ended, and for a day at most. Together
+//! they are bounded, too: where they fill their shelf the oldest go that no message waits for, and
+//! where nothing can go a request is told so.
 
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use telson_actors::context::TURN_BYTES_MAX;
+use telson_actors::inbox::InboxRecord;
 use telson_actors::message::Attachment;
+use telson_actors::store::{Key, Space, Store, StoreError};
 use telson_actors::tool::core::web::{FetchSettings, fetch_image};
 
 use super::images::{Image, Picture, picture, within};
+use super::shelf::{BYTES_MAX, FILES_MAX, Lying, Shelf};
 use crate::config::{Config, Images};
 use crate::gateway::http::error::HttpError;
 
@@ -22,6 +29,12 @@ const FOLDER: &str = "media/api";
 const KEPT_MAX: Duration = Duration::from_hours(24);
 /// Largest picture that is fetched, in bytes.
 const FETCHED_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// What may lie there.
+const SHELF: Shelf = Shelf { bytes_max: BYTES_MAX, files_max: FILES_MAX };
+/// Held by who looks for a place, so that two do not take the same one.
+static PLACING: Mutex<()> = Mutex::new(());
+/// Waiting messages that are looked through at a time.
+const PAGE: usize = 200;
 /// Redirects on the way to one.
 const REDIRECTS_MAX: usize = 3;
 /// Longest time for one.
@@ -94,27 +107,61 @@ fn host(url: &str) -> Option<String> {
 /// Writes the pictures of a request, which bears `name`, and gives what a message says of them.
 /// Those of a repeat are there already.
 pub(super) async fn keep(
-    state_dir: PathBuf,
+    (state_dir, store): (PathBuf, Store),
     name: String,
     pictures: Vec<Picture>,
 ) -> Result<Vec<Attachment>, HttpError> {
-    let kept =
-        tokio::task::spawn_blocking(move || write(&state_dir.join(FOLDER), &name, &pictures));
+    let kept = tokio::task::spawn_blocking(move || {
+        let used = || used(&store).map_err(std::io::Error::other);
+        write(&state_dir.join(FOLDER), &name, &pictures, (SHELF, used))
+    });
     let failed = |why: String| HttpError::unavailable(format!("a picture was not kept: {why}"));
     match kept.await {
         Ok(Ok(kept)) => Ok(kept),
+        Ok(Err(error)) if error.kind() == ErrorKind::StorageFull => Err(HttpError::new(
+            507,
+            "insufficient_storage",
+            format!("a picture was not kept: {error}"),
+        )),
         Ok(Err(error)) => Err(failed(error.to_string())),
         Err(error) => Err(failed(error.to_string())),
     }
 }
 
-fn write(folder: &Path, name: &str, pictures: &[Picture]) -> std::io::Result<Vec<Attachment>> {
+/// The files that waiting messages speak of.
+fn used(store: &Store) -> Result<BTreeSet<PathBuf>, StoreError> {
+    let (all, mut after, mut used) = (Key::of(Space::Inbox), None, BTreeSet::new());
+    loop {
+        let page: Vec<(Key, InboxRecord)> = store.page(&all, after.as_ref(), PAGE)?;
+        let Some((last, _)) = page.last() else { return Ok(used) };
+        after = Some(last.clone());
+        let files = page.into_iter().flat_map(|(_, record)| record.envelope.inbound.attachments);
+        used.extend(files.filter_map(|file| file.path.map(PathBuf::from)));
+    }
+}
+
+fn write(
+    folder: &Path,
+    name: &str,
+    pictures: &[Picture],
+    (shelf, used): (Shelf, impl Fn() -> std::io::Result<BTreeSet<PathBuf>>),
+) -> std::io::Result<Vec<Attachment>> {
     telson_actors::store::durable::create_dir(folder)?;
-    sweep(folder);
+    let _placing = PLACING.lock().unwrap_or_else(PoisonError::into_inner);
+    let place = |number: usize, picture: &Picture| {
+        let kind = picture.media_type.trim_start_matches("image/");
+        (folder.join(format!("{name}-{number}.{kind}")), kind.to_owned())
+    };
+    // Those of a repeat are there already.
+    let new = (1..).zip(pictures).filter(|(number, it)| !place(*number, it).0.exists());
+    let more = new.fold((0, 0), |(files, bytes), (_, it)| {
+        (files + 1, bytes + u64::try_from(it.bytes.len()).unwrap_or(TURN_BYTES_MAX))
+    });
+    make_room(folder, more, (shelf, used))?;
     let mut kept = Vec::new();
-    for (number, Picture { media_type, bytes }) in (1..).zip(pictures) {
-        let kind = media_type.trim_start_matches("image/");
-        let path = folder.join(format!("{name}-{number}.{kind}"));
+    for (number, picture) in (1..).zip(pictures) {
+        let (path, kind) = place(number, picture);
+        let Picture { media_type, bytes } = picture;
         let mut options = OpenOptions::new();
         match options.create_new(true).write(true).mode(0o600).open(&path) {
             Ok(mut file) => file.write_all(bytes).and_then(|()| file.sync_all())?,
@@ -131,16 +178,36 @@ fn write(folder: &Path, name: &str, pictures: &[Picture]) -> std::io::Result<Vec
     Ok(kept)
 }
 
-/// Removes what nobody waits for any more. A file that can't be removed is tried again.
-fn sweep(folder: &Path) {
-    let Ok(all) = fs::read_dir(folder) else { return };
-    for file in all.flatten() {
-        let age = file.metadata().and_then(|it| it.modified()).ok();
-        let age = age.and_then(|modified| modified.elapsed().ok());
-        if age.is_some_and(|age| age > KEPT_MAX) {
+/// Removes what nobody waits for any more, and what has to give way. A file that can't be removed is
+/// tried again.
+fn make_room(
+    folder: &Path,
+    more: (usize, u64),
+    (shelf, used): (Shelf, impl Fn() -> std::io::Result<BTreeSet<PathBuf>>),
+) -> std::io::Result<()> {
+    let mut lying = Vec::new();
+    for file in fs::read_dir(folder)?.flatten() {
+        let Ok(about) = file.metadata() else { continue };
+        // One of tomorrow has just been written, by a clock that was wrong.
+        let age = about.modified().ok().and_then(|modified| modified.elapsed().ok());
+        let age = age.unwrap_or_default();
+        if age > KEPT_MAX {
             drop(fs::remove_file(file.path()));
+        } else {
+            lying.push(Lying { path: file.path(), bytes: about.len(), age });
         }
     }
+    if shelf.fits(&lying, more) {
+        return Ok(());
+    }
+    let Some(gone) = shelf.gives_way(lying, &used()?, more) else {
+        let text = "pictures of requests that wait fill their folder, media/api of the state \
+                    directory; ask again when some have been answered";
+        return Err(std::io::Error::new(ErrorKind::StorageFull, text));
+    };
+    tracing::warn!(files = gone.len(), "pictures of requests that nobody waits for give way");
+    remove(&gone);
+    Ok(())
 }
 
 /// The turn has its answer: the files go.
@@ -179,16 +246,40 @@ mod tests {
     fn files_are_kept_once_and_old_ones_go() {
         let dir = tempfile::tempdir().unwrap();
         let picture = |bytes: &[u8]| Picture { media_type: "image/png", bytes: bytes.to_vec() };
-        let first = write(dir.path(), "a", &[picture(b"one")]).unwrap();
+        let nobody = || Ok(BTreeSet::new());
+        let write = |name, picture| write(dir.path(), name, &[picture], (SHELF, nobody));
+        let first = write("a", picture(b"one")).unwrap();
         let path = PathBuf::from(first[0].path.clone().unwrap());
-        assert_eq!(write(dir.path(), "a", &[picture(b"two")]).unwrap()[0].path, first[0].path);
+        assert_eq!(write("a", picture(b"two")).unwrap()[0].path, first[0].path);
         assert_eq!(fs::read(&path).unwrap(), b"one", "a repeat finds what the first has brought");
         let long_ago = std::time::SystemTime::now() - 2 * KEPT_MAX;
         fs::File::options().write(true).open(&path).unwrap().set_modified(long_ago).unwrap();
-        let other = write(dir.path(), "b", &[picture(b"new")]).unwrap();
+        let other = write("b", picture(b"new")).unwrap();
         assert!(!path.exists());
         let path = PathBuf::from(other[0].path.clone().unwrap());
         remove(std::slice::from_ref(&path));
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_full_shelf_keeps_what_messages_wait_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let shelf = Shelf { bytes_max: 8, files_max: 10 };
+        let used = std::cell::RefCell::new(BTreeSet::new());
+        let write = |name| {
+            let picture = Picture { media_type: "image/png", bytes: b"four".to_vec() };
+            let kept = write(dir.path(), name, &[picture], (shelf, || Ok(used.borrow().clone())));
+            kept.map(|kept| PathBuf::from(kept[0].path.clone().unwrap()))
+        };
+        let (first, second) = (write("a").unwrap(), write("b").unwrap());
+        let full = write("c").unwrap_err();
+        assert_eq!(full.kind(), ErrorKind::StorageFull, "both may be on their way in");
+        for (path, hours) in [(&first, 2), (&second, 1)] {
+            let then = std::time::SystemTime::now() - Duration::from_hours(hours);
+            fs::File::options().write(true).open(path).unwrap().set_modified(then).unwrap();
+        }
+        used.borrow_mut().insert(first.clone());
+        let third = write("c").unwrap();
+        assert!(first.exists() && !second.exists() && third.exists());
     }
 }
