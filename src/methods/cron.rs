@@ -3,14 +3,14 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use telson_actors::cron::job::{Job, JobId, Run};
-use telson_actors::cron::wire::{is_job_key, job_value, run_value};
+use telson_actors::cron::wire::{is_job_key, job_value, run_value, without_secrets};
 use telson_actors::cron::{Begun, ChangeError, Cron};
 
 use super::cron_params::{
     ListParams, RunMode, RunsParams, one, run as run_params, update as update_params,
 };
 use super::params::{Nothing, read};
-use super::{Call, ErrorBody, Method, Scope};
+use super::{Call, Caller, ErrorBody, Method, Scope};
 use crate::engine::Engine;
 use crate::gateway::own_key::hash;
 
@@ -79,7 +79,7 @@ fn jobs(engine: &Engine) -> Result<Cron, ErrorBody> {
     engine.cron().ok_or_else(|| ErrorBody::unavailable("this engine runs no jobs"))
 }
 
-async fn list(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
+async fn list(Call { engine, params, caller, .. }: Call) -> Result<Value, ErrorBody> {
     let params: ListParams = read("cron.list", params)?;
     let cron = jobs(&engine)?;
     let found = cron.list().await.map_err(refused)?;
@@ -89,7 +89,8 @@ async fn list(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
     });
     let found = params.choose(found.collect());
     let page = params.page(found.len());
-    let shown: Vec<Value> = page.cut(&found).iter().map(|(job, _)| shown(&cron, job)).collect();
+    let shown: Vec<Value> =
+        page.cut(&found).iter().map(|(job, _)| shown_to(&caller, &cron, job)).collect();
     let previews = shown.iter().filter_map(|job| {
         let mode = job["delivery"]["mode"].as_str().unwrap_or("none");
         let label = if mode == "none" { "not requested" } else { mode };
@@ -107,11 +108,11 @@ async fn list(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
     Ok(answer)
 }
 
-async fn get(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
+async fn get(Call { engine, params, caller, .. }: Call) -> Result<Value, ErrorBody> {
     let (id, cron) = (one("cron.get", params)?, jobs(&engine)?);
     let job = cron.get(&id).await.map_err(refused)?;
     let job = job.ok_or_else(|| refused(ChangeError::NotFound(id.to_string())))?;
-    Ok(shown(&cron, &job))
+    Ok(shown_to(&caller, &cron, &job))
 }
 
 async fn status(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
@@ -229,6 +230,12 @@ async fn import(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
         }
     }
     Ok(json!({"imported": imported, "known": known, "refused": refused_jobs}))
+}
+
+/// A job as this caller sees it: what is secret in it is for those who may change it.
+fn shown_to(caller: &Caller, cron: &Cron, job: &Job) -> Value {
+    let value = shown(cron, job);
+    if caller.may(Scope::Admin) { value } else { without_secrets(value) }
 }
 
 /// A job with its next instants.

@@ -76,7 +76,7 @@ fn parts(letter: &DeadLetter) -> (&'static str, String, String) {
             let inbound = &record.envelope.inbound;
             ("message", inbound.sender.clone(), inbound.text.clone())
         }
-        Item::Outbound(entry) => ("reply", entry.to.target.clone(), entry.text.clone()),
+        Item::Outbound(entry) => ("reply", entry.to.shown_target(), entry.text.clone()),
         Item::Row { platform_id, .. } => ("row", platform_id.clone(), String::new()),
     }
 }

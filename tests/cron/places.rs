@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::json;
+use telson::supervision::Node;
+use telson_actors::cron::job::{Run, Status};
 use telson_actors::cron::wake::{Event, Wake, Woken};
 use telson_actors::router::AdmitError;
 
@@ -127,4 +129,72 @@ async fn an_event_that_can_wait_is_told_with_the_next_turn_and_another_one_at_on
     let (waited, hurried) = asked[1].split_once("\n\n").unwrap();
     assert!(waited.contains("can-wait") && hurried.contains("in-a-hurry"), "{asked:?}");
     assert_eq!(world.platform.sent_to("anna").len(), 2);
+}
+
+/// Actors of runs that are alive.
+fn alive(engine: &telson::Engine) -> usize {
+    fn find(node: &Node) -> Option<usize> {
+        let own = (node.id == "runs").then_some(node.live).flatten();
+        own.or_else(|| node.children.iter().find_map(find))
+    }
+    find(&engine.tree()).unwrap()
+}
+
+// Whoever is killed starts again: nobody tells it anything, and it must not stay for ever.
+#[tokio::test(start_paused = true)]
+async fn the_actor_of_a_run_whose_job_was_removed_leaves() {
+    let world = World::new();
+    let builder = world.builder().wake(Arc::new(Deaf));
+    let engine = builder.backend(Arc::new(world.memory.clone())).start().await.unwrap();
+    let mut job = hourly("j", json!(null));
+    job["payload"] = json!({"kind": "systemEvent", "text": "hear me"});
+    add(&engine, job).await;
+    tokio::time::sleep(HOUR + MINUTE).await;
+    assert_eq!(alive(&engine), 1);
+    assert_eq!(jobs(&engine).remove(&id("j")).await, Ok(true));
+    tokio::time::sleep(2 * MINUTE).await;
+    assert_eq!(alive(&engine), 0);
+}
+
+/// A job that waits for the only place, claimed as one thing and made another one.
+async fn changed_while_it_waits(payload: serde_json::Value, patch: serde_json::Value) -> Run {
+    let mut world = World::new();
+    world.settings.runs_max = 1;
+    world.model.takes(10 * MINUTE);
+    let engine = world.start().await;
+    for (name, seconds) in [("first", 10), ("second", 20)] {
+        let mut job = hourly(name, json!({"mode": "none"}));
+        job["schedule"]["anchorMs"] = json!(START.0 + seconds * 1000);
+        if name == "second" {
+            job["payload"] = payload.clone();
+        }
+        add(&engine, job).await;
+    }
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(jobs(&engine).status().await.unwrap().running, 2);
+    jobs(&engine).update(&id("second"), patch).await.unwrap();
+    tokio::time::sleep(20 * MINUTE).await;
+    let asked = world.instants();
+    assert!(asked.iter().all(|at| at.ends_with(":10Z")), "the first alone has asked: {asked:?}");
+    let run = runs(&engine, "second").remove(0);
+    // Its next instant is meant.
+    engine.shutdown(MINUTE).await;
+    run
+}
+
+// The person who makes a turn a command has not said that the command is to run now.
+#[tokio::test(start_paused = true)]
+async fn a_run_does_what_it_was_claimed_for_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = folder.path().join("ran");
+    let command = json!({"kind": "command", "argv": ["/usr/bin/touch", ran.to_str().unwrap()]});
+    let turn = json!({"kind": "agentTurn", "message": "do it"});
+    let event = json!({"kind": "systemEvent", "text": "hear me"});
+    for (was, is) in [(&turn, &command), (&event, &command), (&command, &turn), (&event, &turn)] {
+        let run = changed_while_it_waits(was.clone(), json!({"payload": is})).await;
+        let end = run.end.unwrap();
+        assert_eq!(end.status, Status::Error, "{was} {is}");
+        assert!(end.error.as_deref().unwrap().starts_with("the job was changed while it ran"));
+        assert!(!ran.exists(), "{was}: the command has run");
+    }
 }

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use telson_actors::channel::webchat;
 use telson_actors::cron::job::Status;
-use telson_actors::message::SessionKey;
+use telson_actors::message::{Inbound, SessionKey};
+use telson_actors::model::choice_key;
 use telson_actors::outbox::UnsettledSends;
+use telson_actors::router::{Admission, Relayed};
 use telson_actors::session::{Exchange, exchange_prefix};
 use telson_actors::store::Backend;
 
@@ -163,4 +166,74 @@ async fn dead_at_any_commit_every_instant_is_said_once_in_its_session() {
         }
         assert!(commits > 8, "{commits}");
     }
+}
+
+// The session's model is the person's: a run that was claimed for it changes nothing about that.
+#[tokio::test(start_paused = true)]
+async fn a_job_that_gets_its_own_model_leaves_the_model_of_a_session_of_others() {
+    let mut world = World::new();
+    world.settings.runs_max = 1;
+    world.model.takes(10 * MINUTE);
+    let engine = world.start().await;
+    for (name, target, seconds) in [("first", "isolated", 10), ("second", "session:main", 20)] {
+        let mut job = in_session(name, target);
+        job["schedule"]["anchorMs"] = json!(crate::kit::START.0 + seconds * 1000);
+        add(&engine, job).await;
+    }
+    tokio::time::sleep(MINUTE).await;
+    let patch = json!({"sessionTarget": "isolated", "payload": {"model": "model/other"}});
+    jobs(&engine).update(&id("second"), patch).await.unwrap();
+    tokio::time::sleep(30 * MINUTE).await;
+    assert_eq!(runs(&engine, "second")[0].end.as_ref().unwrap().status, Status::Ok);
+    let main = SessionKey::main("main", "main").unwrap();
+    let chosen = world.memory.get(&choice_key(&main)).unwrap();
+    assert!(chosen.is_none(), "the person's session has another model");
+}
+
+// A job is answered by itself, in whatever way people want their messages taken.
+#[tokio::test(start_paused = true)]
+async fn a_job_neither_joins_nor_interrupts_a_person() {
+    for mode in ["steer", "interrupt", "collect"] {
+        for by_hand in [false, true] {
+            let world = World::new();
+            let engine = world.start().await;
+            greet(&engine).await;
+            engine.inject(direct("queue", "anna", &format!("/queue {mode}"))).await.unwrap();
+            add(&engine, in_session("j", "session:main")).await;
+            if by_hand {
+                tokio::time::sleep(30 * MINUTE).await;
+            } else {
+                tokio::time::sleep(HOUR - MINUTE).await;
+            }
+            world.model.takes(5 * MINUTE);
+            say(&engine, &world, "a question").await;
+            tokio::time::sleep(MINUTE / 2).await;
+            if by_hand {
+                jobs(&engine).run(&id("j"), true).await.unwrap();
+            } else {
+                tokio::time::sleep(MINUTE).await;
+            }
+            tokio::time::sleep(20 * MINUTE).await;
+            idle(&engine).await;
+            let said = conversation(&world);
+            let what = format!("{mode}, by hand: {by_hand}: {said:?}");
+            let of = |text: &str| {
+                said.iter()
+                    .find(|exchange| exchange.answer.starts_with(text))
+                    .map(|it| it.said.len())
+            };
+            assert_eq!(of("did a question"), Some(1), "{what}");
+            assert_eq!(of("did 2026-03-01T"), Some(1), "{what}");
+        }
+    }
+}
+
+/// A person at the web chat, where the answers of jobs in this session go as well.
+async fn say(engine: &telson::Engine, world: &World, text: &str) {
+    let (main, account) = (SessionKey::main("main", "main").unwrap(), webchat::account());
+    let mut inbound = Inbound::direct(&account, "chat:1", "anna", text, world.clock.now());
+    inbound.reply_to = webchat::destination(&main);
+    let mut admission = Admission::new(account);
+    admission.relayed.push(Relayed { session: main, agent: "main".into(), inbound });
+    engine.admissions().admit(admission).await.unwrap();
 }

@@ -111,6 +111,9 @@ fn what_the_program_says_decides_whether_it_is_told_again() {
         (Behaviour::Says(404, ""), "it does not want this"),
         (Behaviour::Says(302, "location: http://127.0.0.1:9/\r\n"), "redirects are not followed"),
         (Behaviour::Says(500, ""), "nobody can tell whether"),
+        // Somebody before the program has lost patience, and the program may have what it needs.
+        (Behaviour::Says(503, ""), "nobody can tell whether"),
+        (Behaviour::Says(408, ""), "nobody can tell whether"),
         (Behaviour::Leaves, "nobody can tell whether"),
     ];
     for (nth, (behaviour, part)) in cases.into_iter().enumerate() {
@@ -122,6 +125,10 @@ fn what_the_program_says_decides_whether_it_is_told_again() {
         assert!(letters.iter().any(|letter| letter.to_string().contains(part)), "{letters:?}");
         let times = rig.receiver.ids().iter().filter(|id| **id == name).count();
         assert_eq!(times, 1, "never again by itself");
+        for letter in &letters {
+            let whole = service.call("telson.deadLetters.show", &json!({"id": letter["id"]}));
+            assert!(!whole.to_string().contains("by=telson"), "the address is shown: {whole}");
+        }
     }
     service.stop();
 }

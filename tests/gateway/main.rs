@@ -18,6 +18,7 @@ mod hostile;
 mod kit;
 mod pairing;
 mod places;
+mod secrets;
 #[path = "../service/kit.rs"]
 mod service;
 mod table;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::job::{CommandLine, Job, Run};
 use super::outcome::Outcome;
-use super::record::command_key;
+use super::record::{command_key, job_key, run_key};
 use crate::clock::{Clock, Timestamp};
 use crate::store::{Batch, Expect, Record, Store, StoreError};
 use crate::tool::core::exec::{self, ExecSettings, How, Launch};
@@ -22,6 +22,10 @@ const OUTPUT_BYTES_MAX: usize = 8000;
 
 const INTERRUPTED: &str = "it was interrupted, and nobody knows how far it got; it is not run again \
                            for this instant";
+
+const DAMAGED: &str = "it was begun, and what stood about it is damaged: nobody knows how far it \
+                       got; it is not run again for this instant";
+const OVER: &str = "its run was over, or its job was removed, before it began";
 
 /// A command that was begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,25 +66,46 @@ pub(super) struct CommandDeps<'a> {
     pub settings: &'a ExecSettings,
 }
 
+/// A run that a command belongs to.
+pub(super) struct Claimed<'a> {
+    /// As it was read.
+    pub run: &'a Run,
+    /// As it is stored: the command begins only as long as that is so.
+    pub stored: Vec<u8>,
+}
+
 /// Runs the command of a claimed run, or says how that went.
 pub(super) async fn perform(
     deps: CommandDeps<'_>,
     job: &Job,
-    run: &Run,
+    claimed: &Claimed<'_>,
     line: &CommandLine,
 ) -> Result<Outcome, StoreError> {
     let CommandDeps { store, clock, settings } = deps;
+    let Claimed { run, stored } = claimed;
     let key = command_key(&job.id, run.run);
     if let Some(found) = store.get::<CommandRecord>(&key)? {
         return Ok(found.end.map_or_else(|| Outcome::unknown(INTERRUPTED), Outcome::from));
     }
+    // A damaged record was set aside, and would be absent.
+    if store.contains(&key)? {
+        return Ok(Outcome::unknown(DAMAGED));
+    }
     let mut record = CommandRecord { began_at: clock.now(), end: None };
     let mut batch = Batch::new();
-    batch.expect(Expect::Absent(key.clone())).put(key.clone(), &record);
+    // Neither a run that has ended nor a job that is gone begins anything.
+    batch
+        .expect(Expect::Absent(key.clone()))
+        .expect(Expect::Holds(run_key(&job.id, run.run), stored.clone()))
+        .expect(Expect::Present(job_key(&job.id)))
+        .put(key.clone(), &record);
     match store.commit(batch).await {
         Ok(()) => {}
         // Somebody else has begun it.
-        Err(StoreError::Conflict) => return Ok(Outcome::unknown(INTERRUPTED)),
+        Err(StoreError::Conflict) if store.contains(&key)? => {
+            return Ok(Outcome::unknown(INTERRUPTED));
+        }
+        Err(StoreError::Conflict) => return Ok(Outcome::failed(OVER, false)),
         Err(error) => return Err(error),
     }
     let end = ended(exec::launch(settings, launch(job, run, line, settings)).await);
@@ -131,3 +156,6 @@ fn ended(ran: Result<exec::Ran, String>) -> CommandEnd {
     };
     CommandEnd { output: ran.output.trim_end().to_owned(), error }
 }
+
+#[cfg(test)]
+mod tests;

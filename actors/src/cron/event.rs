@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
 use super::job::{Job, Run};
-use super::wire::{job_value, run_value};
+use super::wire::{job_value, run_value, without_secrets};
 
 /// Events kept for a slow reader.
 const EVENTS_KEPT_MAX: usize = 4096;
@@ -51,13 +51,13 @@ pub struct CronEvent {
 }
 
 impl CronEvent {
-    /// As the gateway tells it.
+    /// As the gateway tells everybody who may read.
     pub fn to_value(&self, default_agent: &str) -> Value {
         let ended = self.run.as_ref().and_then(|run| Some((run, run.end.as_ref()?)));
         let mut value = ended.map_or_else(|| json!({}), |(run, end)| run_value(run, end));
         value["jobId"] = json!(self.job.id.as_str());
         value["action"] = json!(self.action.name());
-        value["job"] = job_value(&self.job, default_agent);
+        value["job"] = without_secrets(job_value(&self.job, default_agent));
         if let Some(next) = self.job.state.next.filter(|_| self.job.spec.enabled) {
             value["nextRunAtMs"] = json!(next.0);
         }

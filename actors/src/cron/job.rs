@@ -1,12 +1,14 @@
 //! A job: what it does, when, and how it has fared (pure).
 
 mod layouts;
+mod task;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::task::Task;
 use super::schedule::Schedule;
 use crate::clock::Timestamp;
 use crate::message::{Destination, SessionKey};
@@ -331,6 +333,8 @@ pub struct Run {
     pub run: RunId,
     /// When it was claimed.
     pub claimed_at: Timestamp,
+    /// What it is to do, whatever its job becomes meanwhile.
+    pub task: Task,
     /// The session its turn runs in.
     pub session: Option<SessionKey>,
     /// How it ended; nothing while it is under way.
@@ -338,11 +342,11 @@ pub struct Run {
 }
 
 impl Record for Run {
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
-    // Since then there are more ways to end, behind those there were.
+    // The second layout had more ways to end, behind those there were.
     fn from_older(version: u8, payload: &[u8]) -> Option<Self> {
-        (version == 1).then(|| older(payload)).flatten()
+        matches!(version, 1 | 2).then(|| older::<layouts::RunV2>(payload)).flatten().map(Self::from)
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 use super::actor::{CronMessage, NAME};
-use super::command::{self, CommandDeps};
+use super::command::{self, Claimed, CommandDeps};
 use super::found;
 use super::job::{Job, JobId, Payload, Run, RunId};
 use super::outcome::{Found, Outcome, judge};
@@ -42,6 +42,11 @@ pub(super) const RUNS: &str = "engine/core/cron/runs";
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Pauses between two tries to admit a message.
 const ADMIT_PAUSE: Duration = Duration::from_secs(1);
+/// How long an actor that began by itself stays for the word that it is to begin. A first life is
+/// told at once; a later one is told nothing.
+const STAYS: Duration = Duration::from_mins(1);
+/// What a run ends with whose job has become another one.
+const CHANGED: &str = "the job was changed while it ran: it is of another kind now";
 /// How long a session may take to confirm that a turn is stopped.
 const STOP_MAX: Duration = Duration::from_secs(30);
 
@@ -78,6 +83,8 @@ pub struct RunDeps {
 pub enum RunMessage {
     /// There is a claimed run.
     Begin,
+    /// Nobody has said so for long (from itself).
+    Leave,
 }
 
 /// The runs, by job.
@@ -132,24 +139,27 @@ impl Actor for RunActor {
     }
 
     // A life behind a crash finds the run in the store; nobody tells it again. A first life is told
-    // behind this, of the same run.
+    // behind this, of the same run; to leave before that would have it begin again.
     async fn post_start(
         &self,
-        _: ActorRef<RunMessage>,
+        myself: ActorRef<RunMessage>,
         performer: &mut Performer,
     ) -> Result<(), ActorProcessingErr> {
         performer.reported = performer.perform(None).await?;
+        myself.send_after(STAYS, || RunMessage::Leave);
         Ok(())
     }
 
     async fn handle(
         &self,
         myself: ActorRef<RunMessage>,
-        RunMessage::Begin: RunMessage,
+        message: RunMessage,
         performer: &mut Performer,
     ) -> Result<(), ActorProcessingErr> {
-        let reported = performer.reported.take();
-        performer.perform(reported).await?;
+        if let RunMessage::Begin = message {
+            let reported = performer.reported.take();
+            performer.perform(reported).await?;
+        }
         myself.get_cell().drain()?;
         Ok(())
     }
@@ -162,13 +172,15 @@ impl Performer {
         let Some(job) = self.deps.store.get::<Job>(&job_key(&self.job))? else { return Ok(None) };
         let running = job.state.running.filter(|running| reported != Some(*running));
         let Some(running) = running else { return Ok(None) };
-        let Some(run) = self.deps.store.get::<Run>(&run_key(&self.job, running))? else {
+        let key = run_key(&self.job, running);
+        let Some((run, stored)) = self.deps.store.get_as_stored::<Run>(&key)? else {
             return Ok(None);
         };
         if run.end.is_some() {
             return Ok(None);
         }
         let outcome = match (&job.spec.payload, &run.session) {
+            (payload, _) if !run.may_do(payload) => Outcome::failed(CHANGED, false),
             (Payload::AgentTurn { message, model, timeout_seconds }, Some(session)) => {
                 let limit = timeout_seconds.filter(|seconds| *seconds > 0);
                 let limit = limit.map_or(self.deps.turn_max, Duration::from_secs);
@@ -179,7 +191,7 @@ impl Performer {
             (Payload::Command(line), _) => {
                 let RunDeps { store, clock, commands, .. } = &*self.deps;
                 let deps = CommandDeps { store, clock, settings: commands };
-                command::perform(deps, &job, &run, line).await?
+                command::perform(deps, &job, &Claimed { run: &run, stored }, line).await?
             }
             (Payload::AgentTurn { .. }, None) => Outcome::failed(
                 "there is no session to run in: see its sessionTarget and agentId",
@@ -259,15 +271,19 @@ impl Performer {
         let sessions: Sessions = self.deps.registry.via(SESSIONS);
         // In a session of others only what is the run's own is stopped.
         let message = found::admitted(&self.deps.store, &turn.run.run.name(&turn.job.id))?;
-        let stop = match message.filter(|_| !target::is_of_a_run(turn.session)) {
-            Some(message) => SessionEvent::StopMessage(message, asker),
-            None => SessionEvent::Stop(asker),
+        let stop = match message {
+            _ if target::is_of_a_run(turn.session) => Some(SessionEvent::Stop(asker)),
+            Some(message) => Some(SessionEvent::StopMessage(message, asker)),
+            // Nothing of it is there.
+            None => None,
         };
-        let stop = SessionMessage(stop);
-        let sent = sessions.cast(DynamicMessage::Dispatch(turn.session.clone(), stop));
-        let is_confirmed = match sent {
-            Ok(()) => matches!(tokio::time::timeout(STOP_MAX, receiver).await, Ok(Ok(_))),
-            Err(_) => false,
+        let is_confirmed = match stop {
+            Some(stop) => {
+                let stop = DynamicMessage::Dispatch(turn.session.clone(), SessionMessage(stop));
+                sessions.cast(stop).is_ok()
+                    && matches!(tokio::time::timeout(STOP_MAX, receiver).await, Ok(Ok(_)))
+            }
+            None => true,
         };
         let answered = self.found(turn).await?.and_then(judge);
         let answered = answered.filter(|found| found.exchange.is_some());
@@ -280,7 +296,9 @@ impl Performer {
 
     /// The session asks the job's own model, if it has one.
     async fn choose_model(&self, turn: &Turn<'_>) -> Result<Result<(), String>, StoreError> {
-        let Some(name) = turn.model else { return Ok(Ok(())) };
+        // The job may have been changed since; a session of others keeps the model of others.
+        let is_own = target::is_of_a_run(turn.session);
+        let Some(name) = turn.model.as_ref().filter(|_| is_own) else { return Ok(Ok(())) };
         let choice = match self.deps.catalog.choose(name) {
             Ok(choice) => choice,
             Err(refusal) => return Ok(Err(refusal.to_string())),

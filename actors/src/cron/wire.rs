@@ -4,9 +4,11 @@
 
 mod command;
 mod post;
+mod secret;
 mod show;
 
 pub(super) use self::post::{of_alert, of_run};
+pub use self::secret::without_secrets;
 pub use self::show::{job_value, run_value, spec_value};
 
 use std::collections::BTreeMap;
@@ -174,6 +176,7 @@ pub fn read_patch(spec: &Spec, patch: &Value, now: Timestamp) -> Read<Spec> {
     if whole["payload"]["kind"] != kind && !patch.contains_key("sessionTarget") {
         whole["sessionTarget"] = Value::Null;
     }
+    secret::restore(&mut whole, spec_value(spec));
     if let Value::Object(fields) = &mut whole {
         fields.retain(|_, value| !value.is_null());
     }
@@ -389,6 +392,9 @@ fn read_webhook(of: &Map<String, Value>, place: &str) -> Read<Place> {
         }
     }
     let to = text(of, "to", &format!("{place}.to"))?.unwrap_or_default();
+    if secret::is_placeholder(&to) {
+        return Err(format!("{place}.to is a placeholder for what was never there"));
+    }
     webhook::check(to.trim()).map_err(|why| format!("{place}.to {to:?} {why}"))?;
     let channel = Some(webhook::CHANNEL.to_owned());
     Ok(Place { channel, to: Some(to.trim().to_owned()), ..Place::default() })

@@ -37,9 +37,17 @@ pub struct Destination {
     pub thread: Option<String>,
 }
 
+impl Destination {
+    /// The target as it may be shown: of a program's address only where it leads.
+    pub fn shown_target(&self) -> String {
+        super::origin(&self.target).unwrap_or_else(|| self.target.clone())
+    }
+}
+
+/// For people: without what is secret in an address.
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.account, self.target)?;
+        write!(f, "{}:{}", self.account, self.shown_target())?;
         match &self.thread {
             Some(thread) => write!(f, "#{thread}"),
             None => Ok(()),

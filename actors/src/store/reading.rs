@@ -20,6 +20,15 @@ impl Store {
         self.backend().get(key)?.map_or(Ok(None), |bytes| self.checked(key, &bytes))
     }
 
+    /// The record of a key, and its value as it is stored: for [`Expect::Holds`](super::Expect::Holds).
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn get_as_stored<R: Record>(&self, key: &Key) -> Result<Option<(R, Vec<u8>)>, StoreError> {
+        let Some(bytes) = self.backend().get(key)? else { return Ok(None) };
+        Ok(self.checked(key, &bytes)?.map(|record| (record, bytes)))
+    }
+
     /// A value read raw, as the record it should be; nothing for a damaged one, which is set aside.
     ///
     /// # Errors

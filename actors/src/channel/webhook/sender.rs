@@ -71,19 +71,23 @@ impl Webhooks {
         let url = match Url::parse(&part.to.target) {
             Ok(url) => url,
             Err(error) => {
-                let text = format!("{:?} is no address: {error}", part.to.target);
+                let text = format!("its target is no address: {error}");
                 return not_sent(SendFailure::permanent(text));
             }
         };
+        // The rest of an address is often what lets somebody in.
+        let place = part.to.shown_target();
         let WebhookSettings { policy, lookup, user_agent, token } = &self.0;
         let client = match guard::open(policy, lookup.as_ref(), user_agent, &url).await {
             Ok((client, _)) => client,
             Err(Closed::Refused(why)) => {
-                let text = format!("{url} may not be posted to: {why} (cron.webhookSsrfPolicy)");
+                let text = format!("{place} may not be posted to: {why} (cron.webhookSsrfPolicy)");
                 return not_sent(SendFailure::permanent(text));
             }
             Err(Closed::Unreachable(why)) => {
-                return not_sent(SendFailure::transient(format!("{url} can't be reached: {why}")));
+                return not_sent(SendFailure::transient(format!(
+                    "{place} can't be reached: {why}"
+                )));
             }
         };
         let request = client.post(url.clone()).timeout(REQUEST_MAX);
@@ -98,10 +102,13 @@ impl Webhooks {
                 judge(answer.status().as_u16(), wish)
             }
             Err(error) if error.is_connect() || error.is_builder() => {
-                let text = format!("{url} can't be reached: {}", causes(&error));
-                not_sent(SendFailure::transient(text))
+                let why = causes(&error.without_url());
+                not_sent(SendFailure::transient(format!("{place} can't be reached: {why}")))
             }
-            Err(error) => SendOutcome::InDoubt(format!("{url} did not answer: {}", causes(&error))),
+            Err(error) => {
+                let why = causes(&error.without_url());
+                SendOutcome::InDoubt(format!("{place} did not answer: {why}"))
+            }
         }
     }
 }
@@ -139,15 +146,54 @@ impl Channel for Webhooks {
     }
 
     fn reconcile<'a>(&'a self, part: &'a Outbound, _: &'a Evidence) -> BoxFuture<'a, Settled> {
-        let url = &part.to.target;
-        let why = format!("nobody can tell whether {url} has got this; ask there, then replay it");
+        let place = part.to.shown_target();
+        let why =
+            format!("nobody can tell whether {place} has got this; ask there, then replay it");
         Box::pin(std::future::ready(Settled::Unresolved(why)))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpStream;
+
+    use super::super::destination;
     use super::*;
+    use crate::channel::FailureClass;
+    use crate::clock::Timestamp;
+
+    // What was never connected was never said, and its address may hold what lets somebody in.
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_takes_no_connection_was_told_nothing() {
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        // Its queue is full when nobody gets in any more.
+        let at_most = Duration::from_millis(300);
+        let queue: Vec<TcpStream> =
+            std::iter::from_fn(|| TcpStream::connect_timeout(&address, at_most).ok())
+                .take(100)
+                .collect();
+        assert!(queue.len() < 100, "the queue never fills");
+        let policy = SsrfPolicy { allow_private_network: true, ..SsrfPolicy::default() };
+        let hooks = Webhooks::new(WebhookSettings { policy, ..WebhookSettings::default() });
+        let part = Outbound {
+            entry: "1".into(),
+            to: destination(&format!("http://{address}/secret-a?k=secret-b")),
+            text: serde_json::json!({"id": "x"}).to_string(),
+            attempted_at: Timestamp(0),
+        };
+        match hooks.post(&part).await {
+            SendOutcome::NotSent(failure) => {
+                assert_eq!(failure.class, FailureClass::Transient, "{failure:?}");
+                let said = failure.message;
+                assert!(said.contains(&address.to_string()) && !said.contains("secret"), "{said}");
+            }
+            other => panic!("it is known that nothing was said: {other:?}"),
+        }
+    }
 
     #[test]
     fn an_events_id_fits_into_a_header() {

@@ -7,7 +7,7 @@ use super::{Begun, ChangeError, Scheduler};
 use crate::clock::Timestamp;
 use crate::cron::event::Action;
 use crate::cron::found::admitted;
-use crate::cron::job::{Job, JobId, JobState, RunId, Spec};
+use crate::cron::job::{Job, JobId, JobState, Run, RunId, Spec};
 use crate::cron::record::{command_prefix, job_key, run_key, run_prefix};
 use crate::cron::target;
 use crate::cron::wire::{read_id, read_patch, read_spec};
@@ -110,9 +110,10 @@ impl Scheduler {
     /// The job and its history are gone; what runs of it is stopped.
     async fn forget(&mut self, job: &Job) -> Result<(), StoreError> {
         let id = &job.id;
-        if let Some(running) = job.state.running {
-            self.stop(id, running)?;
-        }
+        let run: Option<Run> = match job.state.running {
+            Some(running) => self.deps.store.get(&run_key(id, running))?,
+            None => None,
+        };
         let mut batch = Batch::new();
         batch.delete(job_key(id));
         for (begun, _) in self.deps.store.scan_raw(&command_prefix(id))? {
@@ -120,6 +121,10 @@ impl Scheduler {
         }
         self.deps.store.commit(batch).await?;
         self.book.take(id);
+        // Whoever is stopped now starts again, and must find no job.
+        if let Some(running) = job.state.running {
+            self.stop(id, running, run)?;
+        }
         // Its place is free, whatever its run still says.
         if self.running.remove(id).is_some() {
             self.fill_places();
@@ -137,8 +142,7 @@ impl Scheduler {
         Ok(())
     }
 
-    fn stop(&self, id: &JobId, running: RunId) -> Result<(), StoreError> {
-        let run: Option<crate::cron::job::Run> = self.deps.store.get(&run_key(id, running))?;
+    fn stop(&self, id: &JobId, running: RunId, run: Option<Run>) -> Result<(), StoreError> {
         let Some(session) = run.and_then(|run| run.session) else {
             // What its actor has started ends with it.
             if self.runs.cast(DynamicMessage::Kill(id.clone())).is_err() {

@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::crash_point::crash_point;
 use crate::cron::consequence::unscheduled;
 use crate::cron::event::Action;
-use crate::cron::job::{Delivered, Job, JobId, LastRun, Run, RunEnd, RunId, Status};
+use crate::cron::job::{Delivered, Job, JobId, LastRun, Run, RunEnd, RunId, Status, Task};
 use crate::cron::plan::{Due, Look, base, due};
 use crate::cron::record::{job_key, run_key};
 use crate::cron::run::RunMessage;
@@ -109,6 +109,7 @@ impl Scheduler {
             job_name: job.spec.name.clone(),
             run,
             claimed_at: now,
+            task: Task::of(&job.spec.payload),
             session: session.filter(|_| job.asks_agent()),
             end: None,
         };
@@ -187,6 +188,7 @@ impl Scheduler {
                     job_name: job.spec.name.clone(),
                     run,
                     claimed_at: job.state.running_since.unwrap_or(run.at),
+                    task: Task::of(&job.spec.payload),
                     session: None,
                     end: None,
                 };
@@ -224,6 +226,7 @@ fn miss(batch: &mut Batch, job: &mut Job, at: Timestamp, now: Timestamp) -> Run 
         job_name: job.spec.name.clone(),
         run,
         claimed_at: now,
+        task: Task::of(&job.spec.payload),
         session: None,
         end: Some(end),
     };

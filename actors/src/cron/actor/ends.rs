@@ -77,9 +77,8 @@ impl Scheduler {
         }
         run.end = Some(RunEnd { delivery, next: job.state.next, ..end_of(&outcome, now) });
         let own = run.session.clone().filter(target::is_of_a_run);
-        if let Payload::Command(_) = job.spec.payload {
-            batch.delete(command_key(id, run_id));
-        }
+        // Whatever the job is by now.
+        batch.delete(command_key(id, run_id));
         if follows.remove && own.is_none() {
             // Nobody would find it any more, and nobody would forget it.
             batch.delete(key);

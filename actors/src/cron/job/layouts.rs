@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Alerts, Delivery, Job, JobId, JobState, Payload, Schedule, Spec, Timestamp, WakeMode};
+use super::{
+    Alerts, Delivery, Job, JobId, JobState, Payload, Run, RunEnd, RunId, Schedule, SessionKey,
+    Spec, Task, Timestamp, WakeMode,
+};
 
 /// A job before turns could run in sessions that are there.
 #[derive(Serialize, Deserialize)]
@@ -30,6 +33,31 @@ struct SpecV1 {
     delivery: Option<Delivery>,
     alerts: Alerts,
     kept: BTreeMap<String, String>,
+}
+
+/// A run before it said what it was claimed for.
+#[derive(Serialize, Deserialize)]
+pub(super) struct RunV2 {
+    job: JobId,
+    job_name: String,
+    run: RunId,
+    claimed_at: Timestamp,
+    session: Option<SessionKey>,
+    end: Option<RunEnd>,
+}
+
+impl From<RunV2> for Run {
+    fn from(old: RunV2) -> Self {
+        Self {
+            job: old.job,
+            job_name: old.job_name,
+            run: old.run,
+            claimed_at: old.claimed_at,
+            task: Task::Unsaid,
+            session: old.session,
+            end: old.end,
+        }
+    }
 }
 
 impl From<JobV1> for Job {
@@ -68,6 +96,31 @@ impl From<SpecV1> for Spec {
 mod tests {
     use super::*;
     use crate::store::Record;
+
+    #[test]
+    fn a_run_of_before_does_what_its_session_tells() {
+        let of = |session: Option<SessionKey>| {
+            let old = RunV2 {
+                job: JobId::new("j").unwrap(),
+                job_name: "n".into(),
+                run: RunId::scheduled(Timestamp(5)),
+                claimed_at: Timestamp(6),
+                session,
+                end: None,
+            };
+            let bytes = bincode::serde::encode_to_vec(&old, bincode::config::standard()).unwrap();
+            assert_eq!(Run::from_older(0, &bytes), None);
+            assert_eq!(Run::from_older(1, &bytes), Run::from_older(2, &bytes));
+            Run::from_older(2, &bytes).unwrap()
+        };
+        let event = Payload::SystemEvent { text: "tea".into() };
+        let turn = Payload::AgentTurn { message: "m".into(), model: None, timeout_seconds: None };
+        let without = of(None);
+        assert_eq!((without.claimed_at, without.task), (Timestamp(6), Task::Unsaid));
+        assert!(without.may_do(&event) && without.may_do(&turn));
+        let with = of(SessionKey::main("main", "main").ok());
+        assert!(with.may_do(&turn) && !with.may_do(&event));
+    }
 
     #[test]
     fn a_job_of_before_is_the_same_job() {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::super::job::CommandLine;
+use super::secret::is_placeholder;
 use super::{Read, TEXT_CHARS_MAX, TIMEOUT_SECONDS_MAX, number, text};
 
 /// Most arguments.
@@ -59,6 +60,9 @@ fn env(value: Option<&Value>) -> Read<BTreeMap<String, String>> {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let value = value.as_str().filter(|value| !value.contains('\0'));
         match value {
+            Some(value) if is_placeholder(value) => {
+                Err(format!("payload.env.{name} is a placeholder for what was never there"))
+            }
             Some(value) if !name.is_empty() && name.chars().all(plain) => {
                 Ok((name.clone(), value.to_owned()))
             }

@@ -72,8 +72,11 @@ impl Session {
     /// At a boundary of the running turn: puts into it what waits for that.
     pub(super) fn steer(&mut self, effects: &mut Vec<Effect>) {
         let Some(turn) = self.turn.as_mut() else { return };
-        // Its calls may be handed over, and then whoever joins it gets them too.
-        if turn.members.iter().any(|id| self.alone.contains(id)) {
+        // Calls of a client's tools may be handed over, and whoever joins gets them too; what a job
+        // asks is answered by itself, so that its end is nobody else's.
+        let is_of_a_job =
+            |id| self.records.get(id).is_some_and(|it| is_of_a_job(&it.envelope.inbound));
+        if turn.members.iter().any(|id| self.alone.contains(id) || is_of_a_job(id)) {
             return;
         }
         let Some(batch) = self.lane.steer(&turn.reply_to) else { return };
@@ -344,8 +347,8 @@ fn waiting(record: &InboxRecord, now: Timestamp) -> Waiting {
             defused(&inbound.text).into_owned()
         },
         at: now,
-        // A heartbeat joins and interrupts nobody.
-        mode: is_beat(inbound).then_some(Mode::Followup),
+        // Heartbeats and jobs join and interrupt nobody.
+        mode: (is_beat(inbound) || is_of_a_job(inbound)).then_some(Mode::Followup),
         is_alone: false,
     }
 }
@@ -353,7 +356,8 @@ fn waiting(record: &InboxRecord, now: Timestamp) -> Waiting {
 /// Whether a job says it, in the gateway's own words. Only a job's message has such a key: those of
 /// clients begin otherwise, and those of platforms are of other accounts.
 fn is_of_a_job(inbound: &Inbound) -> bool {
-    inbound.account == webchat::account() && inbound.dedupe_key.starts_with("cron:")
+    let is_run = |key: &str| key.starts_with("cron:") || key.starts_with("manual:");
+    inbound.account == webchat::account() && is_run(&inbound.dedupe_key)
 }
 
 fn ended(turn: &InFlight) -> EndedTurn {

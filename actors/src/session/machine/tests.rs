@@ -4,6 +4,7 @@ mod alone;
 mod asking;
 mod crashing;
 mod ends_once;
+mod jobs;
 mod leaving;
 mod observer;
 mod resuming;

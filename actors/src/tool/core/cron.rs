@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 pub(super) use self::rights::Rights;
 use super::{CoreDeps, required, text};
 use crate::cron::job::{Job, JobId};
-use crate::cron::wire::{job_value, run_value, spec_value};
+use crate::cron::wire::{job_value, run_value, spec_value, without_secrets};
 use crate::cron::{Begun, Cron as Jobs};
 use crate::inbox::{InboxRecord, inbox_prefix};
 use crate::message::Inbound;
@@ -158,7 +158,7 @@ impl Cron {
     }
 
     fn shown(&self, job: &Job) -> Value {
-        let mut value = job_value(job, self.jobs.default_agent());
+        let mut value = without_secrets(job_value(job, self.jobs.default_agent()));
         let next = self.jobs.upcoming(job, 1).first().copied();
         value["next"] = json!(next.map(crate::cron::words::moment));
         value

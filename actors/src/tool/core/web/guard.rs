@@ -2,12 +2,16 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, Url, redirect, retry};
 
 use super::rules::{Host, Written};
 use super::{Lookup, SsrfPolicy};
+
+/// Longest time until a connection stands: nothing was said before that, and nothing was done.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 /// Why there is no way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +83,7 @@ fn client(user_agent: &str, addresses: &[IpAddr]) -> Result<Client, String> {
         .no_proxy()
         .redirect(redirect::Policy::none())
         .retry(retry::never())
+        .connect_timeout(CONNECT_MAX)
         .pool_max_idle_per_host(0)
         .dns_resolver(Arc::new(Pinned(pinned)))
         .build()
