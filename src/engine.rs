@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use telson_actors::channel::webchat::WebChat;
 use telson_actors::clock::Clock;
-use telson_actors::cron::{Cron, CronEvents};
+use telson_actors::cron::{CommandsRunning, Cron, CronEvents};
 use telson_actors::dead_letter::DeadLetters;
 use telson_actors::disk::{DiskReport, DiskSpace};
 use telson_actors::event::{Journal, JourneyEvent};
@@ -115,6 +115,7 @@ struct Inner {
     web_chat: WebChat,
     cron: Option<Cron>,
     cron_events: CronEvents,
+    commands: CommandsRunning,
     events: SystemEvents,
     beats: Heartbeats,
     index: SessionIndex,
@@ -184,7 +185,7 @@ impl Engine {
 
     /// How much is under way.
     pub fn load(&self) -> LoadSnapshot {
-        LoadSnapshot::of(&self.0.store)
+        LoadSnapshot { commands: self.0.commands.count(), ..LoadSnapshot::of(&self.0.store) }
     }
 
     /// What this agent's model can call.

@@ -1,8 +1,8 @@
 //! Asking the service to begin anew with what its config says now: another engine in the same
 //! process, once what is under way is finished.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -14,41 +14,75 @@ pub struct Restart(Arc<Inner>);
 struct Inner {
     asked: Notify,
     is_asked: AtomicBool,
+    hurry: Notify,
     at_once: AtomicBool,
+    /// Why the last one came to nothing.
+    trouble: Mutex<Option<String>>,
     /// Panics of this process.
     panics: AtomicU64,
     /// Engines that were begun because somebody asked.
     done: AtomicU64,
 }
 
-/// What was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Wish {
-    /// Not to wait until what is under way is finished; it goes on afterwards.
-    pub(crate) at_once: bool,
-}
-
 impl Restart {
-    /// Asks for it; `false` if somebody has asked already.
+    /// Asks for it; `false` if somebody has asked already, and then it happens once for both.
     pub(crate) fn ask(&self, at_once: bool) -> bool {
         if at_once {
             self.0.at_once.store(true, Ordering::Release);
+            self.0.hurry.notify_waiters();
         }
         let is_first = !self.0.is_asked.swap(true, Ordering::AcqRel);
-        self.0.asked.notify_one();
+        // One more would be kept for the next engine, and end that one.
+        if is_first {
+            self.0.asked.notify_one();
+        }
         is_first
     }
 
     /// Returns once somebody asks.
-    pub(crate) async fn asked(&self) -> Wish {
+    pub(crate) async fn asked(&self) {
         self.0.asked.notified().await;
-        Wish { at_once: self.0.at_once.swap(false, Ordering::AcqRel) }
     }
 
-    /// The wish is fulfilled, or can't be.
-    pub(crate) fn answered(&self, is_done: bool) {
+    /// Returns once somebody who has asked does not want to wait until what is under way is finished;
+    /// it goes on afterwards.
+    pub(crate) async fn hurried(&self) {
+        loop {
+            let notified = self.0.hurry.notified();
+            if self.0.at_once.load(Ordering::Acquire) {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// The old engine is gone, or stays for good: who asks from now on asks for another restart.
+    pub(crate) fn taken(&self) {
+        self.0.at_once.store(false, Ordering::Release);
         self.0.is_asked.store(false, Ordering::Release);
-        self.0.done.fetch_add(u64::from(is_done), Ordering::AcqRel);
+    }
+
+    /// The wish is fulfilled.
+    pub(crate) fn fulfilled(&self) {
+        self.0.done.fetch_add(1, Ordering::AcqRel);
+        *self.trouble() = None;
+    }
+
+    /// It could not be, and the service goes on as it was.
+    pub(crate) fn failed(&self, why: &str) {
+        tracing::error!("a restart failed: {why}; going on with the config from before");
+        *self.trouble() = Some(format!(
+            "the last restart failed: {why}; the service goes on with the config it had before"
+        ));
+    }
+
+    /// What a person should know of it.
+    pub(crate) fn notice(&self) -> Option<String> {
+        self.trouble().clone()
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, Option<String>> {
+        self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How often it has happened.
@@ -73,6 +107,8 @@ impl Restart {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     #[tokio::test]
@@ -80,10 +116,35 @@ mod tests {
         let restart = Restart::default();
         assert!(restart.ask(false));
         assert!(!restart.ask(true), "it is asked for already");
-        assert_eq!(restart.asked().await, Wish { at_once: true });
-        restart.answered(true);
+        restart.asked().await;
+        restart.hurried().await;
+        restart.taken();
+        restart.fulfilled();
         assert_eq!(restart.done(), 1);
         assert!(restart.ask(false), "it may be asked for again");
-        assert_eq!(restart.asked().await, Wish { at_once: false });
+        restart.asked().await;
+        assert!(restart.hurried().now_or_never().is_none(), "the haste was that of the other");
+    }
+
+    #[tokio::test]
+    async fn who_asks_while_it_happens_does_not_end_the_next_engine() {
+        let restart = Restart::default();
+        restart.ask(false);
+        restart.asked().await;
+        let mut hurried = Box::pin(restart.hurried());
+        assert!((&mut hurried).now_or_never().is_none());
+        assert!(!restart.ask(true));
+        hurried.await;
+        restart.taken();
+        assert!(restart.asked().now_or_never().is_none());
+    }
+
+    #[test]
+    fn a_failure_is_told_until_one_goes_well() {
+        let restart = Restart::default();
+        restart.failed("no port");
+        assert!(restart.notice().unwrap().contains("no port"));
+        restart.fulfilled();
+        assert_eq!(restart.notice(), None);
     }
 }

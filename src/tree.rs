@@ -37,7 +37,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use telson_actors::channel::webchat::WebChat;
-use telson_actors::cron::CronEvents;
+use telson_actors::cron::{CommandsRunning, CronEvents};
 use telson_actors::disk::DiskSpace;
 use telson_actors::event::Journal;
 use telson_actors::heartbeat::Heartbeats;
@@ -70,6 +70,7 @@ pub(crate) struct Wiring {
     pub(crate) catalogs: Vec<Catalog>,
     pub(crate) web_chat: WebChat,
     pub(crate) cron_events: CronEvents,
+    pub(crate) commands: CommandsRunning,
     pub(crate) events: SystemEvents,
     pub(crate) beats: Heartbeats,
     /// What agents can call, once the tree is built.

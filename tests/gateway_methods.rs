@@ -29,10 +29,14 @@ mod presence;
 #[allow(dead_code, reason = "the parts that other tests use")]
 #[path = "openclaw/programs.rs"]
 mod programs;
+#[path = "gateway_methods/restarts.rs"]
+mod restarts;
 #[path = "gateway_methods/sessions.rs"]
 mod sessions;
 #[path = "gateway_methods/strict.rs"]
 mod strict;
 mod support;
+#[path = "gateway_methods/tools.rs"]
+mod tools;
 #[path = "service/wire.rs"]
 mod wire;

@@ -14,6 +14,8 @@ pub struct LoadSnapshot {
     pub waiting: u64,
     /// Outbox entries not delivered yet.
     pub undelivered: u64,
+    /// Commands of jobs that run; they do not go on after a stop.
+    pub commands: u64,
     /// What waits for a person.
     pub dead_letters: u64,
     /// Records found damaged and set aside, for a person as well.
@@ -21,18 +23,19 @@ pub struct LoadSnapshot {
 }
 
 impl LoadSnapshot {
-    /// The counts now.
+    /// The counts now, of a store: without the commands that run.
     pub fn of(store: &Store) -> Self {
         Self {
             waiting: store.tally(Space::Inbox),
             undelivered: store.tally(Space::Outbox),
+            commands: 0,
             dead_letters: store.tally(Space::DeadLetter),
             damaged: store.tally(Space::Quarantine),
         }
     }
 
-    /// Whether everything admitted is answered and everything answered is out.
+    /// Whether everything admitted is answered, everything answered is out, and no command runs.
     pub fn is_idle(&self) -> bool {
-        self.waiting == 0 && self.undelivered == 0
+        self.waiting == 0 && self.undelivered == 0 && self.commands == 0
     }
 }

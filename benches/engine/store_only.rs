@@ -105,7 +105,7 @@ async fn admit(store: &Store, person: usize, number: u64) -> Result<InboxRecord,
     let mut batch = Batch::new();
     batch
         .expect(Expect::Absent(dedupe.clone()))
-        .put(dedupe, &DedupeRecord { at: NOW, fate })
+        .put(dedupe, &DedupeRecord { at: NOW, fate, text: None })
         .put(inbox_key(&record.session, id), &record)
         .tally(Space::Inbox, 1)
         .put(cursor_key(&account()), &CursorRecord { at: NOW, position: CURSOR.into() });

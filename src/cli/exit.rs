@@ -36,6 +36,11 @@ impl Failure {
         Self { code: CONFIG, kind: "config", message: message.into() }
     }
 
+    /// The text for people.
+    pub(super) fn text(&self) -> &str {
+        &self.message
+    }
+
     /// Says so and gives the exit code.
     pub(super) fn report(self, output: &Output) -> ExitCode {
         let document = json!({"ok": false, "error": {"type": self.kind, "message": self.message}});

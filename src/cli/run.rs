@@ -4,7 +4,7 @@
 //! for space, and starts another from what is on the disk.
 
 use std::os::unix::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -45,59 +45,168 @@ pub(super) async fn run(
     let ring = logging::start(args.log_level.as_deref(), logs.level, json, output.refuses_color())?;
     crypto()?;
     let mut signals = Signals::new()?;
-    let state_dir = place.state_dir()?;
-    let outer = Outer { ring, restart: Restart::default() };
-    outer.restart.watch_panics();
-    let (mut builder, notes, gateway) =
-        prepare(&state_dir, &config_path, &loaded, args, &env, &outer)?;
-    let mut patience = Patience::default();
-    loop {
-        let full = match builder.clone().start().await {
-            Ok(engine) => {
-                if patience.is_first() {
-                    let notes = [&notes[..1], &doors(&gateway), &notes[1..]].concat();
-                    tell(output, &config_path, &loaded, &notes);
-                } else {
-                    tracing::info!("the store is open again: going on");
-                }
-                // A person has accepted what was lost then, and nothing that comes later.
-                builder = builder.accept_loss(false);
-                let begun = Instant::now();
-                tokio::select! {
-                    () = signals.next() => return end(&engine, args, &mut signals).await,
-                    wish = outer.restart.asked() => {
-                        let next = place.load(&env).and_then(|loaded| {
-                            prepare(&state_dir, &config_path, &loaded, args, &env, &outer)
-                        });
-                        let patient = if wish.at_once { 0 } else { args.drain_seconds };
-                        if is_over(&engine, patient, &mut signals).await {
-                            return Ok(ExitCode::from(INTERRUPTED));
-                        }
-                        outer.restart.answered(next.is_ok());
-                        match next {
-                            Ok((next, ..)) => builder = next,
-                            Err(error) => tracing::error!(?error, "going on with the old config"),
-                        }
-                        continue;
+    let (state_dir, restart) = (place.state_dir()?, Restart::default());
+    restart.watch_panics();
+    let service = Service { place, args, env: &env, state_dir, config_path, ring, restart };
+    service.keep(output, service.plan(loaded)?, &mut signals).await
+}
+
+/// What outlives engines.
+struct Service<'a> {
+    place: &'a Place,
+    args: &'a RunArgs,
+    env: &'a config::Lookup<'a>,
+    state_dir: PathBuf,
+    config_path: PathBuf,
+    ring: LogRing,
+    restart: Restart,
+}
+
+/// Everything that is decided before an engine by what the config says.
+struct Plan {
+    builder: Builder,
+    notes: Vec<String>,
+    gateway: GatewaySpec,
+    loaded: Loaded,
+}
+
+/// How the life of an engine ends.
+enum End {
+    /// With the process.
+    Process(ExitCode),
+    /// Somebody wants another one, which is planned already.
+    Anew(Box<Plan>),
+    /// On a full disk.
+    Full(String),
+}
+
+impl Service<'_> {
+    /// Engine after engine, until somebody wants the end of all.
+    async fn keep(
+        &self,
+        output: &Output,
+        mut plan: Plan,
+        signals: &mut Signals,
+    ) -> Result<ExitCode, Failure> {
+        let mut patience = Patience::default();
+        // What went well, until what follows it has started.
+        let mut before: Option<Plan> = None;
+        loop {
+            let full = match plan.builder.clone().start().await {
+                Ok(engine) => {
+                    if before.take().is_some() {
+                        self.restart.fulfilled();
+                        tracing::info!("begun anew");
                     }
-                    failure = engine.failed() => {
-                        engine.shutdown(STOP_MAX).await;
-                        if !failure.is_disk_full() {
-                            let text = format!("{failure}; start again to recover from disk");
-                            return Err(Failure::failed(text));
+                    if patience.is_first() {
+                        let doors = doors(&plan.gateway);
+                        let notes = [&plan.notes[..1], &doors, &plan.notes[1..]].concat();
+                        tell(output, &self.config_path, &plan.loaded, &notes);
+                    } else {
+                        tracing::info!("another engine runs: going on");
+                    }
+                    // A person has accepted what was lost then, and nothing that comes later.
+                    plan.builder = plan.builder.accept_loss(false);
+                    let begun = Instant::now();
+                    match self.live(&engine, signals).await? {
+                        End::Process(code) => return Ok(code),
+                        End::Anew(next) => {
+                            before = Some(follow(&mut plan, *next));
+                            continue;
                         }
-                        patience.lasted(begun.elapsed());
-                        failure.to_string()
+                        End::Full(full) => {
+                            patience.lasted(begun.elapsed());
+                            full
+                        }
                     }
                 }
+                Err(error) if error.is_disk_full() || is_still_ours(&error) => error.to_string(),
+                Err(error @ StartError::Store(_)) => return Err(refused(error)),
+                Err(error) => {
+                    let Some(old) = before.take() else { return Err(refused(error)) };
+                    self.restart.failed(&error.to_string());
+                    follow(&mut plan, old);
+                    continue;
+                }
+            };
+            let pause = patience.pause();
+            if wait(&self.state_dir, &plan.gateway, &full, pause, signals).await? {
+                return Ok(ExitCode::SUCCESS);
             }
-            Err(error) if error.is_disk_full() || is_still_ours(&error) => error.to_string(),
-            Err(error) => return Err(refused(error)),
-        };
-        if wait(&state_dir, &gateway, &full, patience.pause(), &mut signals).await? {
-            return Ok(ExitCode::SUCCESS);
         }
     }
+
+    /// The life of an engine, to its end.
+    async fn live(&self, engine: &Engine, signals: &mut Signals) -> Result<End, Failure> {
+        loop {
+            tokio::select! {
+                () = signals.next() => {
+                    return end(engine, self.args, signals).await.map(End::Process);
+                }
+                () = self.restart.asked() => match self.place.load(self.env) {
+                    Ok(loaded) => match self.plan(loaded) {
+                        Ok(next) => return Ok(self.make_room(engine, next, signals).await),
+                        Err(error) => self.stay(&error),
+                    },
+                    Err(error) => self.stay(&error),
+                },
+                failure = engine.failed() => {
+                    engine.shutdown(STOP_MAX).await;
+                    if failure.is_disk_full() {
+                        return Ok(End::Full(failure.to_string()));
+                    }
+                    let text = format!("{failure}; start again to recover from disk");
+                    return Err(Failure::failed(text));
+                }
+            }
+        }
+    }
+
+    /// No engine is given up for one that can't be.
+    fn stay(&self, error: &Failure) {
+        self.restart.failed(error.text());
+        self.restart.taken();
+    }
+
+    /// Ends an engine that another one follows, unless somebody asks for the end of all meanwhile.
+    async fn make_room(&self, engine: &Engine, next: Plan, signals: &mut Signals) -> End {
+        tracing::info!("beginning anew: finishing what is under way first");
+        let stop = async {
+            tokio::select! {
+                biased;
+                () = drain(engine, Duration::from_secs(self.args.drain_seconds)) => {}
+                () = self.restart.hurried() => {}
+            }
+            engine.shutdown(STOP_MAX).await;
+        };
+        tokio::pin!(stop);
+        tokio::select! {
+            () = &mut stop => {
+                self.restart.taken();
+                return End::Anew(Box::new(next));
+            }
+            () = signals.next() => {}
+        }
+        tracing::info!(
+            "stopping instead: finishing what is under way; a second signal ends at once"
+        );
+        tokio::select! {
+            () = stop => End::Process(ExitCode::SUCCESS),
+            () = signals.next() => End::Process(ExitCode::from(INTERRUPTED)),
+        }
+    }
+}
+
+/// Puts the next plan in place of one, with its ports; gives that one back, to be opened again.
+fn follow(plan: &mut Plan, next: Plan) -> Plan {
+    next.gateway.inherit(&plan.gateway);
+    let mut old = std::mem::replace(plan, next);
+    // Nothing of it may hold a port that the next one wants in another way.
+    old.gateway = old.gateway.anew();
+    old.builder = old.builder.gateway(old.gateway.clone());
+    // A person has accepted what was lost at the first start, and nothing that comes later.
+    plan.builder = plan.builder.clone().accept_loss(false);
+    old
 }
 
 /// The last engine of this process is not gone completely.
@@ -142,86 +251,67 @@ async fn end(engine: &Engine, args: &RunArgs, signals: &mut Signals) -> Result<E
     }
 }
 
-/// Ends an engine that another one follows; `true` if somebody asks for the end of all meanwhile.
-async fn is_over(engine: &Engine, drain_seconds: u64, signals: &mut Signals) -> bool {
-    tracing::info!("beginning anew: finishing what is under way first");
-    tokio::select! {
-        () = stop(engine, Duration::from_secs(drain_seconds)) => false,
-        () = signals.next() => true,
-    }
-}
-
-/// What outlives engines.
-struct Outer {
-    ring: LogRing,
-    restart: Restart,
-}
-
 /// Both HTTP clients and servers take their cryptography from here.
 fn crypto() -> Result<(), Failure> {
     let installed = rustls::crypto::ring::default_provider().install_default();
     installed.map_err(|_| Failure::failed("cryptography was set up twice"))
 }
 
-/// Everything that is decided before an engine by what the config says.
-fn prepare(
-    state_dir: &Path,
-    config_path: &Path,
-    loaded: &Loaded,
-    args: &RunArgs,
-    env: &config::Lookup<'_>,
-    outer: &Outer,
-) -> Result<(Builder, Vec<String>, GatewaySpec), Failure> {
-    let assembly = assemble(&loaded.config, env).map_err(Failure::config)?;
-    for warning in loaded.warnings.iter().chain(&assembly.warnings) {
-        tracing::warn!("{warning}");
-    }
-    let host = Host::new(Facts {
-        state_dir: Some(state_dir.to_owned()),
-        config_path: Some(config_path.to_owned()),
-        config: Some(loaded.config.clone()),
-        logs: Some(outer.ring.clone()),
-        restart: Some(outer.restart.clone()),
-        ..Facts::default()
-    });
-    let control = ControlSpec { path: socket_path(state_dir), host: host.clone() };
-    // Systems limit the names of sockets to about 100 bytes, and those of folders far less.
-    SocketAddr::from_pathname(&control.path).map_err(|_| {
-        let path = control.path.display();
-        Failure::config(format!("{path} is too long for a socket; choose a shorter --state-dir"))
-    })?;
-    let either = |name: &str| {
-        let names = ["TELSON", "OPENCLAW"].map(|ours| format!("{ours}_GATEWAY_{name}"));
-        names.iter().find_map(|name| env(name).filter(|value| !value.is_empty()))
-    };
-    let port = match (args.port, either("PORT")) {
-        (Some(port), _) => Some(port),
-        (None, Some(port)) => {
-            let wrong = |_| {
-                let names = "TELSON_GATEWAY_PORT or OPENCLAW_GATEWAY_PORT";
-                Failure::config(format!("{names}: {port:?} is no port"))
-            };
-            Some(port.trim().parse().map_err(wrong)?)
+impl Service<'_> {
+    /// What the config says, as an engine that can be started.
+    fn plan(&self, loaded: Loaded) -> Result<Plan, Failure> {
+        let (env, args) = (self.env, self.args);
+        let (state_dir, config_path) = (&self.state_dir, &self.config_path);
+        let assembly = assemble(&loaded.config, env).map_err(Failure::config)?;
+        for warning in loaded.warnings.iter().chain(&assembly.warnings) {
+            tracing::warn!("{warning}");
         }
-        (None, None) => None,
-    };
-    let wanted = gateway::Wanted {
-        config: at_home(loaded.config.gateway.clone(), env),
-        port,
-        from_env: [either("TOKEN"), either("PASSWORD")],
-        state_dir: state_dir.to_owned(),
-    };
-    let gateway = gateway::plan(wanted, host).map_err(Failure::config)?;
-    let mut notes = vec![format!("state directory {}", state_dir.display())];
-    notes.extend(assembly.notes);
-    let workspaces = crate::workspace::workspaces(&loaded.config, state_dir, env);
-    let beat_file = crate::workspace::heartbeat_file(&workspaces);
-    let prompt = crate::workspace::source(workspaces);
-    let builder = assembly.builder.context(|context| context.prompt = Some(prompt));
-    let builder = builder.heartbeats(|rules| rules.file = Some(beat_file));
-    let builder = builder.web_chat().state_dir(state_dir).accept_loss(args.accept_loss);
-    let builder = super::crash::arm(builder, env)?.control(control).gateway(gateway.clone());
-    Ok((builder, notes, gateway))
+        let host = Host::new(Facts {
+            state_dir: Some(state_dir.clone()),
+            config_path: Some(config_path.clone()),
+            config: Some(loaded.config.clone()),
+            logs: Some(self.ring.clone()),
+            restart: Some(self.restart.clone()),
+            ..Facts::default()
+        });
+        let control = ControlSpec { path: socket_path(state_dir), host: host.clone() };
+        // Systems limit the names of sockets to about 100 bytes, and those of folders far less.
+        SocketAddr::from_pathname(&control.path).map_err(|_| {
+            let path = control.path.display();
+            Failure::config(format!(
+                "{path} is too long for a socket; choose a shorter --state-dir"
+            ))
+        })?;
+        let either = |name: &str| gateway::own_env(env, name);
+        let port = match (args.port, either("PORT")) {
+            (Some(port), _) => Some(port),
+            (None, Some(port)) => {
+                let wrong = |_| {
+                    let names = "TELSON_GATEWAY_PORT or OPENCLAW_GATEWAY_PORT";
+                    Failure::config(format!("{names}: {port:?} is no port"))
+                };
+                Some(port.trim().parse().map_err(wrong)?)
+            }
+            (None, None) => None,
+        };
+        let wanted = gateway::Wanted {
+            config: at_home(loaded.config.gateway.clone(), env),
+            port,
+            from_env: [either("TOKEN"), either("PASSWORD")],
+            state_dir: state_dir.clone(),
+        };
+        let gateway = gateway::plan(wanted, host).map_err(Failure::config)?;
+        let mut notes = vec![format!("state directory {}", state_dir.display())];
+        notes.extend(assembly.notes);
+        let workspaces = crate::workspace::workspaces(&loaded.config, state_dir, env);
+        let beat_file = crate::workspace::heartbeat_file(&workspaces);
+        let prompt = crate::workspace::source(workspaces);
+        let builder = assembly.builder.context(|context| context.prompt = Some(prompt));
+        let builder = builder.heartbeats(|rules| rules.file = Some(beat_file));
+        let builder = builder.web_chat().state_dir(state_dir).accept_loss(args.accept_loss);
+        let builder = super::crash::arm(builder, env)?.control(control).gateway(gateway.clone());
+        Ok(Plan { builder, notes, gateway, loaded })
+    }
 }
 
 /// A home folder stands before its files.
@@ -298,15 +388,20 @@ fn tell(output: &Output, config_path: &Path, loaded: &Loaded, notes: &[String]) 
 }
 
 async fn stop(engine: &Engine, drain_max: Duration) {
+    drain(engine, drain_max).await;
+    engine.shutdown(STOP_MAX).await;
+}
+
+async fn drain(engine: &Engine, drain_max: Duration) {
     if !engine.drain(drain_max).await {
         let left = engine.load();
         tracing::info!(
             waiting = left.waiting,
             undelivered = left.undelivered,
+            commands = left.commands,
             "not everything was finished; it is kept and goes on after the next start"
         );
     }
-    engine.shutdown(STOP_MAX).await;
 }
 
 struct Signals {

@@ -26,11 +26,12 @@ const HOOKS_STOP_MAX: Duration = Duration::from_secs(5);
 const END_MAX: Duration = Duration::from_secs(2);
 
 impl Engine {
-    /// Admits nothing more from its own watchers and waits until everything admitted is answered
-    /// and everything answered is out, but not longer than `deadline`, and not for replies that
+    /// Admits nothing more from its own watchers, begins no jobs, and waits until everything admitted
+    /// is answered, everything answered is out and no job's command runs, but not longer than `deadline`, and not for replies that
     /// make no progress. Answers whether nothing is left; what is left is durable and goes on after the next start.
     pub async fn drain(&self, deadline: Duration) -> bool {
         self.0.admitting.store(false, Ordering::Release);
+        self.0.commands.close();
         crash_point("drain.begun");
         let end = Instant::now() + deadline;
         // What was submitted a moment ago counts only when it is durable; this stands behind it. A
@@ -46,7 +47,8 @@ impl Engine {
                 (last, since) = (load, Instant::now());
             }
             let now = Instant::now();
-            let only_stuck = load.waiting == 0 && now.duration_since(since) >= STUCK_AFTER;
+            let is_working = load.waiting > 0 || load.commands > 0;
+            let only_stuck = !is_working && now.duration_since(since) >= STUCK_AFTER;
             if now >= end || only_stuck {
                 return false;
             }
@@ -58,6 +60,7 @@ impl Engine {
     /// closes the store.
     pub async fn shutdown(&self, deadline: Duration) -> StopOutcome {
         self.0.admitting.store(false, Ordering::Release);
+        self.0.commands.close();
         crash_point("stop.before_tree");
         self.0.hooks.tell(Moment::GatewayStop, || HookEvent::GatewayStop);
         if self.0.hooks.want(Moment::GatewayStop) {

@@ -14,8 +14,10 @@ use super::Engine;
 pub(crate) enum Invoked {
     /// There is no such tool, or the agent may not use it.
     Hidden,
-    /// The tools are restarting, or the store can't be written; nothing is known of the call.
+    /// The tools are restarting, or the store can't be written; nothing was called.
     Absent,
+    /// The tools have restarted meanwhile: nobody knows whether it was made.
+    Unknown,
     /// It was made.
     Done(String),
     /// It was refused, or failed.
@@ -58,11 +60,12 @@ impl Engine {
         match receiver.await {
             Ok(ToolResult { status: ToolStatus::Done, text, .. }) => Invoked::Done(text),
             Ok(ToolResult { text, .. }) => Invoked::Failed(text),
-            Err(_) => Invoked::Absent,
+            Err(_) => Invoked::Unknown,
         }
     }
 
-    async fn may_use(&self, agent: &str, tool: &str) -> Option<bool> {
+    /// Whether an agent has a tool; nothing while nobody can say.
+    pub(crate) async fn may_use(&self, agent: &str, tool: &str) -> Option<bool> {
         let (sender, receiver) = oneshot::channel();
         let reply = Box::new(move |may| {
             sender.send(may).ok();

@@ -2,7 +2,7 @@
 
 use telson_actors::channel::webchat;
 use telson_actors::context::{Summary, summary_key};
-use telson_actors::inbox::{DedupeRecord, Fate, InboxRecord, dedupe_key, inbox_prefix};
+use telson_actors::inbox::{DedupeRecord, Fate, InboxRecord, dedupe_key, digest, inbox_prefix};
 use telson_actors::journey::{self, Ending};
 use telson_actors::message::{Destination, EnvelopeId, SessionKey};
 use telson_actors::outbox::{Draft, EntryRecord};
@@ -19,6 +19,15 @@ impl Engine {
     /// What became of a key at the gateway's own account.
     pub(crate) fn run_of(&self, key: &str) -> Result<Option<(EnvelopeId, SessionKey)>, StoreError> {
         self.relayed(&webchat::account(), key)
+    }
+
+    /// Whether a key of the gateway's own account was used for this text; also where nobody noted
+    /// what it was used for.
+    pub(crate) fn said_under(&self, key: &str, text: &str) -> Result<bool, StoreError> {
+        let record: Option<DedupeRecord> =
+            self.0.store.get(&dedupe_key(&webchat::account(), key))?;
+        let said = record.and_then(|record| record.text);
+        Ok(said.is_none_or(|said| said == digest(text)))
     }
 
     /// How a message of a session has ended.
@@ -72,12 +81,19 @@ impl Engine {
         let fate = Fate::Admitted { envelope: EnvelopeId(0), session: session.clone() };
         let mut batch = Batch::new();
         batch.expect(Expect::Absent(own.clone()));
-        batch.put(own, &DedupeRecord { at: self.0.clock.now(), fate });
+        batch.put(own, &DedupeRecord { at: self.0.clock.now(), fate, text: None });
         match self.0.store.commit(batch).await {
             Ok(()) => Ok(true),
             Err(StoreError::Conflict) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Gives back a key that was taken for something that did not happen.
+    pub(crate) async fn give_back_key(&self, key: &str) -> Result<(), StoreError> {
+        let mut batch = Batch::new();
+        batch.delete(dedupe_key(&webchat::account(), key));
+        self.0.store.commit(batch).await
     }
 
     /// Where the last answer of a session to a platform went.
@@ -126,7 +142,7 @@ impl Engine {
             let fate =
                 Fate::Admitted { envelope: EnvelopeId(first), session: draft.session.clone() };
             batch.expect(Expect::Absent(key_of_id.clone()));
-            let record = DedupeRecord { at: now, fate };
+            let record = DedupeRecord { at: now, fate, text: None };
             batch.put(key_of_id.clone(), &record).put(key_of_text.clone(), &record);
             match self.0.store.commit(batch).await {
                 Ok(()) => {

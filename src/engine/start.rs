@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use ractor::SpawnErr;
 use telson_actors::channel::webchat::WebChat;
-use telson_actors::cron::CronEvents;
+use telson_actors::cron::{CommandsRunning, CronEvents};
 use telson_actors::dead_letter::DeadLetters;
 use telson_actors::disk::DiskSpace;
 use telson_actors::event::Journal;
@@ -76,6 +76,7 @@ impl Builder {
             disk: DiskSpace::default(),
             web_chat: WebChat::new(store.clone()),
             cron_events: CronEvents::new(),
+            commands: CommandsRunning::default(),
             events,
             beats,
             tools: Arc::default(),
@@ -172,6 +173,7 @@ impl Engine {
             web_chat: wiring.web_chat.clone(),
             cron: wiring.cron_handle(),
             cron_events: wiring.cron_events.clone(),
+            commands: wiring.commands.clone(),
             events: wiring.events.clone(),
             beats: wiring.beats.clone(),
             index: SessionIndex::new(store.clone(), wiring.journal.clone()),

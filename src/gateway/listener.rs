@@ -21,6 +21,7 @@ use super::hub::Hub;
 use super::narrator::{self, NARRATOR, NarratorDeps};
 use super::news;
 use super::open::{Opened, Wanted};
+use super::ports::Inherited;
 use super::server::{self, Front};
 use super::{tailscale, tls};
 use crate::engine::LateEngine;
@@ -42,6 +43,8 @@ pub struct GatewaySpec {
     pub(super) wanted: Arc<Wanted>,
     pub(crate) host: Host,
     pub(super) opened: Arc<OnceLock<Opened>>,
+    /// Until it is open, the ports it may take over.
+    pub(super) inherited: Inherited,
 }
 
 impl GatewaySpec {
@@ -107,13 +110,11 @@ impl State {
         index: usize,
     ) -> Result<(), ActorProcessingErr> {
         let ports = self.opened.get().map(|opened| &opened.listeners);
-        let Some((listener, via)) = ports.and_then(|ports| ports.get(index)) else {
-            return Ok(());
-        };
-        let listener = listener.try_clone()?;
+        let Some(bound) = ports.and_then(|ports| ports.get(index)) else { return Ok(()) };
+        let listener = bound.listener.try_clone()?;
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let work = server::serve(listener, *via, self.front.clone());
+        let work = server::serve(listener, bound.via, self.front.clone());
         let task = task::spawn(myself.get_cell(), work).await?;
         if let Some(serving) = self.serving.get_mut(index) {
             *serving = Some(task.get_id());

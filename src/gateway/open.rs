@@ -18,11 +18,12 @@ use super::identity::{ProxyRules, TailscaleCommand, Whois};
 use super::limiter::{Limiter, Patience};
 use super::listener::GatewaySpec;
 use super::network::Cidr;
+use super::ports::{Bound, Inherited};
 use super::settings::{Policy, Settings};
 use super::strength::weakness;
 use super::tls::{Files, Fingerprint, Tls};
 use super::visitor::{House, Via};
-use crate::config::{Gateway, GatewayAuthMode, GatewayBind, Secret, TailscaleMode};
+use crate::config::{Config, Gateway, GatewayAuthMode, GatewayBind, Lookup, Secret, TailscaleMode};
 use crate::host::Host;
 
 /// The port where nobody says otherwise.
@@ -51,7 +52,7 @@ pub struct Wanted {
 
 /// A gateway that is open.
 pub(crate) struct Opened {
-    pub(super) listeners: Vec<(TcpListener, Via)>,
+    pub(super) listeners: Vec<Bound>,
     pub(super) settings: Arc<Settings>,
     /// Encrypts the gateway's own port.
     pub(super) tls: Option<Arc<Tls>>,
@@ -62,47 +63,89 @@ pub(crate) struct Opened {
 /// # Errors
 /// A sentence that says what to do.
 pub fn plan(wanted: Wanted, host: Host) -> Result<GatewaySpec, String> {
-    let mode = wanted.config.auth_mode();
-    let is_open = !wanted.config.is_loopback();
+    for warning in judge(&wanted.config, host.config.as_ref(), &wanted.from_env)? {
+        tracing::warn!("{warning}");
+    }
+    let (opened, inherited) = (Arc::new(OnceLock::new()), Inherited::default());
+    Ok(GatewaySpec { wanted: Arc::new(wanted), host, opened, inherited })
+}
+
+/// Whether a service could start its gateway with a config, as far as that can be known before.
+///
+/// # Errors
+/// A sentence that says what to do.
+pub(crate) fn check(config: &Config, env: &Lookup<'_>) -> Result<(), String> {
+    let from_env = ["TOKEN", "PASSWORD"].map(|name| own_env(env, name));
+    judge(&config.gateway, Some(config), &from_env)?;
+    settings(&config.gateway, config.gateway.auth_mode(), None).map(drop)
+}
+
+/// A variable of the environment that is about the gateway, under our name or the incumbent's.
+pub(crate) fn own_env(env: &Lookup<'_>, name: &str) -> Option<String> {
+    let names = ["TELSON", "OPENCLAW"].map(|ours| format!("{ours}_GATEWAY_{name}"));
+    names.iter().find_map(|name| env(name).filter(|value| !value.is_empty()))
+}
+
+/// What is wrong with it, else what a person should know.
+fn judge(
+    gateway: &Gateway,
+    config: Option<&Config>,
+    from_env: &[Option<String>; 2],
+) -> Result<Vec<String>, String> {
+    let (mode, mut warnings) = (gateway.auth_mode(), Vec::new());
+    let is_open = !gateway.is_loopback();
     if is_open && mode == GatewayAuthMode::None {
         return Err("gateway.auth.mode none is for gateway.bind loopback only".into());
     }
-    if mode == GatewayAuthMode::Password && secret(&wanted, mode).is_none() {
+    let secret = secret(gateway, from_env, mode);
+    if mode == GatewayAuthMode::Password && secret.is_none() {
         return Err("gateway.auth.mode password needs gateway.auth.password, or \
                     TELSON_GATEWAY_PASSWORD in the environment"
             .into());
     }
-    if let Some(why) = secret(&wanted, mode).as_deref().and_then(weakness) {
+    if let Some(why) = secret.as_deref().and_then(weakness) {
         let text = format!("the gateway's secret is easily guessed: {why}");
         if is_open {
             return Err(format!("{text}; `openssl rand -hex 32` makes a good one"));
         }
-        tracing::warn!("{text}");
+        warnings.push(text);
     }
     // Where `auto` ends is known when it is tried.
-    if wanted.config.bind != GatewayBind::Auto {
-        check_exposure(&wanted.config, wanted.config.bind)?;
+    if gateway.bind != GatewayBind::Auto {
+        warnings.extend(check_exposure(gateway, gateway.bind)?.map(str::to_owned));
     }
-    Ok(GatewaySpec { wanted: Arc::new(wanted), host, opened: Arc::new(OnceLock::new()) })
+    if gateway.bind == GatewayBind::Custom {
+        custom_address(gateway)?;
+    }
+    super::http::check(config, secret.as_deref().unwrap_or_default())?;
+    Ok(warnings)
 }
 
-/// Refuses what could be read on the way, unless somebody has said that it may.
-fn check_exposure(config: &Gateway, bind: GatewayBind) -> Result<(), String> {
+/// Refuses what could be read on the way, unless somebody has said that it may; then a person should
+/// know.
+fn check_exposure(config: &Gateway, bind: GatewayBind) -> Result<Option<&'static str>, String> {
     match exposure(config, bind) {
-        Exposure::None => {}
-        Exposure::Accepted => tracing::warn!(
+        Exposure::None => Ok(None),
+        Exposure::Accepted => Ok(Some(
             "the gateway listens beyond this machine and does not encrypt, as the config says: \
-             whoever is on the way can read its token"
-        ),
-        Exposure::Unsaid => return Err(UNSAID.into()),
+             whoever is on the way can read its token",
+        )),
+        Exposure::Unsaid => Err(UNSAID.into()),
     }
-    Ok(())
+}
+
+fn custom_address(config: &Gateway) -> Result<IpAddr, String> {
+    let address = config.custom_bind_host.as_deref().and_then(|host| host.trim().parse().ok());
+    address.ok_or_else(|| "gateway.customBindHost: an address such as 192.168.1.5".into())
 }
 
 /// The secret of the config, else that of the environment.
-fn secret(wanted: &Wanted, mode: GatewayAuthMode) -> Option<String> {
-    let [token, password] = &wanted.from_env;
-    let auth = &wanted.config.auth;
+fn secret(
+    gateway: &Gateway,
+    [token, password]: &[Option<String>; 2],
+    mode: GatewayAuthMode,
+) -> Option<String> {
+    let auth = &gateway.auth;
     let (own, env) = match mode {
         GatewayAuthMode::Token => (&auth.token, token),
         GatewayAuthMode::Password => (&auth.password, password),
@@ -113,6 +156,20 @@ fn secret(wanted: &Wanted, mode: GatewayAuthMode) -> Option<String> {
 }
 
 impl GatewaySpec {
+    /// The same gateway, to be opened once more: nothing of it holds a port.
+    pub(crate) fn anew(&self) -> Self {
+        let (opened, inherited) = (Arc::default(), Inherited::default());
+        Self { wanted: self.wanted.clone(), host: self.host.clone(), opened, inherited }
+    }
+
+    /// Takes over the ports of the gateway before it, where it is to listen there as well. The other
+    /// one is not to be opened again.
+    pub(crate) fn inherit(&self, before: &Self) {
+        let mut all = before.inherited.all();
+        all.extend(before.opened.get().into_iter().flat_map(|opened| opened.listeners.clone()));
+        self.inherited.set(all);
+    }
+
     /// Makes the token if there is none, and binds the ports, once. The caller holds the lock of the
     /// state directory.
     pub(crate) async fn open(&self) -> Result<(), String> {
@@ -121,20 +178,20 @@ impl GatewaySpec {
         }
         let wanted = self.wanted.clone();
         let mode = wanted.config.auth_mode();
-        let secret = match secret(&wanted, mode) {
+        let secret = match secret(&wanted.config, &wanted.from_env, mode) {
             None if mode == GatewayAuthMode::Token => {
                 let fresh = tokio::task::spawn_blocking(move || kept_token(&wanted.state_dir));
                 Some(fresh.await.map_err(|error| error.to_string())??)
             }
             secret => secret,
         };
-        let listeners = listen(&self.wanted).await?;
+        let listeners = listen(&self.wanted, &self.inherited).await?;
         super::http::check(self.host.config.as_ref(), secret.as_deref().unwrap_or_default())?;
         let settings = Arc::new(settings(&self.wanted.config, mode, secret)?);
         let tls = self.tls(&listeners).await?.map(|tls| self.host.tls.get_or_init(|| tls).clone());
         let scheme = if tls.is_some() { "wss" } else { "ws" };
-        if let Some((listener, _)) = listeners.first()
-            && let Ok(address) = listener.local_addr()
+        if let Some(bound) = listeners.first()
+            && let Ok(address) = bound.listener.local_addr()
         {
             let auth = if mode == GatewayAuthMode::Password { "password" } else { "token" };
             self.host.gateway.get_or_init(|| address);
@@ -142,11 +199,12 @@ impl GatewaySpec {
         }
         // Opened once: an engine that is started anew goes on with the same ports.
         drop(self.opened.set(Opened { listeners, settings, tls }));
+        self.inherited.set(Vec::new());
         Ok(())
     }
 
     /// The certificate, made where it is missing.
-    async fn tls(&self, listeners: &[(TcpListener, Via)]) -> Result<Option<Arc<Tls>>, String> {
+    async fn tls(&self, listeners: &[Bound]) -> Result<Option<Arc<Tls>>, String> {
         let Some(config) = self.wanted.config.tls.as_ref().filter(|tls| tls.enabled) else {
             return Ok(None);
         };
@@ -158,7 +216,7 @@ impl GatewaySpec {
         if is_name(&own_name) {
             names.extend([format!("{own_name}.local"), own_name]);
         }
-        let bound = listeners.iter().filter_map(|(listener, _)| listener.local_addr().ok());
+        let bound = listeners.iter().filter_map(|bound| bound.listener.local_addr().ok());
         let bound = bound.map(|address| address.ip()).filter(|ip| !ip.is_unspecified());
         names.extend(bound.map(|ip| ip.to_string()).filter(|ip| ip != "127.0.0.1"));
         let files = Files::of(config, &self.wanted.state_dir, names);
@@ -175,15 +233,15 @@ impl GatewaySpec {
     /// The addresses it listens on; none until an engine with it has started.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         let listeners = self.opened.get().map(|opened| &opened.listeners);
-        let own = listeners.into_iter().flatten().filter(|(_, via)| *via == Via::Port);
-        own.filter_map(|(listener, _)| listener.local_addr().ok()).collect()
+        let own = listeners.into_iter().flatten().filter(|bound| bound.via == Via::Port);
+        own.filter_map(|bound| bound.listener.local_addr().ok()).collect()
     }
 
     /// The port on this machine that is for Tailscale alone.
     pub fn tailscale_port(&self) -> Option<u16> {
         let listeners = &self.opened.get()?.listeners;
-        let (listener, _) = listeners.iter().find(|(_, via)| *via == Via::Tailscale)?;
-        listener.local_addr().ok().map(|address| address.port())
+        let bound = listeners.iter().find(|bound| bound.via == Via::Tailscale)?;
+        bound.listener.local_addr().ok().map(|address| address.port())
     }
 }
 
@@ -277,15 +335,16 @@ fn room() -> super::crowd::Room {
     room
 }
 
-async fn listen(wanted: &Wanted) -> Result<Vec<(TcpListener, Via)>, String> {
+async fn listen(wanted: &Wanted, inherited: &Inherited) -> Result<Vec<Bound>, String> {
     let port = wanted.port.or(wanted.config.port).unwrap_or(PORT);
     let near: IpAddr = Ipv4Addr::LOCALHOST.into();
     let everywhere: IpAddr = Ipv4Addr::UNSPECIFIED.into();
-    let custom = wanted.config.custom_bind_host.as_deref().map(|host| host.trim().parse());
     let bound = match wanted.config.bind {
         GatewayBind::Auto if TcpListener::bind((near, 0)).is_ok() => GatewayBind::Loopback,
         GatewayBind::Auto => {
-            check_exposure(&wanted.config, GatewayBind::Lan)?;
+            if let Some(warning) = check_exposure(&wanted.config, GatewayBind::Lan)? {
+                tracing::warn!("{warning}");
+            }
             GatewayBind::Lan
         }
         bind => bind,
@@ -294,23 +353,20 @@ async fn listen(wanted: &Wanted) -> Result<Vec<(TcpListener, Via)>, String> {
         GatewayBind::Loopback => vec![near],
         GatewayBind::Lan | GatewayBind::Auto => vec![everywhere],
         GatewayBind::Tailnet => vec![tailnet_address()?, near],
-        GatewayBind::Custom => match custom {
-            Some(Ok(address)) => vec![address, near],
-            _ => return Err("gateway.customBindHost: an address such as 192.168.1.5".into()),
-        },
+        GatewayBind::Custom => vec![custom_address(&wanted.config)?, near],
     };
     if places.first().is_some_and(|first| first.is_unspecified() || *first == near) {
         places.truncate(1);
     }
-    let mut listeners: Vec<(TcpListener, Via)> = Vec::new();
+    let mut listeners: Vec<Bound> = Vec::new();
     for address in places {
         // Where any port will do, it is the same one on each address.
-        let taken = listeners.first().and_then(|(first, _)| first.local_addr().ok());
+        let taken = listeners.first().and_then(|first| first.listener.local_addr().ok());
         let port = taken.map_or(port, |first| first.port());
-        listeners.push((bind(SocketAddr::new(address, port)).await?, Via::Port));
+        listeners.push(bound_at(SocketAddr::new(address, port), Via::Port, inherited).await?);
     }
     if wanted.config.tailscale.mode != TailscaleMode::Off {
-        listeners.push((bind(SocketAddr::new(near, 0)).await?, Via::Tailscale));
+        listeners.push(bound_at(SocketAddr::new(near, 0), Via::Tailscale, inherited).await?);
     }
     Ok(listeners)
 }
@@ -325,6 +381,14 @@ fn tailnet_address() -> Result<IpAddr, String> {
     let network = Cidr::parse(TAILSCALE_NETWORK)?;
     let missing = "gateway.bind tailnet: this machine has no Tailscale address; is it connected?";
     way().filter(|address| network.contains(*address)).ok_or_else(|| missing.into())
+}
+
+/// The port of the gateway before this one, else one that is bound now.
+async fn bound_at(asked: SocketAddr, via: Via, inherited: &Inherited) -> Result<Bound, String> {
+    if let Some(bound) = inherited.take(asked, via) {
+        return Ok(bound);
+    }
+    Ok(Bound::new(asked, bind(asked).await?, via))
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, String> {

@@ -1,11 +1,12 @@
 //! Making, changing and deleting agents: in the config file, by the same guarded way as every other
 //! change of it. A running engine takes it up when it starts anew.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
+use super::agent_files::{Folder, put_away};
 use super::agents::workspace_of;
 use super::config_file::read_file;
 use super::config_write::{Base, Draft, current, write};
@@ -39,8 +40,6 @@ pub(super) const METHODS: &[Method] = &[
 
 /// Longest name, in characters.
 const NAME_CHARS_MAX: usize = 200;
-/// The folder in the state directory for what people have deleted.
-const TRASH: &str = "trash";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -94,7 +93,7 @@ fn create(call: &Call) -> Result<Value, ErrorBody> {
         emoji: params.emoji.filter(|emoji| !emoji.is_empty()),
     };
     write("agents.create", call, Base::Any, &|file| {
-        Draft::of(add_agent(&current(file), &id, &wish).map_err(ErrorBody::invalid)?)
+        Draft::of(add_agent(&current(file)?, &id, &wish).map_err(ErrorBody::invalid)?)
     })?;
     let mut answer = json!({
         "ok": true, "agentId": id, "name": name, "workspace": new_workspace(call, &id)?,
@@ -133,7 +132,7 @@ fn update(call: &Call) -> Result<Value, ErrorBody> {
         return Err(ErrorBody::invalid(format!("invalid agents.update params: {why}")));
     }
     write("agents.update", call, Base::Any, &|file| {
-        Draft::of(change_agent(&current(file), id, &wish).map_err(ErrorBody::invalid)?)
+        Draft::of(change_agent(&current(file)?, id, &wish).map_err(ErrorBody::invalid)?)
     })?;
     Ok(json!({"ok": true, "agentId": id}))
 }
@@ -162,9 +161,11 @@ async fn delete(call: Call) -> Result<Value, ErrorBody> {
     }
     if let Some(dir) = dir {
         let now = call.engine.clock().now().0;
-        let state = call.host.state_dir.clone();
-        let path = dir.clone();
-        let moved = tokio::task::spawn_blocking(move || put_away(&dir, state.as_deref(), now));
+        let (path, (own, caller)) = (dir.clone(), (id.clone(), call.clone()));
+        let moved = tokio::task::spawn_blocking(move || {
+            let (state, others) = (caller.host.state_dir.as_deref(), others(&caller, &own));
+            put_away(&Folder { dir: &dir, state, others: &others }, now)
+        });
         match moved.await.map_err(ErrorBody::internal)? {
             Ok(method) => removed.push(json!({"path": path, "method": method})),
             Err(reason) => failed.push(json!({"path": path, "reason": reason})),
@@ -181,28 +182,27 @@ async fn delete(call: Call) -> Result<Value, ErrorBody> {
 fn take_out(call: &Call, id: &str) -> Result<usize, ErrorBody> {
     let removed = std::cell::Cell::new(0);
     write("agents.delete", call, Base::Any, &|file| {
-        let (value, bindings) = remove_agent(&current(file), id).map_err(ErrorBody::invalid)?;
+        let (value, bindings) = remove_agent(&current(file)?, id).map_err(ErrorBody::invalid)?;
         removed.set(bindings);
         Draft::of(value)
     })?;
     Ok(removed.get())
 }
 
-/// Only what lies in our own folder is moved: any other may be a person's project.
-fn put_away(dir: &Path, state: Option<&Path>, now: i64) -> Result<&'static str, String> {
-    let inside = state.filter(|state| dir.starts_with(state) && dir != *state);
-    let Some(state) = inside else {
-        return Err("it lies outside the state directory; remove it by hand".into());
-    };
-    if !dir.exists() {
-        return Ok("missing");
+/// What stays: the config, and the workspaces of all agents but one, of those that run and those that
+/// are written down.
+fn others(call: &Call, id: &str) -> Vec<PathBuf> {
+    let env = |name: &str| std::env::var(name).ok();
+    let Some(state) = call.host.state_dir.as_ref() else { return Vec::new() };
+    let written = read_file(call).ok().and_then(|file| crate::config::load(&file.path, &env).ok());
+    let written = written.map(|loaded| loaded.config);
+    let mut dirs: Vec<PathBuf> = call.host.config_path.iter().cloned().collect();
+    for config in call.host.config.iter().chain(&written) {
+        let all = workspace::workspaces(config, state, &env);
+        let staying = all.into_iter().filter(|(other, _)| other != id);
+        dirs.extend(staying.map(|(_, workspace)| workspace.dir().to_owned()));
     }
-    let name = dir.file_name().unwrap_or_default().to_string_lossy();
-    let trash = state.join(TRASH);
-    std::fs::create_dir_all(&trash)
-        .and_then(|()| std::fs::rename(dir, trash.join(format!("{name}-{now}"))))
-        .map(|()| "trash")
-        .map_err(|error| error.to_string())
+    dirs
 }
 
 fn no_avatar(method: &str, avatar: Option<&String>) -> Result<(), ErrorBody> {

@@ -15,7 +15,7 @@ use super::{Call, ErrorBody, Scope};
 use crate::assembly::assemble;
 use crate::config;
 use crate::config::change::{Withheld, merge, redact, restore, restore_text};
-use crate::put_file;
+use crate::{gateway, put_file};
 
 /// Writes in one window, and how long that is, in milliseconds.
 const WRITES_MAX: (usize, i64) = (30, 60_000);
@@ -106,15 +106,17 @@ pub(super) fn patch(call: &Call) -> Result<Value, ErrorBody> {
     let params: ChangeParams = read("config.patch", call.params.clone())?;
     let replace: Vec<String> = params.replace_paths.iter().map(ToString::to_string).collect();
     write("config.patch", call, Base::Seen(params.base_hash.as_ref()), &|file| {
-        let (patch, old) = (parsed(params.raw.as_str())?, current(file));
+        let (patch, old) = (parsed(params.raw.as_str())?, current(file)?);
         let value = merge(&old, &patch, &replace).map_err(ErrorBody::invalid)?;
         Draft::of(restore(&value, &old).map_err(withheld)?)
     })
 }
 
-/// A whole new text, with the credentials its writer was not shown.
+/// A whole new text, with the credentials its writer was not shown. It may also replace one that
+/// can't be read: there is nothing of it to keep, and its writer has seen it.
 fn whole(raw: &Text, file: &File) -> Result<Draft, ErrorBody> {
-    let (new, old) = (parsed(raw.as_str())?, current(file));
+    let new = parsed(raw.as_str())?;
+    let old = current(file).unwrap_or_else(|_| json!({}));
     let value = restore(&new, &old).map_err(withheld)?;
     guard(&value, &old, raw.as_str(), file)?;
     Ok(Draft { text: restore_text(raw.as_str(), &new, &value), value })
@@ -126,10 +128,21 @@ fn parsed(raw: &str) -> Result<Value, ErrorBody> {
     if value.is_object() { Ok(value) } else { Err(ErrorBody::invalid("raw must be an object")) }
 }
 
-/// What it says.
-pub(super) fn current(file: &File) -> Value {
-    let parsed = file.text.as_deref().map(json5::from_str::<Value>);
-    parsed.and_then(Result::ok).unwrap_or_else(|| json!({}))
+/// What it says; nothing where there is no file. A change of what can't be read would leave nothing
+/// but the change.
+pub(super) fn current(file: &File) -> Result<Value, ErrorBody> {
+    let Some(text) = file.text.as_deref().filter(|text| !text.trim().is_empty()) else {
+        return Ok(json!({}));
+    };
+    let why = match json5::from_str::<Value>(text) {
+        Ok(value) if value.is_object() => return Ok(value),
+        Ok(_) => "it is no object".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Err(ErrorBody::invalid(format!(
+        "{}: {why}; nothing was changed; correct the file first",
+        file.path.display()
+    )))
 }
 
 fn withheld(Withheld(path): Withheld) -> ErrorBody {
@@ -230,5 +243,6 @@ pub(super) fn check(draft: &Path, path: &Path) -> Result<(), String> {
     let named =
         |why: String| why.replace(&draft.display().to_string(), &path.display().to_string());
     let loaded = config::load(draft, &env).map_err(|error| named(error.to_string()))?;
-    assemble(&loaded.config, &env).map(drop).map_err(named)
+    assemble(&loaded.config, &env).map(drop).map_err(named)?;
+    gateway::check(&loaded.config, &env)
 }

@@ -18,6 +18,7 @@ use crate::control::CONTROL;
 use crate::engine::Engine;
 use crate::gateway::GATEWAY;
 use crate::gateway::narrator::NARRATOR;
+use crate::restart::Restart;
 
 /// Longest wait for the sessions to be read for the first time.
 const SESSIONS_WAIT: Duration = Duration::from_millis(100);
@@ -100,10 +101,10 @@ async fn status(call: Call) -> Result<Value, ErrorBody> {
     read::<StatusParams>("status", call.params)?;
     let report = report::status(&call.engine, &call.host).await.map_err(ErrorBody::internal)?;
     let mut own = own_status(&call.engine);
-    if let (Some(notices), Some(notice)) =
-        (own["notices"].as_array_mut(), call.host.config_writes.notice())
-    {
-        notices.push(json!(notice));
+    if let Some(notices) = own["notices"].as_array_mut() {
+        notices.extend(call.host.config_writes.notice().map(|notice| json!(notice)));
+        let restart = call.host.restart.as_ref().and_then(Restart::notice);
+        notices.extend(restart.map(|notice| json!(notice)));
     }
     Ok(merged(report, own))
 }

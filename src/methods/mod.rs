@@ -5,6 +5,7 @@
 
 mod accounts;
 mod agent_edit;
+mod agent_files;
 mod agents;
 mod call;
 mod catalog;
@@ -51,7 +52,7 @@ pub(crate) use heartbeat::wire as heartbeat_wire;
 pub use kept::Kept;
 pub use role::Role;
 pub use scope::Scope;
-pub(crate) use tools::NEVER_BY_HAND;
+pub(crate) use tools::{NEVER_BY_HAND, UNKNOWN_CALL};
 pub(crate) use watch::JOURNEYS;
 
 use std::collections::HashMap;

@@ -48,14 +48,15 @@ fn preflight(call: &Call) -> Result<Value, ErrorBody> {
     Ok(state(call))
 }
 
-/// What is under way. None of it would be lost: a restart waits for it, and what is not finished by
-/// then goes on afterwards.
+/// What is under way; a restart waits for it. Of what is not finished by then, messages and replies
+/// go on afterwards, and commands are cut off.
 fn state(call: &Call) -> Value {
     let load = call.engine.load();
     let mut blockers = Vec::new();
     for (kind, count, what) in [
         ("turns", load.waiting, "messages are being answered"),
         ("replies", load.undelivered, "replies are on their way"),
+        ("commands", load.commands, "commands of jobs run"),
     ] {
         if count > 0 {
             blockers.push(json!({"kind": kind, "count": count, "message": what}));
@@ -68,7 +69,8 @@ fn state(call: &Call) -> Value {
         "counts": {
             "queueSize": load.waiting,
             "pendingReplies": load.undelivered,
-            "totalActive": load.waiting + load.undelivered,
+            "runningCommands": load.commands,
+            "totalActive": load.waiting + load.undelivered + load.commands,
         },
         "blockers": blockers,
         "summary": summary,

@@ -105,6 +105,11 @@ fn profile(config: Option<&Config>, agent: &str) -> &'static str {
     }
 }
 
+/// What is said of a call whose end nobody knows.
+pub(crate) const UNKNOWN_CALL: &str =
+    "the tools have restarted meanwhile: nobody knows whether the call was made";
+const RESTARTING: &str = "the tools are restarting; try again";
+
 /// One call. With a key it is made once, whatever comes of it: a tool that was cut off may have done
 /// its work.
 async fn invoke(call: Call) -> Result<Value, ErrorBody> {
@@ -119,9 +124,15 @@ async fn invoke(call: Call) -> Result<Value, ErrorBody> {
         let message = if message.is_empty() { "the tool gave no reason".into() } else { message };
         Ok(json!({"ok": false, "toolName": name, "error": {"code": code, "message": message}}))
     };
+    let hidden = || failed("not_found", format!("tool {name:?} is not available here"));
     if name.is_empty() || NEVER_BY_HAND.contains(&name) {
-        return failed("not_found", format!("tool {name:?} is not available here"))
-            .map(|answer| named(answer, &params.name));
+        return hidden().map(|answer| named(answer, &params.name));
+    }
+    // Before the key is taken: one that was used for nothing could never be used again.
+    match call.engine.may_use(&agent, name).await {
+        Some(true) => {}
+        Some(false) => return hidden(),
+        None => return Err(ErrorBody::unavailable(RESTARTING)),
     }
     if let Some(key) = &params.idempotency_key {
         let taken = call.engine.take_key(&format!("invoke:{key}"), &session).await;
@@ -141,9 +152,18 @@ async fn invoke(call: Call) -> Result<Value, ErrorBody> {
             Ok(json!({"ok": true, "toolName": name, "output": output, "source": source}))
         }
         // The same words for a tool that does not exist and one that may not be used.
-        Invoked::Hidden => failed("not_found", format!("tool {name:?} is not available here")),
         Invoked::Failed(text) => failed("tool_error", text),
-        Invoked::Absent => Err(ErrorBody::unavailable("the tools are restarting; try again")),
+        Invoked::Unknown => Err(ErrorBody::unavailable(UNKNOWN_CALL)),
+        nothing @ (Invoked::Hidden | Invoked::Absent) => {
+            if let Some(key) = &params.idempotency_key {
+                let given = call.engine.give_back_key(&format!("invoke:{key}")).await;
+                given.map_err(|error| ErrorBody::unavailable(error.to_string()))?;
+            }
+            if nothing == Invoked::Hidden {
+                return hidden();
+            }
+            Err(ErrorBody::unavailable(RESTARTING))
+        }
     }
 }
 

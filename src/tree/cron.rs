@@ -34,6 +34,7 @@ impl Wiring {
             turn_max: settings.turn_max,
             zone: settings.zone.clone(),
             commands: ExecSettings { place: place(&self.spec), ..settings.commands.clone() },
+            running: self.commands.clone(),
         };
         let health = Health::new();
         let deps = CronDeps {
@@ -44,6 +45,7 @@ impl Wiring {
             dice: self.spec.dice.clone(),
             registry: self.registry.clone(),
             events: self.cron_events.clone(),
+            commands: self.commands.clone(),
             agents: self.spec.agents.keys().cloned().collect(),
             default_agent: self.default_agent(),
             names: self.spec.names.clone(),

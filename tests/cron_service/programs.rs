@@ -136,7 +136,7 @@ fn a_program_whose_job_is_removed_is_ended() {
 fn an_interrupted_program_is_said_to_be_and_never_run_twice() {
     for is_killed in [true, false] {
         let home = Home::new();
-        let service = home.start(&[]);
+        let service = home.start(&["--drain-seconds", "1"]);
         let (begun, told) = (home.path("begun"), home.path("told"));
         let script =
             format!("echo $$ >> {}; sleep 300; echo x >> {}", begun.display(), told.display());

@@ -42,7 +42,7 @@ async fn a_key_of_another_session_is_refused_and_names_both() {
     let service = rig.start();
     let mut one = client(&service).await;
     refuses(&mut one, "k").await;
-    assert_eq!(one.send("main", "one [#1]", "k").await["status"], "ok");
+    assert_eq!(one.send("main", "one [#1] [[hold]]", "k").await["status"], "ok");
     one.send("notes", "two [#2]", "own").await;
     assert_eq!(one.ending("own").await["sessionKey"], "agent:main:notes");
     assert_eq!((rig.model.asked("[#1]"), rig.model.asked("[#2]")), (1, 1));
@@ -68,5 +68,35 @@ async fn of_two_sessions_that_use_a_key_at_once_one_is_refused() {
         one.ending(&key).await;
     }
     assert_eq!(rig.model.asked("[#a]") + rig.model.asked("[#b]"), 20);
+    service.stop();
+}
+
+// Another text under a used key would be told that it went well, and be lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_of_another_text_is_refused_while_it_runs_and_after_it() {
+    let rig = Rig::new();
+    let service = rig.start();
+    let mut one = client(&service).await;
+    one.send("main", "one [#1] [[hold]]", "k").await;
+    let other = [
+        ("chat.send", message("main", "two [#2]", "k")),
+        ("sessions.send", json!({"key": "main", "message": "two [#2]", "idempotencyKey": "k"})),
+        ("agent", json!({"sessionKey": "main", "message": "two [#2]", "idempotencyKey": "k"})),
+    ];
+    for is_ended in [false, true] {
+        if is_ended {
+            rig.model.release();
+            assert_eq!(one.ending("k").await["state"], "final");
+        }
+        for (method, params) in &other {
+            let error = one.call(method, params.clone()).await.unwrap_err();
+            let text = error["message"].as_str().unwrap();
+            assert!(text.contains("another text"), "{method}: {error}");
+            assert_eq!(error["details"]["code"], "IDEMPOTENCY_KEY_REUSED", "{error}");
+        }
+        let status = if is_ended { "ok" } else { "in_flight" };
+        assert_eq!(one.send("main", "one [#1] [[hold]]", "k").await["status"], status);
+    }
+    assert_eq!((rig.model.asked("[#1]"), rig.model.asked("[#2]")), (1, 0));
     service.stop();
 }

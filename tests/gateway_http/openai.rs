@@ -216,3 +216,22 @@ fn a_client_that_leaves_does_not_take_its_answer_along() {
     assert_eq!(scene.model.asked("SLOW and left alone"), 1);
     service.process.stop();
 }
+
+// The answer of one conversation is not for whoever asks in another one.
+#[test]
+fn a_key_that_was_used_for_another_session_is_refused() {
+    let scene = Scene::new(endpoints());
+    let service = scene.start();
+    let asked = |user: &str| {
+        let mut body = ask("hello");
+        body["user"] = json!(user);
+        service.post("/v1/chat/completions", &[("idempotency-key", "one")], &body)
+    };
+    let first = asked("ann");
+    assert_eq!(first.status, 200, "{first:?}");
+    let other = asked("bob");
+    assert_eq!(other.status, 409, "{other:?}");
+    assert_eq!(other.json()["error"]["type"], "idempotency_key_reused", "{other:?}");
+    assert_eq!(content(&asked("ann")), content(&first));
+    service.process.stop();
+}

@@ -126,3 +126,29 @@ fn what_a_deleted_agent_leaves_is_put_away_where_that_is_asked_for() {
     assert_eq!(sessions["count"], 0, "{sessions}");
     service.stop();
 }
+
+// A folder that others use, or the gateway itself, is not one agent's to be put away.
+#[test]
+fn the_folder_of_a_deleted_agent_is_kept_where_others_use_it() {
+    let home = Home::new();
+    let entry = |id: &str, dir: &str| format!("{id}: {{workspace: '{dir}'}}");
+    let dirs = [("same", "shared"), ("over", "group"), ("own", "store"), ("up", "work/../shared")];
+    let entries: Vec<String> = dirs.iter().map(|(id, dir)| entry(id, dir)).collect();
+    home.configure(&format!(
+        "{{agents: {{entries: {{main: {{default: true, workspace: 'shared'}}, \
+         deep: {{workspace: 'group/deep'}}, {}}}}}}}",
+        entries.join(", ")
+    ));
+    for dir in ["shared", "group/deep", "work"] {
+        std::fs::create_dir_all(home.state_dir().join(dir)).unwrap();
+    }
+    let service = home.start(&[]);
+    for (id, dir) in dirs {
+        let delete = json!({"agentId": id, "deleteFiles": true});
+        let gone = call(&home, "agents.delete", &delete).unwrap();
+        assert_eq!(gone["purgeFailed"], true, "{id}: {gone}");
+        assert!(home.state_dir().join(dir).exists(), "{id}");
+    }
+    assert!(home.state_dir().join("group/deep").exists());
+    service.stop();
+}

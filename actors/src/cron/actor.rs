@@ -19,6 +19,7 @@ use telson_supervision::{Dice, Health, Registry};
 use tokio::task::JoinHandle;
 
 use super::book::Book;
+use super::commands_running::{CommandsRunning, Running};
 use super::event::CronEvents;
 use super::job::{Job, JobId, RunId};
 use super::outcome::Outcome;
@@ -57,6 +58,8 @@ pub struct CronDeps {
     pub registry: Registry,
     /// For those who watch.
     pub events: CronEvents,
+    /// The commands that run; nothing begins once that is closed.
+    pub commands: CommandsRunning,
     /// Agents by id.
     pub agents: Vec<String>,
     /// The agent of jobs that name none.
@@ -116,8 +119,8 @@ pub enum CronMessage {
     Look(u64),
     /// Remove what is old (from its own timer).
     Upkeep,
-    /// A run has ended (from its actor).
-    Ended(JobId, RunId, Box<Outcome>),
+    /// A run has ended (from its actor); a command counts until that is written.
+    Ended(JobId, RunId, Box<Outcome>, Option<Running>),
     /// A new job, as JSON; with a fixed id where the JSON's own counts.
     Add(Value, Reply<Box<Job>>),
     /// Changes to a job, as JSON.
@@ -228,7 +231,11 @@ impl Actor for CronActor {
 impl Scheduler {
     async fn take(&mut self, myself: &Myself, message: CronMessage) -> Outcomes {
         match message {
-            CronMessage::Ended(job, run, outcome) => self.ended(&job, run, *outcome).await?,
+            CronMessage::Ended(job, run, outcome, held) => {
+                self.ended(&job, run, *outcome).await?;
+                // Until here a command counts as running: what follows it is written now.
+                drop(held);
+            }
             CronMessage::Add(job, reply) => answer(reply, self.add(&job).await)?,
             CronMessage::Update(id, patch, reply) => {
                 answer(reply, self.update(&id, &patch).await)?;
@@ -301,7 +308,9 @@ impl Scheduler {
         }
         self.looked_at = now;
         self.end_stuck().await?;
-        self.claim_due(now).await?;
+        if !self.deps.commands.is_closed() {
+            self.claim_due(now).await?;
+        }
         self.arm(myself);
         Ok(())
     }

@@ -28,6 +28,7 @@ mod announce;
 mod backoff;
 mod book;
 mod command;
+mod commands_running;
 mod consequence;
 mod event;
 mod found;
@@ -47,6 +48,7 @@ pub mod wire;
 pub mod words;
 
 pub use actor::{Begun, ChangeError, CronActor, CronDeps, CronMessage, CronStatus};
+pub use commands_running::{CommandsRunning, Running};
 pub use event::{Action, CronEvent, CronEvents};
 pub use handle::Cron;
 pub use plan::LATE_MAX;

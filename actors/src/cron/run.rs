@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::actor::{CronMessage, NAME};
 use super::command::{self, Claimed, CommandDeps};
+use super::commands_running::CommandsRunning;
 use super::found;
 use super::job::{Job, JobId, Payload, Run, RunId};
 use super::outcome::{Found, Outcome, judge};
@@ -77,6 +78,8 @@ pub struct RunDeps {
     pub zone: TimeZone,
     /// How commands are run.
     pub commands: ExecSettings,
+    /// Which of them run.
+    pub running: CommandsRunning,
 }
 
 /// What an actor of a run is told.
@@ -179,6 +182,7 @@ impl Performer {
         if run.end.is_some() {
             return Ok(None);
         }
+        let mut held = None;
         let outcome = match (&job.spec.payload, &run.session) {
             (payload, _) if !run.may_do(payload) => Outcome::failed(CHANGED, false),
             (Payload::AgentTurn { message, model, timeout_seconds }, Some(session)) => {
@@ -189,6 +193,11 @@ impl Performer {
             }
             (Payload::SystemEvent { text }, _) => self.event(&job, &run, text).await,
             (Payload::Command(line), _) => {
+                held = self.deps.running.begin();
+                if held.is_none() {
+                    // The engine ends; its next life finds the run claimed, and begins it.
+                    return Ok(None);
+                }
                 let RunDeps { store, clock, commands, .. } = &*self.deps;
                 let deps = CommandDeps { store, clock, settings: commands };
                 command::perform(deps, &job, &Claimed { run: &run, stored }, line).await?
@@ -198,7 +207,7 @@ impl Performer {
                 false,
             ),
         };
-        let report = CronMessage::Ended(self.job.clone(), running, Box::new(outcome));
+        let report = CronMessage::Ended(self.job.clone(), running, Box::new(outcome), held);
         if self.deps.registry.via(NAME).cast(report).is_err() {
             // Its next life finds the run claimed and asks for it again.
             tracing::debug!(job = %self.job, "the scheduler is restarting");

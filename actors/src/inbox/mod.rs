@@ -3,6 +3,6 @@
 mod record;
 
 pub use record::{
-    CursorRecord, DedupeRecord, Fate, InboxRecord, cursor_key, dedupe_key, dedupe_prefix,
+    CursorRecord, DedupeRecord, Fate, InboxRecord, cursor_key, dedupe_key, dedupe_prefix, digest,
     inbox_key, inbox_prefix,
 };

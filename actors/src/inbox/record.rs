@@ -1,9 +1,11 @@
 //! The stored shapes of admission.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
 use crate::message::{AccountKey, Envelope, EnvelopeId, SessionKey};
+use crate::store::codec::older;
 use crate::store::{Key, Record, Space};
 
 /// An admitted message that waits for its answer. Removed by the commit that answers it.
@@ -54,10 +56,35 @@ pub struct DedupeRecord {
     pub at: Timestamp,
     /// What became of it.
     pub fate: Fate,
+    /// What the message said, as [`digest`] gives it; nothing where nobody asks.
+    pub text: Option<u64>,
 }
 
 impl Record for DedupeRecord {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn from_older(version: u8, payload: &[u8]) -> Option<Self> {
+        (version == 1).then(|| older::<DedupeRecordV1>(payload)).flatten().map(Self::from)
+    }
+}
+
+/// When a key said nothing about its message.
+#[derive(Serialize, Deserialize)]
+struct DedupeRecordV1 {
+    at: Timestamp,
+    fate: Fate,
+}
+
+impl From<DedupeRecordV1> for DedupeRecord {
+    fn from(DedupeRecordV1 { at, fate }: DedupeRecordV1) -> Self {
+        Self { at, fate, text: None }
+    }
+}
+
+/// Tells one text from another.
+pub fn digest(text: &str) -> u64 {
+    let hash = Sha256::digest(text);
+    hash.first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
 }
 
 /// How far a channel account has read. The bytes are the channel's own.

@@ -108,7 +108,7 @@ impl SystemEvents {
                 self.sessions().insert(session.clone());
                 return Ok((Added::Known, None));
             }
-            batch.put(key, &DedupeRecord { at: now, fate: Fate::History });
+            batch.put(key, &DedupeRecord { at: now, fate: Fate::History, text: None });
         }
         let waiting = self.waiting(session)?;
         let added = match admit(&waiting, text) {

@@ -45,6 +45,7 @@ pub(super) async fn invoke(
         Invoked::Hidden => Err(hidden(&asked.tool)),
         Invoked::Failed(text) => Err(HttpError::new(400, "tool_error", text)),
         Invoked::Absent => Err(HttpError::unavailable("the tools are restarting; try again")),
+        Invoked::Unknown => Err(HttpError::unavailable(crate::methods::UNKNOWN_CALL)),
     }
 }
 

@@ -140,6 +140,7 @@ pub(super) async fn begin(call: &Call, ask: Ask) -> Result<Begun, ErrorBody> {
     // A run that has ended is not opened again: its end would be told twice.
     if let Some((_, first)) = engine.run_of(&dedupe_of(&run)).map_err(ErrorBody::internal)? {
         check_session(&run, &first, &session)?;
+        check_text(engine, &run, &text)?;
         let begun = known(engine, &run)?;
         if matches!(begun, Begun::Ended(_)) {
             return Ok(begun);
@@ -159,11 +160,13 @@ pub(super) async fn begin(call: &Call, ask: Ask) -> Result<Begun, ErrorBody> {
         attachments,
         sent_at: clock.now(),
     };
-    let own = session.clone();
+    let (own, said) = (session.clone(), inbound.text.clone());
     let begun = match engine.relay(Relayed { session, agent, inbound, tools: None }).await {
         Ok(relay) if relay.is_new => Ok(Begun::Started),
         // Somebody else was quicker with the same key.
-        Ok(relay) => check_session(&run, &relay.session, &own).and_then(|()| known(engine, &run)),
+        Ok(relay) => check_session(&run, &relay.session, &own)
+            .and_then(|()| check_text(engine, &run, &said))
+            .and_then(|()| known(engine, &run)),
         Err(error) => Err(refused(&error)),
     };
     if is_new && !matches!(begun, Ok(Begun::Started | Begun::InFlight)) {
@@ -187,6 +190,17 @@ pub(super) fn check_session(
          key of its own"
     ))
     .with(json!({"code": "IDEMPOTENCY_KEY_REUSED", "sessionKey": first.as_str()})))
+}
+
+/// The same for another text in the same session.
+fn check_text(engine: &Engine, key: &str, text: &str) -> Result<(), ErrorBody> {
+    if engine.said_under(&dedupe_of(key), text).map_err(ErrorBody::internal)? {
+        return Ok(());
+    }
+    Err(ErrorBody::invalid(format!(
+        "idempotencyKey {key:?} was used for another text; this message needs a key of its own"
+    ))
+    .with(json!({"code": "IDEMPOTENCY_KEY_REUSED"})))
 }
 
 /// What became of a run that was begun before.

@@ -186,6 +186,10 @@ impl Scheduler {
             let text = "jobs do not run here: cron.enabled is false in the config";
             return Ok(Err(ChangeError::Unavailable(text.into())));
         }
+        if self.deps.commands.is_closed() {
+            let text = "the gateway is stopping; no job begins any more";
+            return Ok(Err(ChangeError::Unavailable(text.into())));
+        }
         if job.state.running.is_some() {
             return Ok(Ok(Begun::Running));
         }

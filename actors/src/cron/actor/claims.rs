@@ -177,6 +177,9 @@ impl Scheduler {
 
     /// Starts as many claimed runs as there are places.
     pub(super) fn fill_places(&mut self) {
+        if self.deps.commands.is_closed() {
+            return;
+        }
         while self.running.len() < self.deps.settings.runs_max.max(1) {
             let Some(id) = self.queue.pop_front() else { return };
             let Some(job) = self.book.get(&id).filter(|job| job.state.running.is_some()) else {

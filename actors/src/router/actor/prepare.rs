@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::dead_letter::{self, DeadLetter, DeadLetterId, Item};
 use crate::event::{JourneyStep, excerpt};
 use crate::inbox::{
-    CursorRecord, DedupeRecord, Fate, InboxRecord, cursor_key, dedupe_key, inbox_key,
+    CursorRecord, DedupeRecord, Fate, InboxRecord, cursor_key, dedupe_key, digest, inbox_key,
 };
 use crate::message::{AccountKey, Envelope, EnvelopeId, Inbound, SessionKey};
 use crate::outbox::{Draft, EntryRecord, Outbox};
@@ -69,13 +69,13 @@ impl Prepared {
     }
 
     /// What becomes of a message is written under its dedupe key, and only if nothing is.
-    fn settle(&mut self, key: Key, fate: Fate) {
+    fn settle(&mut self, key: Key, fate: Fate, text: Option<u64>) {
         self.batch.expect(Expect::Absent(key.clone()));
-        self.take_key(key, fate);
+        self.take_key(key, fate, text);
     }
 
-    fn take_key(&mut self, key: Key, fate: Fate) {
-        self.batch.put(key.clone(), &DedupeRecord { at: self.at, fate });
+    fn take_key(&mut self, key: Key, fate: Fate, text: Option<u64>) {
+        self.batch.put(key.clone(), &DedupeRecord { at: self.at, fate, text });
         self.pending.keys.push(key);
     }
 
@@ -104,7 +104,7 @@ impl Router {
         }
         for id in admission.history {
             let key = dedupe_key(&admission.account, &id);
-            to.batch.put(key, &DedupeRecord { at: to.at, fate: Fate::History });
+            to.batch.put(key, &DedupeRecord { at: to.at, fate: Fate::History, text: None });
         }
         if let Some(position) = admission.cursor {
             let cursor = CursorRecord { at: to.at, position };
@@ -136,7 +136,7 @@ impl Router {
             Route::Refused(refusal) => to.decline(&inbound, refusal.to_string()),
             Route::Pairing => self.offer_pairing(inbound, to)?,
         };
-        to.settle(key, fate);
+        to.settle(key, fate, None);
         Ok(())
     }
 
@@ -150,8 +150,10 @@ impl Router {
         if let Some(tools) = tools {
             to.batch.put(client_tools_key(&inbound.account, &inbound.dedupe_key), &tools);
         }
+        // Whoever offers a message from inside chose its key, and may have chosen it twice.
+        let text = Some(digest(&inbound.text));
         let fate = self.bind(inbound, &agent, session, to)?;
-        to.settle(key, fate);
+        to.settle(key, fate, text);
         Ok(())
     }
 
@@ -224,7 +226,7 @@ impl Router {
             sender: row.sender.clone(),
             excerpt: excerpt(&row.text),
         };
-        to.take_key(key, fate);
+        to.take_key(key, fate, None);
         to.pending.result.declined += 1;
         let step = if let Some(reason) = row.dead_letter {
             let id = DeadLetterId(self.deps.store.next_id()?);

@@ -116,12 +116,13 @@ impl Turn {
             tools,
         };
         let relay = engine.relay(relayed).await.map_err(refused)?;
+        // The answer of another conversation is not for whoever asks in this one.
+        if relay.session != session {
+            let text = "this Idempotency-Key was used for another session; this request needs a \
+                        key of its own";
+            return Err(HttpError::new(409, "idempotency_key_reused", text));
+        }
         let (created, now) = (engine.clock().now().0 / 1000, Instant::now());
-        let subscription = if relay.session == session {
-            subscription
-        } else {
-            engine.stream(Some(&relay.session))
-        };
         Ok(Self {
             engine,
             subscription,
