@@ -83,11 +83,11 @@ mod tests {
             let envelope = EnvelopeId(number);
             if number % 4 < 2 {
                 let fate = Fate::Admitted { envelope, session: session.clone() };
-                batch.put(dedupe_key(&account, &id), &DedupeRecord { at: now, fate });
+                batch.put(dedupe_key(&account, &id), &DedupeRecord { at: now, fate, text: None });
             }
             if number % 4 == 0 {
                 // What it says is of no interest here.
-                let any = DedupeRecord { at: now, fate: Fate::History };
+                let any = DedupeRecord { at: now, fate: Fate::History, text: None };
                 batch.put(inbox_key(&session, envelope), &any);
             }
         }
