@@ -68,7 +68,7 @@ fn misunderstood(error: &clap::Error) -> ExitCode {
 async fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Failure> {
     let place = args.place;
     match args.command {
-        Command::Run(run) => run::run(&place, &run, output).await,
+        Command::Run(run) => Box::pin(run::run(&place, &run, output)).await,
         Command::Demo(demo) => demo::run(&demo, output).await,
         Command::Selftest(selftest) => selftest::run(&place, &selftest, output).await,
         Command::Status => status::run(&place, output).await,

@@ -48,7 +48,7 @@ pub(super) async fn run(
     let (state_dir, restart) = (place.state_dir()?, Restart::default());
     restart.watch_panics();
     let service = Service { place, args, env: &env, state_dir, config_path, ring, restart };
-    service.keep(output, service.plan(loaded)?, &mut signals).await
+    Box::pin(service.keep(output, service.plan(loaded)?, &mut signals)).await
 }
 
 /// What outlives engines.
@@ -108,7 +108,7 @@ impl Service<'_> {
                     // A person has accepted what was lost then, and nothing that comes later.
                     plan.builder = plan.builder.accept_loss(false);
                     let begun = Instant::now();
-                    match self.live(&engine, signals).await? {
+                    match Box::pin(self.live(&engine, signals)).await? {
                         End::Process(code) => return Ok(code),
                         End::Anew(next) => {
                             before = Some(follow(&mut plan, *next));
