@@ -134,7 +134,7 @@ fn agents_are_not_changed_in_a_config_that_cannot_be_read() {
     let service = home.start(&[]);
     let typo = "{agents: {entries: {main: {default: true}, work: {}}}, // mine\n models: {{}";
     home.configure(typo);
-    let path = home.state_dir().join("telson.json");
+    let file = home.state_dir().join("telson.json");
     for (method, params) in [
         ("agents.create", json!({"name": "new"})),
         ("agents.update", json!({"agentId": "work", "name": "Office"})),
@@ -142,16 +142,16 @@ fn agents_are_not_changed_in_a_config_that_cannot_be_read() {
     ] {
         let error = call(&home, method, &params).unwrap_err();
         assert!(error.contains("telson.json") && error.contains("correct"), "{method}: {error}");
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), typo, "{method}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), typo, "{method}");
     }
     let hash = call(&home, "config.get", &json!({})).unwrap()["hash"].clone();
     let patch = json!({"raw": "{agents: {entries: {work: null}}}", "baseHash": hash});
     call(&home, "config.patch", &patch).unwrap_err();
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), typo);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), typo);
     // Who has seen it may replace all of it.
     let raw = "{agents: {entries: {main: {default: true}, other: {}}}}";
     call(&home, "config.set", &json!({"raw": raw, "baseHash": hash})).unwrap();
-    assert!(std::fs::read_to_string(&path).unwrap().contains("other"));
+    assert!(std::fs::read_to_string(&file).unwrap().contains("other"));
     service.stop();
 }
 

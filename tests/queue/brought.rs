@@ -53,15 +53,15 @@ async fn a_refused_message_leaves_no_tools_behind() {
     let (platform, desk) = (Platform::new(), Desk::default());
     let limits = Limits { waiting_max: 1, ..Limits::default() };
     let builder = desk.engine(&platform, Mode::Steer).limits(limits);
-    let disk = Arc::new(MemoryBackend::new());
-    let engine = builder.backend(disk.clone()).start().await.unwrap();
+    let backend = Arc::new(MemoryBackend::new());
+    let engine = builder.backend(backend.clone()).start().await.unwrap();
     engine.inject(direct("1", "anna", "hang")).await.unwrap();
     until("the model is asked", || desk.asked().len() == 1).await;
     for id in ["a", "b", "a"] {
         let refused = engine.relay(relayed(id, "first")).await;
         assert!(matches!(refused, Err(AdmitError::Busy { .. })), "{refused:?}");
     }
-    assert_eq!(kept(&disk), 0);
+    assert_eq!(kept(&backend), 0);
     engine.inject(direct("2", "anna", "/stop")).await.unwrap();
     idle(&engine).await;
     // The key was refused before, so these are its first tools.
@@ -70,6 +70,6 @@ async fn a_refused_message_leaves_no_tools_behind() {
     idle(&engine).await;
     let asked = desk.asked().concat();
     assert!(asked.iter().any(|text| text.contains("hello")), "{asked:?}");
-    assert_eq!(kept(&disk), 0, "they go with the answer");
+    assert_eq!(kept(&backend), 0, "they go with the answer");
     stop(engine).await;
 }

@@ -193,7 +193,9 @@ impl Actor for SessionActor {
             _ => None,
         };
         let Some(session) = &mut state.session else { return Ok(()) };
-        alone.into_iter().for_each(|id| session.takes_alone(id));
+        if let Some(id) = alone {
+            session.takes_alone(id);
+        }
         let effects = session.step(event, now);
         // Boxed: ractor keeps room for the whole of this future in every idle session.
         Box::pin(state.perform_all(&myself, effects)).await

@@ -252,6 +252,7 @@ mod tests {
         let path = PathBuf::from(first[0].path.clone().unwrap());
         assert_eq!(write("a", picture(b"two")).unwrap()[0].path, first[0].path);
         assert_eq!(fs::read(&path).unwrap(), b"one", "a repeat finds what the first has brought");
+        #[expect(clippy::disallowed_methods, reason = "files are dated by the wall clock")]
         let long_ago = std::time::SystemTime::now() - 2 * KEPT_MAX;
         fs::File::options().write(true).open(&path).unwrap().set_modified(long_ago).unwrap();
         let other = write("b", picture(b"new")).unwrap();
@@ -275,6 +276,7 @@ mod tests {
         let full = write("c").unwrap_err();
         assert_eq!(full.kind(), ErrorKind::StorageFull, "both may be on their way in");
         for (path, hours) in [(&first, 2), (&second, 1)] {
+            #[expect(clippy::disallowed_methods, reason = "files are dated by the wall clock")]
             let then = std::time::SystemTime::now() - Duration::from_hours(hours);
             fs::File::options().write(true).open(path).unwrap().set_modified(then).unwrap();
         }
