@@ -203,7 +203,7 @@ async fn a_job_neither_joins_nor_interrupts_a_person() {
             if by_hand {
                 tokio::time::sleep(30 * MINUTE).await;
             } else {
-                tokio::time::sleep(HOUR - MINUTE).await;
+                tokio::time::sleep(59 * MINUTE).await;
             }
             world.model.takes(5 * MINUTE);
             say(&engine, &world, "a question").await;
@@ -234,6 +234,6 @@ async fn say(engine: &telson::Engine, world: &World, text: &str) {
     let mut inbound = Inbound::direct(&account, "chat:1", "anna", text, world.clock.now());
     inbound.reply_to = webchat::destination(&main);
     let mut admission = Admission::new(account);
-    admission.relayed.push(Relayed { session: main, agent: "main".into(), inbound });
+    admission.relayed.push(Relayed { session: main, agent: "main".into(), inbound, tools: None });
     engine.admissions().admit(admission).await.unwrap();
 }
