@@ -52,6 +52,7 @@ use telson_supervision::{Events, OnExceeded, Registry, Shutdown, Strategy, Super
 
 use self::edge::Account;
 use crate::engine::{Builder, LateEngine};
+use crate::gateway::Sources;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -155,7 +156,9 @@ impl Wiring {
         // The narrator before the gateway: what ends while the gateway says farewell is still told.
         let gateway = self.spec.gateway.iter().flat_map(|gateway| {
             let narrator = gateway.narrator(|host| self.narrator(host));
-            let port = gateway.clone().into_child(self.engine.clone(), self.journal.clone());
+            let work = Some((self.cron_events.clone(), self.beats.clone()));
+            let sources = Sources { journal: self.journal.clone(), work };
+            let port = gateway.clone().into_child(self.engine.clone(), sources);
             [narrator, port]
         });
         // Those who ask are let in last and out first: whoever asks meets an engine that runs.

@@ -9,7 +9,7 @@ use telson_supervision::{Strategy, SupervisorSpec, Tree};
 
 use super::listener::{ControlSpec, socket_path};
 use crate::engine::LateEngine;
-use crate::gateway::GatewaySpec;
+use crate::gateway::{GatewaySpec, Sources};
 use crate::host::Host;
 
 /// How long its actors may take to stop.
@@ -69,7 +69,9 @@ async fn answering(state_dir: &Path, gateway: &GatewaySpec, why: &str) -> Option
     match tokio::time::timeout(OPEN_MAX, gateway.open()).await {
         Ok(Ok(())) => {
             let engine = LateEngine::absent(why);
-            spec = spec.child(gateway.clone().into_child(engine, Journal::new()));
+            spec = spec.child(
+                gateway.clone().into_child(engine, Sources { journal: Journal::new(), work: None }),
+            );
         }
         Ok(Err(why)) => tracing::warn!(why, "the gateway's port is closed while it waits"),
         Err(_) => tracing::warn!("the gateway's port is closed while it waits: it is taken"),

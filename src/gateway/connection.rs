@@ -93,12 +93,12 @@ pub(super) async fn serve(
         let_in = tokio::time::timeout(policy.handshake_max, letting_in) => let_in,
         () = place.pushed_out() => return,
     };
-    let Ok(Some(LetIn { connect, grant, connected, connection })) = let_in else { return };
+    let Ok(Some(LetIn { connect, grant, connected, connection, events })) = let_in else { return };
     is_open.store(true, Ordering::Relaxed);
     place.spoke();
     let leash = Leash { cuts, connected };
     let guest = Guest { connect, grant, connection, address: visitor.address };
-    talk(client, served, guest, leash).await;
+    talk(client, served, guest, leash, events).await;
     drop(place);
 }
 
@@ -223,6 +223,8 @@ struct LetIn {
     grant: Grant,
     connected: Option<Connected>,
     connection: String,
+    /// What it is told, from the moment of the picture that its answer gives.
+    events: Receiver<HubEvent>,
 }
 
 /// Challenge, `connect`, answer.
@@ -262,9 +264,10 @@ async fn let_in(client: &mut Client, served: &Served, visitor: &Visitor) -> Opti
             // Before it is told, so that whoever it tells finds it connected.
             let device = admitted.grant.device.as_deref();
             let connected = device.map(|device| served.host.devices.connected(device));
+            let events = served.host.hub.subscribe();
             let hello = hello(&engine, &served.host, policy, &admitted, &connection);
             client.say(answer(&id, Ok(hello))).await?;
-            Some(LetIn { connect, grant: admitted.grant, connected, connection })
+            Some(LetIn { connect, grant: admitted.grant, connected, connection, events })
         }
         Err(refusal) => {
             let (address, why) = (visitor.address, &refusal.error.message);
@@ -299,8 +302,13 @@ async fn heard(
 }
 
 /// Everything after the handshake.
-async fn talk(mut client: Client, served: Served, guest: Guest, mut leash: Leash) {
-    let mut events = served.host.hub.subscribe();
+async fn talk(
+    mut client: Client,
+    served: Served,
+    guest: Guest,
+    mut leash: Leash,
+    mut events: Receiver<HubEvent>,
+) {
     let mut outgoing = Outgoing::new(served.host.hub.clone());
     let mut journeys = Journeys::default();
     #[expect(clippy::disallowed_methods, reason = "the calls under way bound it, a few each")]

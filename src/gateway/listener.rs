@@ -10,7 +10,6 @@ use std::time::Duration;
 use hyper::upgrade::OnUpgrade;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use serde_json::json;
-use telson_actors::event::Journal;
 use telson_supervision::{ChildSpec, Shutdown, task};
 use tokio::sync::watch;
 
@@ -19,7 +18,7 @@ use super::door::Door;
 use super::http::{self, Routes, router};
 use super::hub::Hub;
 use super::narrator::{self, NARRATOR, NarratorDeps};
-use super::news;
+use super::news::Sources;
 use super::open::{Opened, Wanted};
 use super::ports::Inherited;
 use super::server::{self, Front};
@@ -58,10 +57,10 @@ impl GatewaySpec {
     }
 
     /// The gateway as a child of the tree.
-    pub(crate) fn into_child(self, engine: LateEngine, journal: Journal) -> ChildSpec {
+    pub(crate) fn into_child(self, engine: LateEngine, sources: Sources) -> ChildSpec {
         let shutdown = Shutdown { drain: Duration::ZERO, stop: Duration::from_millis(500) };
         ChildSpec::actor(GATEWAY, move || {
-            (Gateway, (self.clone(), engine.clone(), journal.clone()))
+            (Gateway, (self.clone(), engine.clone(), sources.clone()))
         })
         .shutdown(shutdown)
     }
@@ -133,12 +132,12 @@ impl State {
 impl Actor for Gateway {
     type Msg = GatewayMessage;
     type State = State;
-    type Arguments = (GatewaySpec, LateEngine, Journal);
+    type Arguments = (GatewaySpec, LateEngine, Sources);
 
     async fn pre_start(
         &self,
         myself: ActorRef<GatewayMessage>,
-        (spec, engine, journal): Self::Arguments,
+        (spec, engine, sources): Self::Arguments,
     ) -> Result<State, ActorProcessingErr> {
         let opened = spec.opened.get().ok_or("the gateway's ports are not open")?;
         let hub = spec.host.hub.clone();
@@ -161,10 +160,11 @@ impl Actor for Gateway {
             let (mode, host) = (spec.wanted.config.tailscale.mode, spec.host.clone());
             task::spawn(myself.get_cell(), tailscale::hold(mode, port, host)).await?;
         }
-        let counting = http::watch(journal.subscribe(), served.host.metrics.clone());
+        let counting = http::watch(sources.journal.subscribe(), served.host.metrics.clone());
         task::spawn(myself.get_cell(), counting).await?;
-        let news = news::tell(served.engine.clone(), served.host.clone());
-        task::spawn(myself.get_cell(), news).await?;
+        if let Some(news) = sources.tell(served.host.clone()) {
+            task::spawn(myself.get_cell(), news).await?;
+        }
         let serving = vec![None; opened.listeners.len()];
         let opened = spec.opened.clone();
         let mut state = State { served, hub, front, opened, serving, stopping };

@@ -62,6 +62,7 @@ pub(crate) use listener::GATEWAY;
 pub use listener::GatewaySpec;
 pub(crate) use narrator::story::At;
 pub(crate) use network::Cidr;
+pub(crate) use news::Sources;
 pub use open::{PORT, TOKEN_FILE, Wanted, plan};
 pub(crate) use open::{check, own_env};
 pub(crate) use pairing::{may_change, may_give};

@@ -1,25 +1,33 @@
 //! What jobs and heartbeats do, told to everybody who is connected.
 
-use std::time::Duration;
-
+use telson_actors::cron::{CronEvent, CronEvents};
+use telson_actors::event::Journal;
+use telson_actors::heartbeat::{BeatStatus, Heartbeats};
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::engine::LateEngine;
 use crate::host::Host;
 use crate::methods::{Scope, heartbeat_wire, report};
 
-/// Pause between two looks for the engine while it starts.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// What an engine tells of itself.
+#[derive(Clone)]
+pub(crate) struct Sources {
+    pub(crate) journal: Journal,
+    /// Nothing where there is no engine.
+    pub(crate) work: Option<(CronEvents, Heartbeats)>,
+}
 
-/// Tells until the engine ends. Who reads too slowly misses news, and finds all of it in the lists.
-pub(super) async fn tell(engine: LateEngine, host: Host) {
+impl Sources {
+    /// Tells until the engine ends, whatever happens from now on. Who reads too slowly misses news,
+    /// and finds all of it in the lists.
+    pub(super) fn tell(&self, host: Host) -> Option<impl Future<Output = ()> + Send + 'static> {
+        let (cron, beats) = self.work.as_ref()?;
+        Some(tell(cron.subscribe(), beats.watch(), host))
+    }
+}
+
+async fn tell(mut jobs: Receiver<CronEvent>, mut beats: Receiver<BeatStatus>, host: Host) {
     let agent = report::default_agent(&host);
-    let (mut jobs, mut beats) = loop {
-        if let Some(engine) = engine.get() {
-            break (engine.cron_events().subscribe(), engine.heartbeats().watch());
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    };
     loop {
         tokio::select! {
             job = jobs.recv() => match job {

@@ -265,7 +265,7 @@ fn killed_at_any_moment_no_run_is_posted_twice_and_none_is_lost() {
     // What is not in the program's ledger is before a person, and says so.
     let missing = ran.difference(&posted).count();
     assert!(missing <= parked && parked > 0, "{missing} missing, {parked} set aside");
-    assert!(ran.len() > 8, "{ran:?}");
+    assert!(ran.len() >= 8, "one for each death: {ran:?}");
 }
 
 #[test]

@@ -53,7 +53,8 @@ async fn the_run_that_is_named_is_aborted_and_the_next_goes_on() {
     assert_eq!(aborted, json!({"ok": true, "aborted": false, "runIds": []}), "it has ended");
     no_more_endings(&mut client, &["k1", "k2", "k3"]).await;
     // It stays aborted, and its key stays used.
-    assert_eq!(client.send("main", "first [#1]", "k1").await["status"], "ok");
+    let again = client.send("main", "first [#1] [[hold]]", "k1").await;
+    assert_eq!(again["status"], "ok");
     let waited = client.call("agent.wait", json!({"runId": "k1"})).await.unwrap();
     assert_eq!(waited["status"], "error", "{waited}");
     service.stop();
@@ -89,7 +90,7 @@ async fn a_model_that_refuses_ends_the_run_with_an_error() {
     let ending = client.ending("k1").await;
     assert_eq!(ending["state"], "error", "{ending}");
     assert!(ending["errorMessage"].as_str().unwrap().contains("no such model"), "{ending}");
-    let again = client.send("main", "please [#1]", "k1").await;
+    let again = client.send("main", "please [#1] [[fail]]", "k1").await;
     assert_eq!(again["status"], "error", "{again}");
     let waited = client.call("agent.wait", json!({"runId": "k1"})).await.unwrap();
     assert_eq!(waited["status"], "error", "{waited}");

@@ -93,12 +93,12 @@ async fn a_repeated_key_never_makes_a_second_turn() {
     for client in [&mut one, &mut two] {
         assert_eq!(client.ending("k1").await["state"], "final");
     }
-    let again = one.send("main", "once [#1]", "k1").await;
+    let again = one.send("main", "once [#1] [[hold]]", "k1").await;
     assert_eq!(again, json!({"runId": "k1", "status": "ok"}));
     service.kill();
     let service = rig.start();
     let mut one = client(&service).await;
-    let again = one.send("main", "once [#1]", "k1").await;
+    let again = one.send("main", "once [#1] [[hold]]", "k1").await;
     assert_eq!(again, json!({"runId": "k1", "status": "ok"}));
     one.send("main", "and this [#2]", "k2").await;
     one.ending("k2").await;
