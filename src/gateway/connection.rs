@@ -93,12 +93,10 @@ pub(super) async fn serve(
         let_in = tokio::time::timeout(policy.handshake_max, letting_in) => let_in,
         () = place.pushed_out() => return,
     };
-    let Ok(Some(LetIn { connect, grant, connected, connection, events })) = let_in else { return };
+    let Ok(Some(let_in)) = let_in else { return };
     is_open.store(true, Ordering::Relaxed);
     place.spoke();
-    let leash = Leash { cuts, connected };
-    let guest = Guest { connect, grant, connection, address: visitor.address };
-    talk(client, served, guest, leash, events).await;
+    talk(client, served, let_in, cuts).await;
     drop(place);
 }
 
@@ -219,12 +217,13 @@ async fn hear(socket: &mut Socket) -> Option<String> {
 }
 
 struct LetIn {
-    connect: Connect,
-    grant: Grant,
+    guest: Guest,
     connected: Option<Connected>,
-    connection: String,
     /// What it is told, from the moment of the picture that its answer gives.
     events: Receiver<HubEvent>,
+    link: LinkSender,
+    links: mpsc::UnboundedReceiver<LinkMessage>,
+    visit: Option<Visit>,
 }
 
 /// Challenge, `connect`, answer.
@@ -266,8 +265,16 @@ async fn let_in(client: &mut Client, served: &Served, visitor: &Visitor) -> Opti
             let connected = device.map(|device| served.host.devices.connected(device));
             let events = served.host.hub.subscribe();
             let hello = hello(&engine, &served.host, policy, &admitted, &connection);
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the calls under way bound it, a few each"
+            )]
+            let (link, links) = mpsc::unbounded_channel();
+            let (grant, address) = (admitted.grant, visitor.address);
+            let guest = Guest { connect, grant, connection, address };
+            let visit = guest.visit(served, &link);
             client.say(answer(&id, Ok(hello))).await?;
-            Some(LetIn { connect, grant: admitted.grant, connected, connection, events })
+            Some(LetIn { guest, connected, events, link, links, visit })
         }
         Err(refusal) => {
             let (address, why) = (visitor.address, &refusal.error.message);
@@ -302,18 +309,11 @@ async fn heard(
 }
 
 /// Everything after the handshake.
-async fn talk(
-    mut client: Client,
-    served: Served,
-    guest: Guest,
-    mut leash: Leash,
-    mut events: Receiver<HubEvent>,
-) {
+async fn talk(mut client: Client, served: Served, let_in: LetIn, cuts: Receiver<Cut>) {
+    let LetIn { guest, connected, mut events, link, mut links, visit: _visit } = let_in;
+    let mut leash = Leash { cuts, connected };
     let mut outgoing = Outgoing::new(served.host.hub.clone());
     let mut journeys = Journeys::default();
-    #[expect(clippy::disallowed_methods, reason = "the calls under way bound it, a few each")]
-    let (link, mut links) = mpsc::unbounded_channel();
-    let _visit = guest.visit(&served, &link);
     let caller = guest.caller();
     let mut calls = FuturesUnordered::new();
     let calls_max = served.settings.policy.calls_max;

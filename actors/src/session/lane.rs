@@ -312,8 +312,9 @@ impl Lane {
     fn destinations(&self) -> Vec<Destination> {
         let mut all: Vec<Destination> = Vec::new();
         let mut messages: Vec<&Waiting> = self.folded.iter().chain(&self.waiting).collect();
-        if self.waiting.iter().any(|message| message.is_alone) {
-            // What can't be folded may be older than what was.
+        let (folded, waiting) = (self.folded.iter().last(), self.waiting.iter().next());
+        if folded.zip(waiting).is_some_and(|(folded, waiting)| folded.id > waiting.id) {
+            // What could not be folded is older than what was.
             messages.sort_by_key(|message| message.id);
         }
         for message in messages {
