@@ -65,6 +65,8 @@ const PURE_FILES: &[&str] = &[
     "actors/src/message/address.rs",
     "actors/src/cron/wire.rs",
     "actors/src/cron/wire/command.rs",
+    "actors/src/cron/wire/delivery.rs",
+    "actors/src/cron/wire/when.rs",
     "actors/src/cron/wire/post.rs",
     "actors/src/cron/wire/show.rs",
     "actors/src/channel/webhook/answer.rs",

@@ -113,7 +113,7 @@ impl Hearing<'_> {
 
     fn setup(&self, connect: &Connect) -> Option<SetupGrant> {
         let shown = connect.auth.as_ref()?.bootstrap_token.as_deref()?;
-        self.host.devices.setup(shown, self.engine.clock().now().0)
+        self.host.devices.setups().find(shown, self.engine.clock().now().0)
     }
 
     /// Uses up a setup code, and looks for a place for a new device.
@@ -132,7 +132,7 @@ impl Hearing<'_> {
         }
         let by = self.setup(connect).map(|setup| setup.by);
         let shown = connect.auth.as_ref().and_then(|auth| auth.bootstrap_token.as_deref());
-        if devices.use_setup(shown.unwrap_or_default()) {
+        if devices.setups().use_up(shown.unwrap_or_default()) {
             Ok(by)
         } else {
             Err(Refusal::later("somebody else has just used this setup code"))

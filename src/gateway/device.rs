@@ -1,6 +1,7 @@
 //! What is known of devices: who they are, what they may do, and who asks to be let in.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use telson_actors::store::{Key, Record, Space};
@@ -181,4 +182,34 @@ pub(super) fn known_scopes(names: &[String]) -> Vec<String> {
         }
     }
     known
+}
+
+/// A request as clients are told of it.
+pub(crate) fn shown_request(request: &DeviceRequest) -> Value {
+    let portrait = &request.portrait;
+    let mut shown = json!({
+        "requestId": request.id,
+        "deviceId": portrait.device_id,
+        "publicKey": portrait.public_key,
+        "platform": portrait.platform,
+        "clientId": portrait.client_id,
+        "clientMode": portrait.client_mode,
+        "role": request.role,
+        "roles": [request.role],
+        "scopes": request.scopes,
+        "isRepair": request.is_more,
+        "ts": request.at,
+    });
+    let rest = [
+        ("displayName", &portrait.display_name),
+        ("deviceFamily", &portrait.device_family),
+        ("remoteIp", &request.address),
+        ("browserOrigin", &request.page),
+    ];
+    for (key, value) in rest {
+        if let Some(value) = value.as_deref().filter(|value| !value.is_empty()) {
+            shown[key] = json!(value);
+        }
+    }
+    shown
 }

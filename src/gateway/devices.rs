@@ -3,31 +3,29 @@
 //! One change at a time, so that what is decided about a record is decided about the one that is
 //! there. Setup codes and who is connected live in memory only: a restart ends both.
 
+mod setups;
+
+use self::setups::Setups;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use base64::Engine as _;
-use serde_json::{Value, json};
 use telson_actors::store::{Batch, Key, Space, Store, StoreError};
 use tokio::sync::{MutexGuard, broadcast};
 
-use super::device::{DeviceRecord, DeviceRequest, device_key, fingerprint, request_key};
+use super::device::{DeviceRecord, DeviceRequest, device_key, request_key, shown_request};
 use super::device_proof::BASE64;
-use super::handshake::{SetupGrant, Wish};
+use super::handshake::Wish;
 use super::hub::Hub;
 use super::pairing;
 use super::visitor::{Page, Visitor};
-use crate::frame::ErrorBody;
 use crate::methods::{Role, Scope};
 
 /// Devices that are remembered. Beyond it somebody has to remove one.
 const DEVICES_MAX: usize = 1000;
 /// Requests that wait; the oldest is forgotten first.
 const REQUESTS_MAX: usize = 64;
-/// Setup codes that are good; the oldest is forgotten first.
-const SETUPS_MAX: usize = 16;
-/// How long a setup code is good, in milliseconds.
-const SETUP_MS: i64 = 10 * 60 * 1000;
 /// How often it is noted that a device is still in use, in milliseconds.
 const SEEN_EVERY_MS: i64 = 60 * 1000;
 /// Devices told to leave that a slow connection may have missed; it leaves then, too.
@@ -42,15 +40,8 @@ struct Inner {
     change: tokio::sync::Mutex<()>,
     cuts: broadcast::Sender<Cut>,
     connected: Mutex<BTreeMap<String, usize>>,
-    setups: Mutex<Vec<Setup>>,
+    setups: Setups,
     place: OnceLock<Place>,
-}
-
-#[derive(Debug)]
-struct Setup {
-    fingerprint: [u8; 32],
-    grant: SetupGrant,
-    expires_at: i64,
 }
 
 /// How the gateway is reached, for those who are told to come.
@@ -81,7 +72,7 @@ impl Default for Devices {
             change: tokio::sync::Mutex::default(),
             cuts: broadcast::channel(CUTS_KEPT_MAX).0,
             connected: Mutex::default(),
-            setups: Mutex::default(),
+            setups: Setups::default(),
             place: OnceLock::new(),
         }))
     }
@@ -302,8 +293,7 @@ impl Devices {
         }
         store.commit(batch).await?;
         // What it was about to let in stays out with it.
-        let maker = format!("/{id}");
-        lock(&self.0.setups).retain(|setup| !setup.grant.by.ends_with(&maker));
+        self.0.setups.forget_those_of(id);
         self.cut(Cut { device: id.into(), role: None, except: None, why: "device removed" });
         Ok(())
     }
@@ -330,37 +320,9 @@ impl Devices {
         lock(&self.0.connected).contains_key(id)
     }
 
-    /// Makes a setup code's token; answers it and when it ends.
-    ///
-    /// # Errors
-    /// The system has no randomness.
-    pub fn set_up(&self, grant: SetupGrant, now: i64) -> Result<(String, i64), ErrorBody> {
-        let secret = new_secret().map_err(ErrorBody::internal)?;
-        let expires_at = now.saturating_add(SETUP_MS);
-        let mut setups = lock(&self.0.setups);
-        setups.retain(|setup| setup.expires_at > now);
-        if setups.len() >= SETUPS_MAX {
-            setups.remove(0);
-        }
-        setups.push(Setup { fingerprint: fingerprint(&secret), grant, expires_at });
-        Ok((secret, expires_at))
-    }
-
-    /// What a setup code's token allows.
-    pub fn setup(&self, shown: &str, now: i64) -> Option<SetupGrant> {
-        let shown = fingerprint(shown);
-        let setups = lock(&self.0.setups);
-        let found = setups.iter().find(|it| it.fingerprint == shown && it.expires_at > now);
-        found.map(|setup| setup.grant.clone())
-    }
-
-    /// Uses it up; `false` if somebody else has.
-    pub fn use_setup(&self, shown: &str) -> bool {
-        let shown = fingerprint(shown);
-        let mut setups = lock(&self.0.setups);
-        let before = setups.len();
-        setups.retain(|setup| setup.fingerprint != shown);
-        setups.len() < before
+    /// The codes that let a device in once.
+    pub(crate) fn setups(&self) -> &Setups {
+        &self.0.setups
     }
 }
 
@@ -383,36 +345,6 @@ impl Drop for Connected {
     }
 }
 
-/// A request as clients are told of it.
-pub(crate) fn shown_request(request: &DeviceRequest) -> Value {
-    let portrait = &request.portrait;
-    let mut shown = json!({
-        "requestId": request.id,
-        "deviceId": portrait.device_id,
-        "publicKey": portrait.public_key,
-        "platform": portrait.platform,
-        "clientId": portrait.client_id,
-        "clientMode": portrait.client_mode,
-        "role": request.role,
-        "roles": [request.role],
-        "scopes": request.scopes,
-        "isRepair": request.is_more,
-        "ts": request.at,
-    });
-    let rest = [
-        ("displayName", &portrait.display_name),
-        ("deviceFamily", &portrait.device_family),
-        ("remoteIp", &request.address),
-        ("browserOrigin", &request.page),
-    ];
-    for (key, value) in rest {
-        if let Some(value) = value.as_deref().filter(|value| !value.is_empty()) {
-            shown[key] = json!(value);
-        }
-    }
-    shown
-}
-
 fn records<R: telson_actors::store::Record>(
     store: &Store,
     space: Space,
@@ -430,6 +362,7 @@ mod tests {
 
     use super::*;
     use crate::gateway::device::Portrait;
+    use crate::gateway::handshake::SetupGrant;
     use crate::gateway::visitor::Via;
 
     const MINUTE: i64 = 60_000;
@@ -445,21 +378,6 @@ mod tests {
             client_mode: "cli".into(),
         };
         Wish { portrait, role: Role::Operator, scopes: vec!["operator.read".into()] }
-    }
-
-    #[test]
-    fn a_setup_code_is_good_for_ten_minutes_and_once() {
-        let devices = Devices::default();
-        let grant = SetupGrant { role: Role::Operator, scopes: Vec::new(), by: "me".into() };
-        let (code, _) = devices.set_up(grant.clone(), 0).unwrap();
-        assert_eq!(devices.setup(&code, 10 * MINUTE - 1), Some(grant.clone()));
-        assert_eq!(devices.setup(&code, 10 * MINUTE), None);
-        assert_eq!(devices.setup("another", 0), None);
-        assert!(devices.use_setup(&code) && !devices.use_setup(&code));
-        // L1
-        let codes: Vec<_> = (0..40).map(|_| devices.set_up(grant.clone(), 0).unwrap().0).collect();
-        let good = codes.iter().filter(|code| devices.setup(code, 1).is_some()).count();
-        assert_eq!(good, SETUPS_MAX);
     }
 
     #[tokio::test]
@@ -490,9 +408,9 @@ mod tests {
         let grant =
             |by: &str| SetupGrant { role: Role::Operator, scopes: Vec::new(), by: by.to_owned() };
         let makers = ["c1/device-1", "c2/device-1", "c3/device-11", "control"];
-        let codes = makers.map(|by| devices.set_up(grant(by), 0).unwrap().0);
+        let codes = makers.map(|by| devices.setups().add(grant(by), 0).unwrap().0);
         devices.remove(&store, "device-1").await.unwrap();
-        let is_good = codes.map(|code| devices.setup(&code, 1).is_some());
+        let is_good = codes.map(|code| devices.setups().find(&code, 1).is_some());
         assert_eq!(is_good, [false, false, true, true]);
     }
 

@@ -49,9 +49,10 @@ mod tls;
 mod visitor;
 pub mod wire;
 
+pub(crate) use device::shown_request;
 pub use device::{DeviceRecord, DeviceRequest, Portrait, TokenRecord};
+pub(crate) use devices::new_secret;
 pub use devices::{Cut, Devices};
-pub(crate) use devices::{new_secret, shown_request};
 pub(crate) use enrolment::is_login;
 pub use guests::Guests;
 pub(crate) use handshake::{SetupGrant, Wish};

@@ -373,7 +373,7 @@ fn setup_code(call: &Call) -> Result<Value, ErrorBody> {
         None => (place.url.as_str(), "gateway.bind"),
     };
     let grant = SetupGrant { role, scopes, by: who(call) };
-    let (token, expires_at) = call.host.devices.set_up(grant, now(call))?;
+    let (token, expires_at) = call.host.devices.setups().add(grant, now(call))?;
     let code = STANDARD.encode(json!({"url": url, "bootstrapToken": token}).to_string());
     Ok(json!({
         "setupCode": code,

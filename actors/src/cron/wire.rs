@@ -3,21 +3,24 @@
 //! What is wrong is said with its place, such as `schedule.everyMs`.
 
 mod command;
+mod delivery;
 mod post;
 mod secret;
 mod show;
+mod when;
 
+use self::delivery::{legacy_delivery, read_alerts, read_delivery};
 pub(super) use self::post::{of_alert, of_run};
 pub use self::secret::without_secrets;
 pub use self::show::{job_value, run_value, spec_value};
+pub use self::when::read_duration;
+use self::when::read_schedule;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::job::{AlertRule, Alerts, Delivery, JobId, Payload, Place, Spec, WakeMode};
-use super::schedule::Schedule;
-use crate::channel::webhook;
+use super::job::{Delivery, JobId, Payload, Place, Spec, WakeMode};
 use crate::clock::Timestamp;
 
 /// Longest text of a payload, in characters.
@@ -220,80 +223,6 @@ fn read_target(job: &Map<String, Value>, payload: &Payload) -> Read<Option<Strin
     Ok(Some(named))
 }
 
-fn read_schedule(value: &Value, now: Timestamp) -> Read<Schedule> {
-    let schedule = object(value, "schedule")?;
-    let kind = schedule.get("kind").and_then(Value::as_str);
-    let kind = kind.or_else(|| {
-        [("at", "at"), ("atMs", "at"), ("everyMs", "every"), ("expr", "cron")]
-            .into_iter()
-            .find_map(|(key, kind)| schedule.contains_key(key).then_some(kind))
-    });
-    match kind {
-        Some("at") => {
-            let at = schedule.get("at").or_else(|| schedule.get("atMs"));
-            read_moment(at.ok_or("schedule.at is missing")?, now).map(Schedule::At)
-        }
-        Some("every") => {
-            let every_ms = number(schedule, "everyMs", "schedule.everyMs")?
-                .ok_or("schedule.everyMs is missing")?;
-            let anchor = match schedule.get("anchorMs") {
-                None | Some(Value::Null) => now,
-                Some(anchor) => {
-                    Timestamp(anchor.as_i64().ok_or("schedule.anchorMs must be a whole number")?)
-                }
-            };
-            Ok(Schedule::Every { every_ms, anchor })
-        }
-        Some("cron") => {
-            let expr = text(schedule, "expr", "schedule.expr")?
-                .or(text(schedule, "cron", "schedule.cron")?)
-                .ok_or("schedule.expr is missing")?;
-            Ok(Schedule::Cron {
-                expr: expr.trim().to_owned(),
-                zone: text(schedule, "tz", "schedule.tz")?.filter(|zone| !zone.trim().is_empty()),
-                stagger_ms: number(schedule, "staggerMs", "schedule.staggerMs")?,
-            })
-        }
-        Some(other) => Err(format!("schedule.kind {other:?} is not supported: at, every or cron")),
-        None => Err("schedule.kind is missing: at, every or cron".into()),
-    }
-}
-
-/// `2026-03-01T08:00:00+01:00`, the same without a zone (then UTC), `20m` from now, or milliseconds.
-fn read_moment(value: &Value, now: Timestamp) -> Read<Timestamp> {
-    if let Some(millis) = value.as_i64() {
-        return Ok(Timestamp(millis));
-    }
-    let wrong = || format!("schedule.at {value} is no moment, such as 2026-03-01T08:00:00Z or 20m");
-    let text = value.as_str().ok_or_else(wrong)?.trim();
-    if let Some(millis) = read_duration(text) {
-        return Ok(now.plus(std::time::Duration::from_millis(millis)));
-    }
-    if let Ok(known) = text.parse::<jiff::Timestamp>() {
-        return Ok(Timestamp(known.as_millisecond()));
-    }
-    let civil = text
-        .parse::<jiff::civil::DateTime>()
-        .or_else(|_| text.parse::<jiff::civil::Date>().map(|date| date.at(0, 0, 0, 0)));
-    let zoned = civil.and_then(|civil| jiff::tz::TimeZone::UTC.to_zoned(civil));
-    zoned.map(|zoned| Timestamp(zoned.timestamp().as_millisecond())).map_err(|_| wrong())
-}
-
-/// `90s`, `20m`, `2h`, `1d`, `500ms` in milliseconds.
-pub fn read_duration(text: &str) -> Option<u64> {
-    let at = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at(at);
-    let unit: u64 = match unit.trim() {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(unit)
-}
-
 fn read_payload(payload: &Map<String, Value>) -> Read<(Payload, BTreeMap<String, String>)> {
     let mut kept = BTreeMap::new();
     let kind = payload.get("kind").and_then(Value::as_str).unwrap_or_default();
@@ -362,109 +291,6 @@ fn read_wake(value: Option<&Value>) -> Read<WakeMode> {
         None | Some("now") => Ok(WakeMode::Now),
         Some("next-heartbeat") => Ok(WakeMode::NextHeartbeat),
         Some(other) => Err(format!("wakeMode {other:?} is neither now nor next-heartbeat")),
-    }
-}
-
-fn read_delivery(delivery: &Map<String, Value>) -> Read<Delivery> {
-    let best_effort = flag(delivery, "bestEffort", "delivery.bestEffort")?.unwrap_or(false);
-    let announce = match delivery.get("mode").map(|mode| mode.as_str().unwrap_or_default()) {
-        None | Some("announce" | "deliver") => true,
-        Some("none") => false,
-        Some("webhook") => {
-            let to = read_webhook(delivery, "delivery")?;
-            return Ok(Delivery { announce: true, to, best_effort });
-        }
-        Some(other) => {
-            return Err(format!(
-                "delivery.mode {other:?} is not supported: announce, webhook or none"
-            ));
-        }
-    };
-    Ok(Delivery { announce, to: read_place(delivery, "delivery")?, best_effort })
-}
-
-/// The address of a program, as a place on the channel of all webhooks.
-fn read_webhook(of: &Map<String, Value>, place: &str) -> Read<Place> {
-    for key in ["channel", "accountId", "threadId"] {
-        let said = text(of, key, &format!("{place}.{key}"))?;
-        if said.is_some_and(|said| !said.is_empty() && said != "last" && said != webhook::CHANNEL) {
-            return Err(format!("{place}.{key} says nothing to a webhook: leave it out"));
-        }
-    }
-    let to = text(of, "to", &format!("{place}.to"))?.unwrap_or_default();
-    if secret::is_placeholder(&to) {
-        return Err(format!("{place}.to is a placeholder for what was never there"));
-    }
-    webhook::check(to.trim()).map_err(|why| format!("{place}.to {to:?} {why}"))?;
-    let channel = Some(webhook::CHANNEL.to_owned());
-    Ok(Place { channel, to: Some(to.trim().to_owned()), ..Place::default() })
-}
-
-/// Before there was `delivery`, a payload said where its answer goes.
-fn legacy_delivery(payload: &Map<String, Value>) -> Read<Option<Delivery>> {
-    let best_effort =
-        flag(payload, "bestEffortDeliver", "payload.bestEffortDeliver")?.unwrap_or(false);
-    let deliver = flag(payload, "deliver", "payload.deliver")?;
-    let says = deliver.is_some() || payload.contains_key("to") || payload.contains_key("channel");
-    if !says {
-        return Ok(None);
-    }
-    let mut to = read_place(payload, "payload")?;
-    to.channel = to.channel.or(text(payload, "provider", "payload.provider")?);
-    Ok(Some(Delivery { announce: deliver.unwrap_or(true), to, best_effort }))
-}
-
-fn read_place(of: &Map<String, Value>, place: &str) -> Read<Place> {
-    let part = |key: &str| {
-        let found = match of.get(key) {
-            // Ids of some platforms are numbers.
-            Some(Value::Number(number)) => Some(number.to_string()),
-            _ => text(of, key, &format!("{place}.{key}"))?,
-        };
-        Ok::<_, String>(found.filter(|part| !part.is_empty()))
-    };
-    let channel = part("channel")?.filter(|channel| channel != "last");
-    let read =
-        Place { channel, to: part("to")?, account: part("accountId")?, thread: part("threadId")? };
-    if read.channel.as_deref() == Some(webhook::CHANNEL) {
-        return read_webhook(of, place);
-    }
-    if read.channel.is_some() && read.to.is_none() {
-        return Err(format!("{place}.to is missing: who is meant on {place}.channel?"));
-    }
-    Ok(read)
-}
-
-fn read_alerts(value: Option<&Value>) -> Read<Alerts> {
-    match value {
-        None | Some(Value::Null | Value::Bool(true)) => Ok(Alerts::Shared),
-        Some(Value::Bool(false)) => Ok(Alerts::Off),
-        Some(rule) => {
-            let rule = object(rule, "failureAlert")?;
-            if flag(rule, "enabled", "failureAlert.enabled")? == Some(false) {
-                return Ok(Alerts::Off);
-            }
-            let mode = text(rule, "mode", "failureAlert.mode")?;
-            let place = match mode.as_deref() {
-                None | Some("announce") => read_place(rule, "failureAlert")?,
-                Some("webhook") => read_webhook(rule, "failureAlert")?,
-                Some(other) => {
-                    return Err(format!(
-                        "failureAlert.mode {other:?} is not supported: announce or webhook"
-                    ));
-                }
-            };
-            let shared = AlertRule::default();
-            let after = number(rule, "after", "failureAlert.after")?;
-            Ok(Alerts::Own(AlertRule {
-                after: after.map_or(shared.after, |after| u32::try_from(after).unwrap_or(u32::MAX)),
-                cooldown_ms: number(rule, "cooldownMs", "failureAlert.cooldownMs")?
-                    .unwrap_or(shared.cooldown_ms),
-                include_skipped: flag(rule, "includeSkipped", "failureAlert.includeSkipped")?
-                    .unwrap_or(false),
-                to: (place != Place::default()).then_some(place),
-            }))
-        }
     }
 }
 

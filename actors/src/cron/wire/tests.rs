@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::cron::schedule::Schedule;
 
 const NOW: Timestamp = Timestamp(1_795_219_318_591);
 
