@@ -418,6 +418,7 @@ async fn an_empty_answer_is_a_failure() {
         let json = Act::Send(head(200, &[("content-type", "application/json")]));
         let outcome = call(format, vec![json, send(format.document(""))]).await;
         assert_eq!(told(&outcome), (FailureClass::EmptyResponse, false));
+        assert_ne!(outcome.failure().usage, Usage::default(), "{format:?} is paid all the same");
     }
 }
 

@@ -146,6 +146,50 @@ async fn what_is_counted_is_what_the_model_has_booked_after_every_kill() {
     stop(engine).await;
 }
 
+/// A model that writes nothing, and books what it has read.
+struct Mute(Arc<Model>);
+
+impl Provider for Mute {
+    fn stream<'a>(
+        &'a self,
+        _: &'a Request,
+        _: TextSink<'a>,
+    ) -> BoxFuture<'a, Result<Completion, Failure>> {
+        let mut completion = Completion::text("");
+        completion.usage = Usage { input: 100, output: 0 };
+        self.0.0.lock().unwrap().push(completion.usage);
+        Box::pin(std::future::ready(Ok(completion)))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_text_is_counted_and_asked_for_three_times_at_most() {
+    for budget in [None, Some(150)] {
+        let (platform, model) = (Platform::new(), Arc::new(Model::default()));
+        let day = Budget { tokens: budget, cost: None };
+        let engine = builder(&platform)
+            .agent("main", agent())
+            .provider("model", Arc::new(Mute(model.clone())))
+            .backend(Arc::new(MemoryBackend::new()))
+            .context(|context| context.budgets = Budgets { day, ..Budgets::default() })
+            .start()
+            .await
+            .unwrap();
+        engine.inject(direct("1", "anna", "look")).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let why = engine.why("look").await.unwrap();
+        let reason = why[0].reason.as_deref().unwrap();
+        assert!(reason.contains("model/m has failed 1 times (an empty answer"), "{reason}");
+        idle(&engine).await;
+        let calls = if budget.is_some() { 2 } else { 3 };
+        assert_eq!(model.calls(), calls, "the budget of {budget:?} holds for them");
+        let total = engine.usage(1).await.unwrap().total;
+        assert_eq!((total.calls, total.input, total.output), model.paid());
+        assert_eq!(engine.dead_letters().list().unwrap().len(), 1);
+        stop(engine).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_budget_stops_before_the_call_and_begins_anew_the_next_day() {
     const DAY_MS: i64 = 86_400_000;

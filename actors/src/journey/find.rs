@@ -10,7 +10,9 @@ use crate::event::excerpt;
 use crate::inbox::{DedupeRecord, Fate, InboxRecord};
 use crate::message::SessionKey;
 use crate::outbox::{EntryRecord, ReceiptRecord, receipt_prefix};
+use crate::provider::failover::in_words;
 use crate::session::Exchange;
+use crate::session::chain::{Attempt, ChainRecord, chain_key};
 use crate::store::{Key, Space, Store, StoreError};
 
 /// Journeys answered at most: a person can't read more.
@@ -111,7 +113,7 @@ fn answered(store: &Store, query: &Query) -> Result<Vec<Journey>, StoreError> {
 
 fn waiting(store: &Store, query: &Query) -> Result<Vec<Journey>, StoreError> {
     let records = store.scan::<InboxRecord>(&Key::of(Space::Inbox))?;
-    Ok(records
+    records
         .iter()
         .map(|(_, record)| record)
         .filter(|record| {
@@ -119,14 +121,30 @@ fn waiting(store: &Store, query: &Query) -> Result<Vec<Journey>, StoreError> {
             query.matches_message(record.envelope.id.0, &inbound.dedupe_key, &inbound.text)
                 || query.names_session(record.session.as_str())
         })
-        .map(|record| Journey {
-            state: "waiting",
-            reason: Some("admitted, not answered yet".into()),
-            message: Some(MessageView::waiting(record)),
-            turn: None,
-            entries: Vec::new(),
+        .map(|record| {
+            let tried: Option<ChainRecord> = store.get(&chain_key(&record.session))?;
+            Ok(Journey {
+                state: "waiting",
+                reason: Some(in_waiting(tried.as_ref())),
+                message: Some(MessageView::waiting(record)),
+                turn: None,
+                entries: Vec::new(),
+            })
         })
-        .collect())
+        .collect()
+}
+
+/// What a message waits for.
+fn in_waiting(tried: Option<&ChainRecord>) -> String {
+    let mut said = "admitted, not answered yet".to_owned();
+    if let Some(tried) = tried.filter(|tried| !tried.attempts.is_empty()) {
+        for Attempt { model, times, class, message, .. } in &tried.attempts {
+            let why = in_words(*class);
+            said.push_str(&format!("; {model} has failed {times} times ({why}: {message})"));
+        }
+        said.push_str(&format!("; {} is asked again after a pause", tried.model));
+    }
+    said
 }
 
 fn dead(store: &Store, query: &Query) -> Result<Vec<Journey>, StoreError> {

@@ -117,6 +117,7 @@ impl Answer {
             StopReason::Tools if !has_calls => StopReason::End,
             stop => stop,
         };
+        let usage = self.usage;
         let completion = Completion { parts: self.parts, usage: self.usage, stop };
         if has_calls || !completion.plain().trim().is_empty() {
             return Ok(completion);
@@ -133,7 +134,7 @@ impl Answer {
                 (FailureClass::Unclassified, "the model answered with a refusal and no text")
             }
         };
-        Err(failure(class, message))
+        Err(Failure { usage, ..failure(class, message) })
     }
 
     /// Calls without an id get one, as results are matched by it; no arguments are an empty object.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::overflow;
 use super::secret::{Secret, hide};
-use super::{Failure, FailureClass};
+use super::{Failure, FailureClass, Usage};
 
 /// Attempts of one call which may be followed by another.
 pub const RETRIES_MAX: u32 = 3;
@@ -58,6 +58,7 @@ pub(super) fn classify_hiding(
         message: format!("the provider {said}: {told}"),
         retry_after: retry_after_header.and_then(retry_after),
         output_started: false,
+        usage: Usage::default(),
     }
 }
 
@@ -91,7 +92,13 @@ pub fn retry_delay(attempt: u32, failure: &Failure, jitter: f64) -> Option<Durat
 
 /// A failure found on our own side of the wire.
 pub(super) fn failure(class: FailureClass, message: impl Into<String>) -> Failure {
-    Failure { class, message: message.into(), retry_after: None, output_started: false }
+    Failure {
+        class,
+        message: message.into(),
+        retry_after: None,
+        output_started: false,
+        usage: Usage::default(),
+    }
 }
 
 /// A foreign text made fit for a message: without secrets and control characters, short.

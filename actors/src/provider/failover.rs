@@ -97,6 +97,7 @@ pub fn in_words(class: FailureClass) -> &'static str {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::Usage;
     use super::super::classify::RETRIES_MAX;
     use super::*;
 
@@ -104,7 +105,13 @@ mod tests {
 
     fn failure(class: FailureClass, wish: Option<u64>) -> Failure {
         let retry_after = wish.map(Duration::from_secs);
-        Failure { class, message: "m".into(), retry_after, output_started: false }
+        Failure {
+            class,
+            message: "m".into(),
+            retry_after,
+            output_started: false,
+            usage: Usage::default(),
+        }
     }
 
     #[test]

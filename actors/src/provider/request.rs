@@ -162,4 +162,6 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// Whether any text had already been streamed: then nothing may be retried.
     pub output_started: bool,
+    /// Tokens that were used all the same: an empty answer is paid for like any other.
+    pub usage: Usage,
 }

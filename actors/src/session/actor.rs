@@ -184,7 +184,7 @@ impl Actor for SessionActor {
             return Ok(());
         }
         let event = state.informed(message.0)?;
-        state.note_refusal(&event)?;
+        Box::pin(state.note_failure(&event)).await?;
         Box::pin(state.keep_answer(&event)).await?;
         state.hear()?;
         let event = state.handing(event)?;

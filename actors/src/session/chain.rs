@@ -19,6 +19,9 @@ use crate::store::{Key, Record};
 pub const TRIES_MAX: u32 = 10;
 /// First pause between such ways; doubles up to the last.
 pub const PAUSE_MIN: Duration = Duration::from_millis(2500);
+/// Empty answers of one model for one answer: each is paid for, and what says nothing three times has
+/// nothing to say.
+pub const EMPTY_ANSWERS_MAX: u32 = 3;
 /// Longest pause between such ways, unless a provider asks for more.
 pub const PAUSE_MAX: Duration = Duration::from_secs(30);
 
@@ -187,7 +190,11 @@ impl Chain {
     fn is_open(&self, place: usize) -> bool {
         let model = self.candidates.at(place);
         let failed = self.attempts.iter().find(|attempt| attempt.model == *model);
-        failed.is_none_or(|attempt| may_pass(attempt.class))
+        failed.is_none_or(|attempt| {
+            let has_nothing_to_say =
+                attempt.class == FailureClass::EmptyResponse && attempt.times >= EMPTY_ANSWERS_MAX;
+            may_pass(attempt.class) && !has_nothing_to_say
+        })
     }
 
     /// When the first of the open models is ready, as far as they have said.
@@ -216,6 +223,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::provider::Usage;
 
     fn chain(models: usize) -> Chain {
         let model = |n: usize| ModelRef::new("p", n.to_string());
@@ -224,7 +232,24 @@ mod tests {
 
     fn failure(class: FailureClass, wish: Option<u64>) -> Failure {
         let retry_after = wish.map(Duration::from_secs);
-        Failure { class, message: "no".into(), retry_after, output_started: false }
+        Failure {
+            class,
+            message: "no".into(),
+            retry_after,
+            output_started: false,
+            usage: Usage::default(),
+        }
+    }
+
+    #[test]
+    fn a_model_that_says_nothing_is_paid_three_times_at_most() {
+        let empty = failure(FailureClass::EmptyResponse, None);
+        let mut alone = chain(1);
+        let moves: Vec<Move> = (0..3).map(|_| alone.failed(&empty)).collect();
+        assert!(matches!(moves[..], [Move::Pause(_), Move::Pause(_), Move::GiveUp]), "{moves:?}");
+        let mut two = chain(2);
+        let asked = (0..20).take_while(|_| two.failed(&empty) != Move::GiveUp).count() + 1;
+        assert_eq!(asked, 6, "three times each");
     }
 
     #[test]

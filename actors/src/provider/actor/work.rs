@@ -80,14 +80,15 @@ fn outcome_of(answered: Option<&Result<Completion, Failure>>) -> &'static str {
 
 /// An answer somebody can be sent, or that goes on with tools: neither nothing nor a flood.
 fn checked(completion: Completion) -> Result<Completion, Failure> {
-    let bytes = completion.bytes();
+    let (bytes, usage) = (completion.bytes(), completion.usage);
     if completion.calls().next().is_none() && completion.plain().trim().is_empty() {
-        return Err(failure(FailureClass::EmptyResponse, "the model answered without any text"));
+        let message = "the model answered without any text";
+        return Err(Failure { usage, ..failure(FailureClass::EmptyResponse, message) });
     }
     if bytes > ANSWER_BYTES_MAX {
         let message =
             format!("the answer of {bytes} bytes is over the limit of {ANSWER_BYTES_MAX}");
-        return Err(failure(FailureClass::Format, message));
+        return Err(Failure { usage, ..failure(FailureClass::Format, message) });
     }
     Ok(completion)
 }

@@ -160,6 +160,7 @@ fn any_failure() -> impl Strategy<Value = Failure> {
         message: String::new(),
         retry_after,
         output_started,
+        usage: Usage::default(),
     })
 }
 

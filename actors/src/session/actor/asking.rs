@@ -3,7 +3,7 @@
 use super::{Myself, Outcome, State, teller};
 use crate::crash_point::crash_point;
 use crate::event::JourneyStep;
-use crate::provider::{Failure, FailureClass, Request};
+use crate::provider::{Failure, FailureClass, Request, Usage};
 use crate::session::machine::{Ask, Event, Occasion, Session};
 use crate::store::StoreError;
 
@@ -65,6 +65,7 @@ impl State {
 
 fn no_agent(id: &str) -> Failure {
     Failure {
+        usage: Usage::default(),
         class: FailureClass::ModelNotFound,
         message: format!("agent {id:?} is not configured; add it under agents.entries"),
         retry_after: None,

@@ -95,12 +95,19 @@ impl State {
         Ok(is_too_long.then_some(Event::TooLong(turn, round)))
     }
 
-    /// A model has refused what it was asked last as too long: nothing as long is asked of it again.
-    pub(super) fn note_refusal(&mut self, event: &Event) -> Result<(), StoreError> {
+    /// A model has failed. What it has used all the same is counted; and where it has refused what it
+    /// was asked as too long, nothing as long is asked of it again.
+    pub(super) async fn note_failure(&mut self, event: &Event) -> Result<(), StoreError> {
         let Event::Failed(turn, round, failure) = event else { return Ok(()) };
         if *round == SUMMARY_ROUND {
             tracing::warn!(session = %self.key, turn, class = ?failure.class,
                 reason = %failure.message, "no summary could be written");
+        }
+        if failure.usage != Usage::default() {
+            let (model, mut batch) = (self.asked_of(), Batch::new());
+            self.count(&mut batch, &model, failure.usage)?;
+            self.deps.store.commit(batch).await?;
+            self.counted();
         }
         if failure.class != FailureClass::ContextOverflow || *round == SUMMARY_ROUND {
             return Ok(());

@@ -32,9 +32,7 @@ impl Session {
                 // What is still said of the question that failed is about another one now.
                 in_flight.asks += 1;
                 in_flight.ask_at = now.plus(pause);
-                if self.chain.is_some() {
-                    self.journal_chain(effects);
-                }
+                self.journal_chain(effects);
             }
             Move::GiveUp => {
                 let reason = Reason::Provider {
@@ -47,7 +45,8 @@ impl Session {
         }
     }
 
-    /// A restart asks the model that was asked last: its answer may be under way.
+    /// A restart asks the model that was asked last: its answer may be under way. And whoever waits
+    /// can be told what for.
     fn journal_chain(&mut self, effects: &mut Vec<Effect>) {
         let Some(turn) = &self.turn else { return };
         let record = turn.chain.record(turn.turn);

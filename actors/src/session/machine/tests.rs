@@ -11,7 +11,9 @@ mod resuming;
 
 use super::*;
 use crate::message::{AccountKey, ChatKind, Envelope, Inbound, SessionKey};
-use crate::provider::{Completion, Failure, FailureClass, Part, ToolCall, ToolResult, ToolStatus};
+use crate::provider::{
+    Completion, Failure, FailureClass, Part, ToolCall, ToolResult, ToolStatus, Usage,
+};
 
 pub(in crate::session) fn record(id: u64, target: u8) -> InboxRecord {
     let account = AccountKey::new("fake", "default");
@@ -83,7 +85,13 @@ fn done(call: &ToolCall) -> ToolResult {
 }
 
 fn failure(class: FailureClass) -> Failure {
-    Failure { class, message: "no".into(), retry_after: None, output_started: false }
+    Failure {
+        class,
+        message: "no".into(),
+        retry_after: None,
+        output_started: false,
+        usage: Usage::default(),
+    }
 }
 
 fn only_turn(effects: &[Effect]) -> u64 {
