@@ -12,7 +12,7 @@ use telson::{Engine, Limits};
 use telson_actors::clock::Timestamp;
 use telson_actors::message::{AccountKey, Inbound};
 use telson_actors::provider::{
-    Completion, Failure, FailureClass, Provider, Request, TextSink, TurnMessage,
+    Completion, Failure, FailureClass, Provider, Request, TextSink, TurnMessage, Usage,
 };
 use telson_actors::router::AdmitError;
 use telson_actors::session::AgentProfile;
@@ -43,6 +43,7 @@ impl Provider for Model {
                     message: "the key was refused".into(),
                     retry_after: None,
                     output_started: false,
+                    usage: Usage::default(),
                 });
             }
             let text = request.messages.last().map(TurnMessage::plain);

@@ -24,7 +24,7 @@ use telson::{Builder, Engine};
 use telson_actors::message::SessionKey;
 use telson_actors::provider::{
     Completion, Failure, FailureClass, Part, Provider, Request, TextSink, ToolCall, ToolSpec,
-    ToolStatus,
+    ToolStatus, Usage,
 };
 use telson_actors::session::AgentProfile;
 use telson_actors::store::MemoryBackend;
@@ -96,6 +96,7 @@ impl Provider for Model {
                             message: "broke off".into(),
                             retry_after: None,
                             output_started: false,
+                            usage: Usage::default(),
                         });
                     }
                 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::json;
-use support::{Platform, builder, direct, idle};
+use support::{Platform, builder, direct, idle, nobody_waits};
 use telson::{Builder, Engine};
 use telson_actors::provider::{
     Completion, Failure, Part, Provider, Request, TextSink, ToolCall, ToolSpec,
@@ -158,6 +158,7 @@ async fn tools_are_called_and_their_results_answered() {
     engine.inject(direct("2", "anna", "again")).await.unwrap();
     idle(&engine).await;
     assert_eq!(model.bill()[4..], [3]);
+    nobody_waits(&engine).await;
     stop(engine).await;
 }
 

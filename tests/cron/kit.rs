@@ -12,7 +12,7 @@ use telson_actors::cron::job::{Job, JobId, Run};
 use telson_actors::cron::{Cron, CronSettings};
 use telson_actors::message::session_key::DmScope;
 use telson_actors::provider::{
-    Completion, Failure, FailureClass, Provider, Request, TextSink, TurnMessage,
+    Completion, Failure, FailureClass, Provider, Request, TextSink, TurnMessage, Usage,
 };
 use telson_actors::session::AgentProfile;
 use telson_actors::store::MemoryBackend;
@@ -71,6 +71,7 @@ impl Provider for Model {
                     message: "no luck".into(),
                     retry_after: None,
                     output_started: false,
+                    usage: Usage::default(),
                 });
             }
             if prompt.contains("say nothing") {

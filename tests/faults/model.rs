@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use telson::{Builder, Engine};
 use telson_actors::dead_letter::DeadLetter;
 use telson_actors::provider::{
-    Completion, Failure, FailureClass, Provider, Request, TextSink, TurnMessage,
+    Completion, Failure, FailureClass, Provider, Request, TextSink, TurnMessage, Usage,
 };
 use telson_actors::session::AgentProfile;
 
@@ -76,6 +76,7 @@ impl Provider for Model {
                     message: "the model refuses".into(),
                     retry_after: None,
                     output_started: false,
+                    usage: Usage::default(),
                 }),
                 Does::Panics => panic!("the client of the model panics"),
                 Does::Hangs => std::future::pending().await,

@@ -8,7 +8,7 @@ use telson_actors::provider::TurnMessage;
 use telson_actors::system_event::Added;
 
 use crate::kit::{Does, File, Model, World, beat, main_session, stop, until};
-use crate::support::{direct, idle};
+use crate::support::{direct, idle, nobody_waits};
 
 const LATER: WakeMode = WakeMode::NextHeartbeat;
 
@@ -121,6 +121,7 @@ async fn an_event_for_another_session_is_told_there() {
     let asked = world.model.last();
     assert_eq!(asked.messages.len(), 3, "it is Anna's conversation");
     assert!(asked.messages[2].plain().contains("the train is late"));
+    nobody_waits(&engine).await;
     stop(engine).await;
 }
 

@@ -9,7 +9,9 @@ use telson::{Builder, Engine};
 use telson_actors::clock::{Clock, Timestamp};
 use telson_actors::heartbeat::{Beat, BeatStatus, Target};
 use telson_actors::message::SessionKey;
-use telson_actors::provider::{Completion, Failure, FailureClass, Provider, Request, TextSink};
+use telson_actors::provider::{
+    Completion, Failure, FailureClass, Provider, Request, TextSink, Usage,
+};
 use telson_actors::session::AgentProfile;
 use telson_actors::store::MemoryBackend;
 use telson_supervision::Dice;
@@ -86,6 +88,7 @@ impl Provider for Model {
                     message: "no such model".into(),
                     retry_after: None,
                     output_started: false,
+                    usage: Usage::default(),
                 }),
             }
         })

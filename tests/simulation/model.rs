@@ -122,7 +122,13 @@ impl Model {
         let state = self.world.state();
         let wish = Duration::from_millis(state.chance.below(100_000));
         let retry_after = state.chance.one_in(3).then_some(wish);
-        Failure { class, message: "simulated".into(), retry_after, output_started }
+        Failure {
+            class,
+            message: "simulated".into(),
+            retry_after,
+            output_started,
+            usage: Usage::default(),
+        }
     }
 }
 

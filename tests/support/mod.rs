@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use telson::supervision::Node;
 use telson::{Builder, Engine};
 use telson_actors::channel::{
     Capabilities, Channel, Evidence, LengthUnit, Outbound, Receipt, SendFailure, SendOutcome,
@@ -181,4 +182,19 @@ pub(crate) async fn idle(engine: &Engine) {
         }
     };
     tokio::time::timeout(Duration::from_mins(1), idle).await.expect("the engine becomes idle");
+}
+
+/// Waits until no actor of the tree says that something waits for it.
+pub(crate) async fn nobody_waits(engine: &Engine) {
+    fn waiting(node: &Node) -> Vec<String> {
+        let own = (node.mailbox_depth > 0).then(|| format!("{} {}", node.id, node.mailbox_depth));
+        own.into_iter().chain(node.children.iter().flat_map(waiting)).collect()
+    }
+    for _ in 0..1000 {
+        if waiting(&engine.tree()).is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("nothing is under way, and messages are said to wait: {:?}", waiting(&engine.tree()));
 }

@@ -118,9 +118,13 @@ impl Actor for HeartbeatActor {
     ) -> Outcomes {
         match message {
             HeartbeatMessage::Wake(session, reason) => {
+                heart.deps.health.taken();
                 heart.wakes.request(session, reason, heart.deps.clock.steady());
             }
-            HeartbeatMessage::Switched => heart.find_events()?,
+            HeartbeatMessage::Switched => {
+                heart.deps.health.taken();
+                heart.find_events()?;
+            }
             // A later one has taken over.
             HeartbeatMessage::Tick(number) if number != heart.timers => return Ok(()),
             HeartbeatMessage::Tick(_) => {

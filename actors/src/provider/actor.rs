@@ -223,11 +223,13 @@ impl Actor for ProviderActor {
                 }
             }
             ProviderMessage::Forget { session, turn } => {
+                calls.deps.health.taken();
                 if calls.asked.get(&session).is_some_and(|asked| asked.turn == turn) {
                     calls.forget(&session);
                 }
             }
             ProviderMessage::Wake { profile, reply } => {
+                calls.deps.health.taken();
                 let woken = Box::pin(calls.keys.wake(profile.as_deref())).await;
                 calls.deps.health.set_note(None);
                 // Whoever asked may have gone.

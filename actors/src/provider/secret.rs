@@ -4,6 +4,8 @@ use std::fmt;
 
 /// What stands where a secret was.
 const HIDDEN: &str = "[hidden]";
+/// Shortest secret that is looked for, in characters.
+const HIDDEN_CHARS_MIN: usize = 6;
 
 /// A secret text. It leaves this type only through [`reveal`](Self::reveal).
 #[derive(Clone, PartialEq, Eq)]
@@ -40,12 +42,17 @@ impl fmt::Debug for Secret {
 }
 
 /// `text` with every occurrence of every secret replaced. Longer secrets go first, so that one
-/// which begins like another leaves no tail behind.
+/// which begins like another leaves no tail behind. Those of less than [`HIDDEN_CHARS_MIN`]
+/// characters stay: servers on one's own machine take any word for a key, and such words stand in
+/// texts that have nothing to do with it.
 pub(crate) fn hide(text: &str, secrets: &[Secret]) -> String {
-    let mut words: Vec<&str> =
-        secrets.iter().map(Secret::reveal).filter(|word| !word.is_empty()).collect();
+    let mut words: Vec<&str> = secrets.iter().map(Secret::reveal).filter(is_guarding).collect();
     words.sort_by_key(|word| std::cmp::Reverse(word.len()));
     words.iter().fold(text.to_owned(), |text, word| text.replace(word, HIDDEN))
+}
+
+fn is_guarding(word: &&str) -> bool {
+    word.chars().count() >= HIDDEN_CHARS_MIN
 }
 
 #[cfg(test)]
@@ -61,8 +68,14 @@ mod tests {
 
     #[test]
     fn the_longer_of_two_overlapping_secrets_leaves_no_tail() {
-        let secrets = [Secret::new("abcd"), Secret::new("abcdefgh")];
+        let secrets = [Secret::new("abcdef"), Secret::new("abcdefgh")];
         assert_eq!(hide("key abcdefgh!", &secrets), "key [hidden]!");
+    }
+
+    #[test]
+    fn a_word_that_stands_for_a_key_tears_no_text() {
+        let secrets = [Secret::new("k"), Secret::new("none")];
+        assert_eq!(hide("mock fault: none", &secrets), "mock fault: none");
     }
 
     proptest! {

@@ -140,9 +140,13 @@ impl Actor for ToolActor {
                 calls.call(&myself, key, &agent, Running { call, reply }, again).await?;
             }
             ToolMessage::MayUse { agent, tool, reply } => {
+                calls.deps.health.taken();
                 reply(calls.deps.toolbox.get(&agent, &tool).is_some());
             }
-            ToolMessage::Forget { session, turn } => calls.forget(&session, turn),
+            ToolMessage::Forget { session, turn } => {
+                calls.deps.health.taken();
+                calls.forget(&session, turn);
+            }
             ToolMessage::Ended(key, result) => calls.ended(key, result),
         }
         Ok(())
