@@ -109,7 +109,7 @@ impl Clock {
 
     /// The time at the start of this clock, plus the time the machine has been awake since, which is
     /// what its timers go by.
-    fn awake(&self) -> Timestamp {
+    pub fn awake(&self) -> Timestamp {
         self.start.plus(self.origin.elapsed())
     }
 

@@ -6,16 +6,16 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use telson_actors::channel::webhook::{self, WebhookSettings};
-use telson_actors::clock::{Clock, Timestamp};
+use telson_actors::clock::Clock;
 use telson_actors::cron::job::{AlertRule, JobId, Place};
-use telson_actors::cron::wire::{read_id, read_spec};
-use telson_actors::cron::{CronSettings, check_target};
+use telson_actors::cron::wire::{read_declared, read_id};
+use telson_actors::cron::{CronSettings, MainSessions, check_target};
 use telson_actors::tool::core::exec::ExecSettings;
 
 use super::Assembly;
 use super::channels::unsettled;
 use super::tools::{environment, policy};
-use crate::config::{AlertMode, Config, FailureAlert, Lookup, Secret};
+use crate::config::{AlertMode, Config, FailureAlert, Lookup, Secret, SessionScope};
 
 /// The other gateway's switch, which people have in their service files.
 const SKIP: &str = "OPENCLAW_SKIP_CRON";
@@ -97,6 +97,10 @@ fn declared(
 ) -> Result<Vec<(JobId, Value)>, String> {
     let (mut read, mut ids) = (Vec::new(), BTreeSet::new());
     let agents = config.agents_map();
+    let main = MainSessions {
+        key: config.session.main_key.clone(),
+        is_global: config.session.scope == SessionScope::Global,
+    };
     for (index, job) in jobs.iter().enumerate() {
         let place = |why: String| format!("cron.jobs[{index}]: {why}");
         let id = read_id(job).map_err(place)?;
@@ -104,11 +108,11 @@ fn declared(
         if !ids.insert(id.clone()) {
             return Err(place(format!("the id {id} is used twice")));
         }
-        let spec = read_spec(job, Timestamp(0)).map_err(place)?;
+        let spec = read_declared(job).map_err(place)?;
         let now = Clock::system().now();
         spec.schedule.check(now, zone).map_err(|why| place(format!("schedule: {why}")))?;
         let default = config.default_agent().unwrap_or_else(|| "main".to_owned());
-        check_target(&spec, &default, &config.session.main_key).map_err(place)?;
+        check_target(&spec, &default, &main).map_err(place)?;
         if let Some(agent) = spec.agent.filter(|agent| !agents.contains_key(agent)) {
             return Err(place(format!("agentId: there is no agent {agent:?}")));
         }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use telson_actors::cron::wake::{Message, NowOrLater, SharedWake};
-use telson_actors::cron::{Cron, CronActor, CronDeps, CronSettings, RunDeps, runs_child};
+use telson_actors::cron::{
+    Cron, CronActor, CronDeps, CronSettings, MainSessions, RunDeps, runs_child,
+};
 use telson_actors::outbox::Outbox;
-use telson_actors::router::{Admissions, AgentId};
+use telson_actors::router::{Admissions, AgentId, SessionScope};
 use telson_actors::tool::core::exec::ExecSettings;
 use telson_supervision::{ChildSpec, Events, Health, SupervisorSpec};
 
@@ -30,7 +32,7 @@ impl Wiring {
             wake: self.wake(settings),
             catalog: Arc::new(self.spec.catalog.clone()),
             default_agent: self.default_agent(),
-            main_key: self.spec.rules.session.main_key.clone(),
+            main: self.main_sessions(),
             turn_max: settings.turn_max,
             zone: settings.zone.clone(),
             commands: ExecSettings { place: place(&self.spec), ..settings.commands.clone() },
@@ -49,7 +51,7 @@ impl Wiring {
             agents: self.spec.agents.keys().cloned().collect(),
             default_agent: self.default_agent(),
             names: self.spec.names.clone(),
-            main_key: self.spec.rules.session.main_key.clone(),
+            main: self.main_sessions(),
             health: health.clone(),
         };
         let scheduler = ChildSpec::actor("scheduler", move || (CronActor, deps.clone()));
@@ -76,7 +78,14 @@ impl Wiring {
     /// The jobs, where there are any.
     pub(crate) fn cron_handle(&self) -> Option<Cron> {
         let zone = self.spec.cron.as_ref()?.zone.clone();
-        Some(Cron::new(&self.registry, self.store.clone(), &self.default_agent(), zone))
+        let (agent, main) = (self.default_agent(), self.main_sessions());
+        Some(Cron::new(&self.registry, self.store.clone(), &agent, main, zone))
+    }
+
+    fn main_sessions(&self) -> MainSessions {
+        let session = &self.spec.rules.session;
+        let is_global = session.scope == SessionScope::Global;
+        MainSessions { key: session.main_key.clone(), is_global }
     }
 
     pub(crate) fn default_agent(&self) -> String {

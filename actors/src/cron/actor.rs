@@ -22,7 +22,9 @@ use super::book::Book;
 use super::commands_running::{CommandsRunning, Running};
 use super::event::CronEvents;
 use super::job::{Job, JobId, RunId};
+use super::main_session::MainSessions;
 use super::outcome::Outcome;
+use super::plan::pause;
 use super::record::job_prefix;
 use super::run::Runs;
 use super::settings::CronSettings;
@@ -34,12 +36,12 @@ use crate::store::{Batch, Store, StoreError};
 /// The name it answers to.
 pub(super) const NAME: &str = "cron";
 
-/// Longest pause between two looks: a clock that is set and a machine that slept are noticed then.
-const LOOK_EVERY: Duration = Duration::from_mins(1);
 /// A clock that stands this much before the last look has been set back. Less is drift.
 const DRIFT_MAX: Duration = Duration::from_secs(1);
 /// How often what is old is removed.
 const UPKEEP_EVERY: Duration = Duration::from_mins(5);
+/// How soon a round that has left something behind is followed by the next.
+const UPKEEP_AGAIN: Duration = Duration::from_secs(1);
 
 /// What the scheduler needs.
 #[derive(Clone)]
@@ -66,8 +68,8 @@ pub struct CronDeps {
     pub default_agent: String,
     /// The names agents answer to, by id.
     pub names: HashMap<String, String>,
-    /// The name of main sessions.
-    pub main_key: String,
+    /// Which session is an agent's main one.
+    pub main: MainSessions,
     /// Completed work.
     pub health: Health,
 }
@@ -147,7 +149,8 @@ pub struct Scheduler {
     runs: Runs,
     /// Claimed, waiting for a place.
     queue: VecDeque<JobId>,
-    /// Under way, since when by the steady time.
+    /// Under way, since when by the time the machine has been awake: while it sleeps no turn and no
+    /// command comes any further.
     running: BTreeMap<JobId, Timestamp>,
     /// How far the clock stood at the last look, or at a change since that worked out an instant.
     looked_at: Timestamp,
@@ -155,6 +158,8 @@ pub struct Scheduler {
     timers: u64,
     /// How far the history has been looked through for what is old.
     looked_through: Option<JobId>,
+    /// When jobs without a next instant were last tried again, by the steady time.
+    tried_at: Timestamp,
     /// When the oldest run of a job will be old.
     old_at: BTreeMap<JobId, Timestamp>,
 }
@@ -183,6 +188,7 @@ impl Actor for CronActor {
             queue: VecDeque::new(),
             running: BTreeMap::new(),
             looked_at: deps.clock.now(),
+            tried_at: deps.clock.steady(),
             timer: None,
             timers: 0,
             looked_through: None,
@@ -215,8 +221,9 @@ impl Actor for CronActor {
                 }
             }
             CronMessage::Upkeep => {
-                myself.send_after(UPKEEP_EVERY, || CronMessage::Upkeep);
-                scheduler.upkeep().await?;
+                let is_over = scheduler.upkeep().await?;
+                let pause = if is_over { UPKEEP_EVERY } else { UPKEEP_AGAIN };
+                myself.send_after(pause, || CronMessage::Upkeep);
             }
             other => {
                 scheduler.deps.health.taken();
@@ -311,6 +318,7 @@ impl Scheduler {
         if !self.deps.commands.is_closed() {
             self.claim_due(now).await?;
         }
+        self.try_again(now).await?;
         self.arm(myself);
         Ok(())
     }
@@ -322,8 +330,7 @@ impl Scheduler {
             return;
         }
         let (now, steady) = (self.deps.clock.now(), self.deps.clock.steady());
-        let until = self.book.next().map_or(LOOK_EVERY, |next| next.since(now));
-        let pause = until.min(LOOK_EVERY).max(Duration::from_millis(1));
+        let pause = pause(self.book.next(), now, !self.deps.commands.is_closed());
         let at = steady.plus(pause);
         if let Some(timer) = &self.timer {
             if timer.at <= at {

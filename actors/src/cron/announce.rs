@@ -3,7 +3,6 @@
 use super::job::{Delivered, Job, Place};
 use crate::channel::webhook;
 use crate::message::{AccountKey, Destination};
-use crate::provider::{Part, TurnMessage};
 use crate::reply::is_silent;
 
 /// What an agent says when a look found nothing to report.
@@ -19,11 +18,11 @@ pub(super) enum Announcement {
 }
 
 /// Decides. `last` is where the agent's main session last spoke, `accounts` are those there are,
-/// `steps` what was done before the answer.
+/// `written` is where the turn has sent messages of its own.
 pub(super) fn announcement(
     job: &Job,
     answer: &str,
-    steps: &[TurnMessage],
+    written: &[Destination],
     last: Option<&Destination>,
     accounts: &[AccountKey],
 ) -> Announcement {
@@ -37,7 +36,7 @@ pub(super) fn announcement(
         return Announcement::Not(Delivered::Left("the agent had nothing to say".into()));
     }
     match destination(&delivery.to, last, accounts) {
-        Ok(to) if has_written(steps, &to) => {
+        Ok(to) if written.contains(&to) => {
             let why = format!("the agent has written to {to} itself");
             Announcement::Not(Delivered::Left(why))
         }
@@ -93,20 +92,6 @@ fn is_nothing_to_report(answer: &str) -> bool {
     bare.eq_ignore_ascii_case(NOTHING_TO_REPORT)
 }
 
-/// Whether the agent has sent a message there with its own tool.
-fn has_written(steps: &[TurnMessage], to: &Destination) -> bool {
-    let parts = steps.iter().flat_map(|message| &message.parts);
-    let calls = parts.filter_map(|part| match part {
-        Part::Call(call) if call.name == "message" => Some(&call.arguments),
-        _ => None,
-    });
-    calls.into_iter().any(|arguments| {
-        let arguments: serde_json::Value = serde_json::from_str(arguments).unwrap_or_default();
-        arguments["target"].as_str().map(str::trim) == Some(&to.target)
-            && arguments["channel"].as_str().is_none_or(|channel| channel == to.account.channel)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -115,7 +100,6 @@ mod tests {
     use super::super::wire::read_spec;
     use super::*;
     use crate::clock::Timestamp;
-    use crate::provider::{Role, ToolCall};
 
     fn to(target: &str) -> Destination {
         let account = AccountKey::new("fake", "default");
@@ -135,15 +119,8 @@ mod tests {
             updated_at: Timestamp(0),
             state: JobState::default(),
         };
-        let call = ToolCall {
-            id: "1".into(),
-            name: "message".into(),
-            arguments: r#"{"message":"hi","target":"carl"}"#.into(),
-            signature: None,
-        };
-        let steps = [TurnMessage { role: Role::Assistant, parts: vec![Part::Call(call)] }];
         let accounts = [AccountKey::new("fake", "default")];
-        announcement(&job, answer, &steps, last.map(to).as_ref(), &accounts)
+        announcement(&job, answer, &[to("carl")], last.map(to).as_ref(), &accounts)
     }
 
     #[test]

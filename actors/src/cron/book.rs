@@ -11,6 +11,7 @@ use crate::clock::Timestamp;
 pub(super) struct Book {
     jobs: BTreeMap<JobId, Job>,
     due: BTreeSet<(Timestamp, JobId)>,
+    lost: BTreeSet<JobId>,
 }
 
 impl Book {
@@ -19,6 +20,9 @@ impl Book {
         self.take(&job.id.clone());
         if let Some(next) = waits_for(&job) {
             self.due.insert((next, job.id.clone()));
+        }
+        if is_lost(&job) {
+            self.lost.insert(job.id.clone());
         }
         self.jobs.insert(job.id.clone(), job);
     }
@@ -29,6 +33,7 @@ impl Book {
         if let Some(next) = waits_for(&job) {
             self.due.remove(&(next, id.clone()));
         }
+        self.lost.remove(id);
         Some(job)
     }
 
@@ -57,6 +62,11 @@ impl Book {
         self.due.first().map(|(next, _)| *next)
     }
 
+    /// Jobs that are on, and the next instants of which could not be worked out.
+    pub(super) fn lost(&self) -> impl Iterator<Item = &JobId> {
+        self.lost.iter()
+    }
+
     /// Up to `limit` jobs whose instant has come, the earliest first.
     pub(super) fn due(&self, now: Timestamp, limit: usize) -> Vec<JobId> {
         let come = self.due.iter().take_while(|(next, _)| *next <= now);
@@ -67,6 +77,11 @@ impl Book {
 fn waits_for(job: &Job) -> Option<Timestamp> {
     let waits = job.spec.enabled && job.state.running.is_none();
     job.state.next.filter(|_| waits)
+}
+
+fn is_lost(job: &Job) -> bool {
+    let waits = job.spec.enabled && job.state.running.is_none();
+    waits && job.state.next.is_none() && job.state.schedule_errors > 0
 }
 
 #[cfg(test)]
@@ -91,6 +106,7 @@ mod tests {
             updated_at: Timestamp(0),
             state: JobState {
                 next: next.map(Timestamp),
+                schedule_errors: id.into(),
                 running: runs.then(|| RunId::scheduled(Timestamp(0))),
                 ..JobState::default()
             },
@@ -113,6 +129,8 @@ mod tests {
             let mut waiting: Vec<_> =
                 book.iter().filter_map(|job| Some((waits_for(job)?, job.id.clone()))).collect();
             waiting.sort();
+            let lost: Vec<_> = book.iter().filter(|job| is_lost(job)).map(|job| &job.id).collect();
+            prop_assert_eq!(book.lost().collect::<Vec<_>>(), lost);
             prop_assert_eq!(book.next(), waiting.first().map(|(next, _)| *next));
             waiting.retain(|(next, _)| *next <= Timestamp(now));
             let expected: Vec<JobId> = waiting.into_iter().map(|(_, id)| id).collect();

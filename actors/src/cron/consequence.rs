@@ -1,7 +1,7 @@
 //! What follows the end of a run (pure): the job's state, whether it goes on, who is told.
 
 use super::backoff::pause;
-use super::job::{AlertRule, Job, LastRun, Status};
+use super::job::{AlertRule, Delivered, Job, LastRun, RunId, Status};
 use super::plan::after_failure;
 use crate::clock::Timestamp;
 
@@ -41,8 +41,9 @@ pub(super) fn ended(
 ) -> Consequence {
     let Ended { at, last, may_pass } = ended;
     let (status, error) = (last.status, last.error.clone().unwrap_or_default());
-    // A run that a person asked for leaves the schedule as it is, unless it was the last one.
-    let was_asked_for = last.run.manual > 0;
+    // The instant of one that runs once, unless it is what has run: it was given to the job while
+    // this run was under way, or a person has asked for this run besides.
+    let to_come = natural.filter(|next| RunId::scheduled(*next) != last.run);
     let state = &mut job.state;
     state.running = None;
     state.running_since = None;
@@ -62,8 +63,8 @@ pub(super) fn ended(
     let resumes = at.plus(pause(errors));
     let mut consequence = Consequence::default();
     if job.spec.schedule.is_once() {
-        if was_asked_for && state.next.is_some() {
-            // Its instant is still to come.
+        if to_come.is_some() {
+            state.next = to_come.filter(|_| job.spec.enabled);
         } else if status == Status::Error && may_pass && errors <= RETRIES_MAX {
             state.next = Some(resumes);
         } else {
@@ -73,11 +74,12 @@ pub(super) fn ended(
             let is_gone = !status.has_failed() && job.declared.is_none();
             consequence.remove = is_gone && job.spec.delete_after_run;
         }
-    } else if job.spec.enabled {
-        state.next = match status {
+    } else {
+        let next = match status {
             Status::Error | Status::Unknown => after_failure(natural, resumes),
             Status::Ok | Status::Skipped => natural,
         };
+        state.next = next.filter(|_| job.spec.enabled);
     }
     if !job.spec.schedule.is_once() && errors >= ERRORS_MAX && job.spec.enabled {
         consequence.tell = Some(switch_off(job, &format!("{errors} failures in a row: {error}")));
@@ -91,13 +93,41 @@ pub(super) fn ended(
     consequence
 }
 
-/// No next instant could be worked out; the text is for whoever is told.
-pub(super) fn unscheduled(job: &mut Job, why: &str) -> Option<String> {
+/// Changes the state of a job of which an instant was let go; the text is for whoever is told.
+pub(super) fn missed(
+    job: &mut Job,
+    run: RunId,
+    now: Timestamp,
+    why: &str,
+    alert: Option<&AlertRule>,
+) -> Option<String> {
+    let state = &mut job.state;
+    (state.errors, state.skips) = (0, state.skips.saturating_add(1));
+    state.last = Some(LastRun {
+        run,
+        at: now,
+        status: Status::Skipped,
+        error: Some(why.to_owned()),
+        duration_ms: 0,
+        delivery: Delivered::NotRequested,
+    });
+    alert.and_then(|rule| alert_of(job, rule, now, why))
+}
+
+/// No next instant could be worked out. It is tried again, until it is [given up](given_up).
+pub(super) fn unscheduled(job: &mut Job) {
     job.state.next = None;
     job.state.schedule_errors = job.state.schedule_errors.saturating_add(1);
+}
+
+/// Switches off a job whose next instant could not be worked out so often that it is enough; the
+/// text is for whoever is told.
+pub(super) fn given_up(job: &mut Job, why: &str) -> Option<String> {
     let is_over = job.state.schedule_errors >= SCHEDULE_ERRORS_MAX;
-    (is_over && job.spec.enabled)
-        .then(|| switch_off(job, &format!("its schedule can't be worked out: {why}")))
+    let times = job.state.schedule_errors;
+    (is_over && job.spec.enabled).then(|| {
+        switch_off(job, &format!("its schedule could not be worked out {times} times: {why}"))
+    })
 }
 
 fn switch_off(job: &mut Job, why: &str) -> String {
@@ -124,7 +154,8 @@ fn alert_of(job: &mut Job, rule: &AlertRule, now: Timestamp, error: &str) -> Opt
     state.alerted_at = Some(now);
     let (name, times) = (&job.spec.name, if in_a_row == 1 { "once" } else { "again and again" });
     let count = if in_a_row == 1 { String::new() } else { format!(" ({in_a_row} in a row)") };
-    Some(format!("The job \"{name}\" has failed {times}{count}: {error}"))
+    let did = if state.skips > 0 { "was skipped" } else { "has failed" };
+    Some(format!("The job \"{name}\" {did} {times}{count}: {error}"))
 }
 
 #[cfg(test)]

@@ -7,8 +7,10 @@ use telson_supervision::{Registry, Via};
 
 use super::actor::{Begun, ChangeError, CronMessage, CronStatus, NAME, Reply};
 use super::job::{Job, JobId, Run};
+use super::main_session::MainSessions;
 use super::record::run_prefix;
 use crate::clock::Timestamp;
+use crate::message::SessionKey;
 use crate::store::{Store, StoreError};
 
 /// The jobs of an engine.
@@ -17,19 +19,31 @@ pub struct Cron {
     scheduler: Via<CronMessage>,
     store: Store,
     default_agent: String,
+    main: MainSessions,
     zone: TimeZone,
 }
 
 impl Cron {
     /// The jobs of the engine of this registry and store.
-    pub fn new(registry: &Registry, store: Store, default_agent: &str, zone: TimeZone) -> Self {
+    pub fn new(
+        registry: &Registry,
+        store: Store,
+        default_agent: &str,
+        main: MainSessions,
+        zone: TimeZone,
+    ) -> Self {
         let default_agent = default_agent.to_owned();
-        Self { scheduler: registry.via(NAME), store, default_agent, zone }
+        Self { scheduler: registry.via(NAME), store, default_agent, main, zone }
     }
 
     /// The agent of jobs that name none.
     pub fn default_agent(&self) -> &str {
         &self.default_agent
+    }
+
+    /// An agent's main session, where events are told.
+    pub fn main_session(&self, agent: &str) -> SessionKey {
+        self.main.of(agent)
     }
 
     /// The next instants of a job, at most so many.

@@ -8,6 +8,9 @@ use crate::clock::Timestamp;
 /// that nothing is missed while the machine is awake.
 pub const LATE_MAX: Duration = Duration::from_mins(2);
 
+/// Longest pause between two looks: a clock that is set and a machine that slept are noticed then.
+const LOOK_EVERY: Duration = Duration::from_mins(1);
+
 /// A job at a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Look {
@@ -64,6 +67,13 @@ pub(super) fn after_failure(natural: Option<Timestamp>, resumes: Timestamp) -> O
     natural.map(|natural| natural.max(resumes))
 }
 
+/// How long until the next look. What is due and may not begin waits for the next life, and nobody
+/// has to look at it meanwhile.
+pub(super) fn pause(next: Option<Timestamp>, now: Timestamp, may_begin: bool) -> Duration {
+    let until = next.filter(|_| may_begin).map_or(LOOK_EVERY, |next| next.since(now));
+    until.clamp(Duration::from_millis(1), LOOK_EVERY)
+}
+
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
@@ -91,6 +101,15 @@ mod tests {
         // Asleep for hours, awake since half a minute before now.
         let woken = decide(hour, 9 * hour + MINUTE / 2, hour, false);
         assert_eq!(woken, Due::Run(Timestamp(9 * hour)));
+    }
+
+    #[test]
+    fn looks_come_with_instants_and_where_nothing_may_begin_once_a_minute() {
+        let now = Timestamp(MINUTE);
+        let after = |ms: i64, may_begin| pause(Some(now.stepped(ms)), now, may_begin).as_millis();
+        assert_eq!((after(20, true), after(-20, true), after(9 * MINUTE, true)), (20, 1, 60_000));
+        assert_eq!((after(20, false), after(-20, false)), (60_000, 60_000));
+        assert_eq!(pause(None, now, true), LOOK_EVERY);
     }
 
     proptest! {

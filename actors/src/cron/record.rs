@@ -69,6 +69,16 @@ pub(super) fn command_key(job: &JobId, run: RunId) -> Key {
     command_prefix(job).number(run.at.0.cast_unsigned()).number(run.manual.into())
 }
 
+/// Where it stands how much of its time the turn of a run has had.
+pub(super) fn spent_key(job: &JobId, run: RunId) -> Key {
+    spent_prefix(job).number(run.at.0.cast_unsigned()).number(run.manual.into())
+}
+
+/// The same for all runs of a job.
+pub(super) fn spent_prefix(job: &JobId) -> Key {
+    Key::of(Space::CronSpent).text(job.as_str())
+}
+
 /// All begun commands of a job.
 pub(super) fn command_prefix(job: &JobId) -> Key {
     Key::of(Space::CronCommand).text(job.as_str())

@@ -19,9 +19,11 @@ use super::command::{self, Claimed, CommandDeps};
 use super::commands_running::CommandsRunning;
 use super::found;
 use super::job::{Job, JobId, Payload, Run, RunId};
+use super::main_session::MainSessions;
 use super::outcome::{Found, Outcome, judge};
 use super::prompt;
 use super::record::{job_key, run_key};
+use super::spent::Spent;
 use super::target;
 use super::wake::{Event, SharedWake, Woken};
 use crate::channel::webchat;
@@ -70,8 +72,8 @@ pub struct RunDeps {
     pub catalog: Arc<Catalog>,
     /// The agent of jobs that name none.
     pub default_agent: String,
-    /// The name of main sessions.
-    pub main_key: String,
+    /// Which session is an agent's main one.
+    pub main: MainSessions,
     /// Longest time of an isolated turn that says nothing else.
     pub turn_max: Duration,
     /// The zone in which agents are told the time.
@@ -189,7 +191,7 @@ impl Performer {
                 let limit = timeout_seconds.filter(|seconds| *seconds > 0);
                 let limit = limit.map_or(self.deps.turn_max, Duration::from_secs);
                 let turn = Turn { job: &job, run: &run, session, message, model, limit };
-                self.turn(turn).await?
+                self.turn(turn, stored).await?
             }
             (Payload::SystemEvent { text }, _) => self.event(&job, &run, text).await,
             (Payload::Command(line), _) => {
@@ -217,11 +219,8 @@ impl Performer {
     }
 
     async fn event(&self, job: &Job, run: &Run, text: &str) -> Outcome {
-        let agent = job.spec.agent.clone().unwrap_or_else(|| self.deps.default_agent.clone());
-        let session = match SessionKey::main(&agent, &self.deps.main_key) {
-            Ok(session) => session,
-            Err(error) => return Outcome::failed(error.to_string(), false),
-        };
+        let agent = self.agent(job);
+        let session = self.deps.main.of(&agent);
         let (text, run, mode) = (text.to_owned(), run.run.name(&job.id), job.spec.wake);
         let event = Event { session, agent, text, run, mode };
         loop {
@@ -233,11 +232,16 @@ impl Performer {
         }
     }
 
-    async fn turn(&self, turn: Turn<'_>) -> Outcomes {
+    fn agent(&self, job: &Job) -> String {
+        job.spec.agent.clone().unwrap_or_else(|| self.deps.default_agent.clone())
+    }
+
+    async fn turn(&self, turn: Turn<'_>, stored: Vec<u8>) -> Outcomes {
         if let Err(why) = self.choose_model(&turn).await? {
             return Ok(Outcome::failed(why, false));
         }
-        let deadline = Instant::now() + turn.limit;
+        let mut spent = Spent::read(&self.deps.store, &self.job, turn.run, stored)?;
+        let deadline = spent.deadline(turn.limit);
         let mut journal = self.deps.journal.subscribe();
         let mut is_admitted = self.found(&turn).await?.is_some();
         loop {
@@ -246,6 +250,7 @@ impl Performer {
                     Ok(()) => is_admitted = true,
                     Err(error) if Instant::now() < deadline => {
                         self.wait_for_room(&error).await;
+                        spent.note();
                         continue;
                     }
                     Err(error) => {
@@ -262,6 +267,7 @@ impl Performer {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
                 () = tokio::time::sleep_until(deadline) => return self.stop(&turn).await,
             }
+            spent.note();
         }
     }
 
@@ -332,7 +338,8 @@ impl Performer {
         let mut inbound = Inbound::direct(&account, &id, "cron", &text, run.claimed_at);
         // The answer is announced by the commit that ends the run, and by nothing else.
         inbound.reply_to = webchat::destination(session);
-        let agent = session.agent().unwrap_or_default();
+        // The session of everybody belongs to no agent.
+        let agent = session.agent().unwrap_or_else(|| self.agent(job));
         let mut admission = Admission::new(account);
         admission.relayed.push(Relayed {
             session: (*session).clone(),

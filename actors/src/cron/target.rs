@@ -1,6 +1,7 @@
 //! Which session a turn runs in, where a job names one (pure).
 
 use super::job::Spec;
+use super::main_session::MainSessions;
 use crate::message::SessionKey;
 use crate::message::session_key::{KeyParts, Place};
 
@@ -8,16 +9,20 @@ use crate::message::session_key::{KeyParts, Place};
 ///
 /// # Errors
 /// A sentence that says what is wrong.
-pub fn check_target(spec: &Spec, default_agent: &str, main_key: &str) -> Result<(), String> {
+pub fn check_target(spec: &Spec, default_agent: &str, main: &MainSessions) -> Result<(), String> {
     let Some(named) = &spec.target else { return Ok(()) };
-    session(named, spec.agent.as_deref().unwrap_or(default_agent), main_key).map(drop)
+    session(named, spec.agent.as_deref().unwrap_or(default_agent), main).map(drop)
 }
 
 /// The session a job's agent runs its turn in: a whole key of one of its sessions, `main`, or a name.
 ///
 /// # Errors
 /// A sentence that says what is wrong.
-pub(super) fn session(named: &str, agent: &str, main_key: &str) -> Result<SessionKey, String> {
+pub(super) fn session(
+    named: &str,
+    agent: &str,
+    main: &MainSessions,
+) -> Result<SessionKey, String> {
     let wrong = |why: String| format!("sessionTarget session:{named}: {why}");
     if named.starts_with("agent:") {
         let key = SessionKey::parse(named).map_err(|error| wrong(error.to_string()))?;
@@ -29,8 +34,11 @@ pub(super) fn session(named: &str, agent: &str, main_key: &str) -> Result<Sessio
         }
         return Ok(key);
     }
-    let name = if named == "main" { main_key } else { named };
-    SessionKey::main(agent, name).map_err(|error| wrong(error.to_string()))
+    let everybodys = SessionKey::global();
+    if named == "main" || (main.is_global && named == everybodys.as_str()) {
+        return Ok(main.of(agent));
+    }
+    SessionKey::main(agent, named).map_err(|error| wrong(error.to_string()))
 }
 
 /// Whether a session belongs to one run of a job, and is removed when its time has come.
@@ -44,7 +52,12 @@ mod tests {
 
     #[test]
     fn a_session_is_named_whole_or_by_its_last_part() {
-        let of = |named: &str| session(named, "work", "hub").map(|key| key.to_string());
+        let main = |is_global| MainSessions { key: "hub".into(), is_global };
+        let of = |named: &str| session(named, "work", &main(false)).map(|key| key.to_string());
+        for named in ["main", "global"] {
+            assert_eq!(session(named, "work", &main(true)), Ok(SessionKey::global()));
+        }
+        assert_eq!(of("global").as_deref(), Ok("agent:work:global"));
         assert_eq!(of("main").as_deref(), Ok("agent:work:hub"));
         assert_eq!(of("garden").as_deref(), Ok("agent:work:garden"));
         let direct = "agent:work:imessage:direct:+1";

@@ -14,7 +14,7 @@ pub(super) use self::post::{of_alert, of_run};
 pub use self::secret::without_secrets;
 pub use self::show::{job_value, run_value, spec_value};
 pub use self::when::read_duration;
-use self::when::read_schedule;
+use self::when::{read_schedule, relative};
 
 use std::collections::BTreeMap;
 
@@ -133,6 +133,21 @@ pub fn read_spec(value: &Value, now: Timestamp) -> Read<Spec> {
         alerts: read_alerts(job.get("failureAlert"))?,
         kept,
     })
+}
+
+/// Reads a job of a config. Rows without an anchor count from 1970, so that a restart does not move
+/// them; and what counts from the present moment would be another one at every start.
+///
+/// # Errors
+/// What is wrong, with its place.
+pub fn read_declared(value: &Value) -> Read<Spec> {
+    if let Some(at) = relative(&value["schedule"]) {
+        return Err(format!(
+            "schedule.at {at:?} counts from the moment in which it is said, and a config has none: \
+             write a date and a time, such as 2026-03-01T08:00:00Z"
+        ));
+    }
+    read_spec(value, Timestamp(0))
 }
 
 const KNOWN: [&str; 13] = [

@@ -80,6 +80,8 @@ pub enum Space {
     CronCommand = 0x82,
     /// Tools that clients offer with messages that wait.
     ClientTools = 0x89,
+    /// How much of its time the turn of a job has had.
+    CronSpent = 0x8a,
 }
 
 impl Space {
@@ -88,7 +90,7 @@ impl Space {
         [Space::Inbox, Space::Outbox, Space::DeadLetter, Space::Quarantine];
 
     /// Spaces of the other rooms' records.
-    pub(super) const RECORDS: [Space; 35] = [
+    pub(super) const RECORDS: [Space; 36] = [
         Space::Cursor,
         Space::Dedupe,
         Space::Inbox,
@@ -124,6 +126,7 @@ impl Space {
         Space::Node,
         Space::CronCommand,
         Space::ClientTools,
+        Space::CronSpent,
     ];
 }
 

@@ -48,7 +48,7 @@ impl CallKey {
     /// A text that is the same for every attempt at this call and for no other. The arguments are part
     /// of it: a message that was set aside and is replayed runs its turn anew under the same number,
     /// and its model may want something else there.
-    fn idempotency_key(&self, arguments: &str) -> String {
+    pub(super) fn idempotency_key(&self, arguments: &str) -> String {
         let Self { session, turn, round, place } = self;
         let sum = crc32fast::hash(arguments.as_bytes());
         format!("{}/{turn}/{round}/{place}/{sum:08x}", session.as_str())

@@ -7,11 +7,17 @@ use super::{Begun, ChangeError, Scheduler};
 use crate::clock::Timestamp;
 use crate::cron::event::Action;
 use crate::cron::found::admitted;
+use crate::cron::consequence::unscheduled;
 use crate::cron::job::{Job, JobId, JobState, Run, RunId, Spec};
-use crate::cron::record::{command_prefix, job_key, run_key, run_prefix};
+use crate::cron::plan::LATE_MAX;
+use crate::cron::record::{
+    Reap, command_prefix, job_key, reap_key, run_key, run_prefix, spent_prefix,
+};
+use crate::cron::schedule::Schedule;
 use crate::cron::target;
-use crate::cron::wire::{read_id, read_patch, read_spec};
+use crate::cron::wire::{read_declared, read_id, read_patch, read_spec};
 use crate::message::SessionKey;
+use crate::outbox::EntryRecord;
 use crate::session::machine::Event as SessionEvent;
 use crate::session::{Asker, SESSIONS, SessionMessage, Sessions};
 use crate::store::{Batch, Expect, StoreError};
@@ -73,7 +79,10 @@ impl Scheduler {
             Ok(spec) => spec,
             Err(wrong) => return Ok(Err(ChangeError::Invalid(wrong))),
         };
-        if let Err(wrong) = self.check_target(&spec) {
+        // Who only switches off a job whose agent is gone may do so.
+        let is_handed_on = spec.agent != old.spec.agent;
+        let agent = if is_handed_on { self.check_agent(&spec) } else { Ok(()) };
+        if let Err(wrong) = agent.and_then(|()| self.check_target(&spec)) {
             return Ok(Err(ChangeError::Invalid(wrong)));
         }
         let is_moved = spec.schedule != old.spec.schedule || (spec.enabled && !old.spec.enabled);
@@ -116,8 +125,16 @@ impl Scheduler {
         };
         let mut batch = Batch::new();
         batch.delete(job_key(id));
-        for (begun, _) in self.deps.store.scan_raw(&command_prefix(id))? {
-            batch.delete(begun);
+        for of_runs in [command_prefix(id), spent_prefix(id)] {
+            for (begun, _) in self.deps.store.scan_raw(&of_runs)? {
+                batch.delete(begun);
+            }
+        }
+        // Nobody will end its run any more, and its session goes all the same.
+        let own = run.as_ref().and_then(|run| run.session.clone()).filter(target::is_of_a_run);
+        if let Some(session) = own {
+            let reap = Reap { at: self.deps.clock.now(), session };
+            batch.put(reap_key(&reap), &reap);
         }
         self.deps.store.commit(batch).await?;
         self.book.take(id);
@@ -142,7 +159,8 @@ impl Scheduler {
         Ok(())
     }
 
-    fn stop(&self, id: &JobId, running: RunId, run: Option<Run>) -> Result<(), StoreError> {
+    /// Stops what goes on of a run: the turn in its session, or what its actor has started.
+    pub(super) fn stop(&self, id: &JobId, running: RunId, run: Option<Run>) -> Result<(), StoreError> {
         let Some(session) = run.and_then(|run| run.session) else {
             // What its actor has started ends with it.
             if self.runs.cast(DynamicMessage::Kill(id.clone())).is_err() {
@@ -224,8 +242,7 @@ impl Scheduler {
             self.forget(&job).await?;
         }
         for (id, value) in declared {
-            // Rows without an anchor count from 1970, so that a restart does not move them.
-            let spec = match read_spec(&value, Timestamp(0)) {
+            let spec = match read_declared(&value) {
                 Ok(spec) => spec,
                 Err(wrong) => {
                     tracing::error!(job = %id, "a job of the config is left out: {wrong}");
@@ -246,19 +263,47 @@ impl Scheduler {
             });
             let is_moved = job.spec.schedule != spec.schedule || job.state.next.is_none();
             (job.declared, job.spec, job.updated_at) = (Some(Box::new(spec.clone())), spec, now);
+            // Whoever changes it there looks after it as one who changes it here.
             job.state.disabled_because = None;
+            (job.state.errors, job.state.schedule_errors) = (0, 0);
+            let (mut batch, mut entries) = (Batch::new(), Vec::new());
             if !job.spec.enabled {
                 job.state.next = None;
             } else if is_moved {
                 self.schedule_first(&mut job, now);
+                self.leave_past(&mut batch, &mut job, now, &mut entries)?;
             }
-            self.keep(&job).await?;
+            self.keep_with(batch, &job).await?;
+            self.deps.outbox.written(entries);
+        }
+        Ok(())
+    }
+
+    /// A moment of the config that was long past when the job was first seen with it is let go. One
+    /// that has passed while the job waited for it is made up for, and does not come here.
+    fn leave_past(
+        &self,
+        batch: &mut Batch,
+        job: &mut Job,
+        now: Timestamp,
+        entries: &mut Vec<EntryRecord>,
+    ) -> Result<(), StoreError> {
+        let Schedule::At(at) = job.spec.schedule else { return Ok(()) };
+        if now.since(at) <= LATE_MAX {
+            return Ok(());
+        }
+        job.state.next = None;
+        if job.state.floor < Some(at) && !self.has_run(&job.id, at)? {
+            self.miss(batch, job, at, now, entries)?;
         }
         Ok(())
     }
 
     async fn keep(&mut self, job: &Job) -> Result<(), StoreError> {
-        let mut batch = Batch::new();
+        self.keep_with(Batch::new(), job).await
+    }
+
+    async fn keep_with(&mut self, mut batch: Batch, job: &Job) -> Result<(), StoreError> {
         if job.created_at == job.updated_at && self.book.get(&job.id).is_none() {
             batch.expect(Expect::Absent(job_key(&job.id)));
         }
@@ -272,23 +317,32 @@ impl Scheduler {
     fn schedule_first(&self, job: &mut Job, now: Timestamp) {
         job.state.looked_at = now;
         let (schedule, zone) = (&job.spec.schedule, &self.deps.settings.zone);
-        let first = schedule.next_after(schedule.from(now), job.id.as_str(), zone);
-        job.state.next = first.ok().flatten().filter(|_| job.spec.enabled);
+        match schedule.next_after(schedule.from(now), job.id.as_str(), zone) {
+            Ok(first) => job.state.next = first.filter(|_| job.spec.enabled),
+            Err(error) => {
+                tracing::warn!(job = %job.id, %error, "no first instant of a job");
+                unscheduled(job);
+            }
+        }
     }
 
     fn check_target(&self, spec: &Spec) -> Result<(), String> {
-        target::check_target(spec, &self.deps.default_agent, &self.deps.main_key)
+        target::check_target(spec, &self.deps.default_agent, &self.deps.main)
     }
 
     fn check(&self, spec: &Spec, now: Timestamp) -> Result<(), String> {
         self.check_target(spec)?;
         let zone = &self.deps.settings.zone;
         spec.schedule.check(now, zone).map_err(|error| format!("schedule: {error}"))?;
-        if let crate::cron::schedule::Schedule::At(at) = spec.schedule
+        if let Schedule::At(at) = spec.schedule
             && now.since(at) > PAST_MAX
         {
             return Err("schedule.at is past".into());
         }
+        self.check_agent(spec)
+    }
+
+    fn check_agent(&self, spec: &Spec) -> Result<(), String> {
         match &spec.agent {
             Some(agent) if !self.deps.agents.contains(agent) => {
                 Err(format!("agentId: there is no agent {agent:?}"))

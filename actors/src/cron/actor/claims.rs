@@ -1,24 +1,29 @@
 //! Claiming what is due, and starting it.
 
+use std::time::Duration;
+
 use telson_supervision::dynamic::DynamicMessage;
 
 use super::Scheduler;
 use crate::clock::Timestamp;
 use crate::crash_point::crash_point;
-use crate::cron::consequence::unscheduled;
+use crate::cron::consequence::{given_up, missed, unscheduled};
 use crate::cron::event::Action;
-use crate::cron::job::{Delivered, Job, JobId, LastRun, Run, RunEnd, RunId, Status, Task};
+use crate::cron::job::{Delivered, Job, JobId, Run, RunEnd, RunId, Status, Task};
 use crate::cron::plan::{Due, Look, base, due};
 use crate::cron::record::{job_key, run_key};
 use crate::cron::run::RunMessage;
 use crate::cron::target;
 use crate::message::SessionKey;
+use crate::outbox::EntryRecord;
 use crate::store::{Batch, Expect, StoreError};
 
 /// Jobs claimed by one commit.
 const CLAIMS_MAX: usize = 256;
 /// Instants that have run already, looked through for one that has not.
 const CLAIMED_MAX: usize = 4096;
+/// Pause between two tries to work out the next instant of a job.
+const TRY_EVERY: Duration = Duration::from_mins(1);
 
 const MISSED: &str = "the gateway was not running, or the machine asleep, at this instant; the job \
                       goes on at its next one";
@@ -31,10 +36,10 @@ impl Scheduler {
             if ids.is_empty() {
                 break;
             }
-            let (mut batch, mut jobs) = (Batch::new(), Vec::new());
+            let (mut batch, mut jobs, mut entries) = (Batch::new(), Vec::new(), Vec::new());
             for id in ids {
                 let Some(mut job) = self.book.get(&id).cloned() else { continue };
-                let run = self.claim_if_due(&mut batch, &mut job, now)?;
+                let run = self.claim_if_due(&mut batch, &mut job, now, &mut entries)?;
                 batch.put(job_key(&id), &job);
                 jobs.push((job, run));
             }
@@ -42,6 +47,7 @@ impl Scheduler {
             // A conflict would mean that somebody else has claimed: read everything again.
             self.deps.store.commit(batch).await?;
             crash_point("cron.after_claim");
+            self.deps.outbox.written(entries);
             for (job, run) in jobs {
                 self.claimed(job, run);
             }
@@ -66,6 +72,7 @@ impl Scheduler {
         batch: &mut Batch,
         job: &mut Job,
         now: Timestamp,
+        entries: &mut Vec<EntryRecord>,
     ) -> Result<Option<Run>, StoreError> {
         let Some(next) = job.state.next else { return Ok(None) };
         let look = Look { next, now, catches_up: job.catches_up() };
@@ -79,7 +86,7 @@ impl Scheduler {
                 None
             }
             Ok(Due::Run(at)) => Some(self.claim(batch, job, RunId::scheduled(at), now)),
-            Ok(Due::Missed(at)) => Some(miss(batch, job, at, now)),
+            Ok(Due::Missed(at)) => Some(self.miss(batch, job, at, now, entries)?),
             // A schedule that can't be read is dealt with below.
             Ok(Due::Wait) | Err(_) => None,
         };
@@ -87,7 +94,27 @@ impl Scheduler {
         Ok(run)
     }
 
-    fn has_run(&self, id: &JobId, at: Timestamp) -> Result<bool, StoreError> {
+    /// An instant that is let go: it stands in the history, and never runs. Whoever wants to hear of
+    /// such things is told by the `entries` of the same commit.
+    pub(super) fn miss(
+        &self,
+        batch: &mut Batch,
+        job: &mut Job,
+        at: Timestamp,
+        now: Timestamp,
+        entries: &mut Vec<EntryRecord>,
+    ) -> Result<Run, StoreError> {
+        let run = missed_run(job, at, now);
+        let (key, rule) = (run_key(&job.id, run.run), self.alert_rule(job));
+        batch.expect(Expect::Absent(key.clone())).put(key, &run);
+        job.state.runs = job.state.runs.saturating_add(1);
+        if let Some(text) = missed(job, run.run, now, MISSED, rule.as_ref()) {
+            entries.extend(self.tell(batch, job, Some(&run), rule.as_ref(), &text, now)?);
+        }
+        Ok(run)
+    }
+
+    pub(super) fn has_run(&self, id: &JobId, at: Timestamp) -> Result<bool, StoreError> {
         self.deps.store.contains(&run_key(id, RunId::scheduled(at)))
     }
 
@@ -101,7 +128,7 @@ impl Scheduler {
     ) -> Run {
         let agent = job.spec.agent.as_ref().unwrap_or(&self.deps.default_agent);
         let session = match &job.spec.target {
-            Some(named) => target::session(named, agent, &self.deps.main_key).ok(),
+            Some(named) => target::session(named, agent, &self.deps.main).ok(),
             None => SessionKey::cron_run(agent, job.id.as_str(), &run.short()).ok(),
         };
         let record = Run {
@@ -122,7 +149,7 @@ impl Scheduler {
     }
 
     /// The first instant that comes and has not run. Nothing can be worked out from a schedule that
-    /// can't be read; after some tries the job is switched off.
+    /// can't be read: it is [tried again](Self::try_again).
     pub(super) fn reschedule(&self, job: &mut Job, now: Timestamp) -> Result<(), StoreError> {
         job.state.looked_at = now;
         let zone = &self.deps.settings.zone;
@@ -142,13 +169,47 @@ impl Scheduler {
                     return Ok(());
                 }
                 Err(error) => {
-                    let told = unscheduled(job, &error.to_string());
-                    tracing::warn!(job = %job.id, %error, told, "no next instant of a job");
+                    tracing::warn!(job = %job.id, %error, "no next instant of a job");
+                    unscheduled(job);
                     return Ok(());
                 }
             }
         }
         job.state.next = None;
+        Ok(())
+    }
+
+    /// Looks again for the next instants of jobs that have none because their schedules could not be
+    /// worked out. After some tries such a job is switched off, and whoever is told of it is told.
+    pub(super) async fn try_again(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let steady = self.deps.clock.steady();
+        if steady.since(self.tried_at) < TRY_EVERY {
+            return Ok(());
+        }
+        self.tried_at = steady;
+        let ids: Vec<JobId> = self.book.lost().take(CLAIMS_MAX).cloned().collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let (mut batch, mut jobs, mut entries) = (Batch::new(), Vec::new(), Vec::new());
+        for id in ids {
+            let Some(mut job) = self.book.get(&id).cloned() else { continue };
+            self.reschedule(&mut job, now)?;
+            let wrong = job.spec.schedule.next_after(now, id.as_str(), &self.deps.settings.zone);
+            let wrong = wrong.err().map(|error| error.to_string()).unwrap_or_default();
+            if let Some(text) = given_up(&mut job, &wrong) {
+                let rule = self.alert_rule(&job);
+                entries.extend(self.tell(&mut batch, &job, None, rule.as_ref(), &text, now)?);
+            }
+            batch.put(job_key(&id), &job);
+            jobs.push(job);
+        }
+        self.deps.store.commit(batch).await?;
+        self.deps.outbox.written(entries);
+        for job in jobs {
+            self.deps.events.tell(Action::Updated, &job, None);
+            self.book.put(job);
+        }
         Ok(())
     }
 
@@ -197,7 +258,7 @@ impl Scheduler {
                 };
                 self.deps.events.tell(Action::Started, job, Some(&shown));
             }
-            self.running.insert(id.clone(), self.deps.clock.steady());
+            self.running.insert(id.clone(), self.deps.clock.awake());
             if self.runs.cast(DynamicMessage::Dispatch(id, RunMessage::Begin)).is_err() {
                 // They come before the scheduler in the tree, so it starts again behind them.
                 tracing::debug!("runs are not up; claimed runs begin when they are");
@@ -211,8 +272,8 @@ impl Scheduler {
     }
 }
 
-/// An instant that is let go: it stands in the history, and never runs.
-fn miss(batch: &mut Batch, job: &mut Job, at: Timestamp, now: Timestamp) -> Run {
+/// The run that did not take place.
+fn missed_run(job: &Job, at: Timestamp, now: Timestamp) -> Run {
     let end = RunEnd {
         at: now,
         status: Status::Skipped,
@@ -223,26 +284,13 @@ fn miss(batch: &mut Batch, job: &mut Job, at: Timestamp, now: Timestamp) -> Run 
         tokens: (0, 0),
         next: None,
     };
-    let run = RunId::scheduled(at);
-    let record = Run {
+    Run {
         job: job.id.clone(),
         job_name: job.spec.name.clone(),
-        run,
+        run: RunId::scheduled(at),
         claimed_at: now,
         task: Task::of(&job.spec.payload),
         session: None,
         end: Some(end),
-    };
-    let key = run_key(&job.id, run);
-    batch.expect(Expect::Absent(key.clone())).put(key, &record);
-    job.state.runs = job.state.runs.saturating_add(1);
-    job.state.last = Some(LastRun {
-        run,
-        at: now,
-        status: Status::Skipped,
-        error: Some(MISSED.to_owned()),
-        duration_ms: 0,
-        delivery: Delivered::NotRequested,
-    });
-    record
+    }
 }

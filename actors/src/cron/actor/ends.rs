@@ -17,13 +17,14 @@ use crate::cron::job::{
 };
 use crate::cron::last;
 use crate::cron::outcome::Outcome;
-use crate::cron::record::{Reap, command_key, job_key, reap_key, run_key};
+use crate::cron::record::{Reap, command_key, job_key, reap_key, run_key, spent_key};
 use crate::cron::target;
 use crate::cron::wire::{of_alert, of_run};
 use crate::message::{AccountKey, Destination, SessionKey};
 use crate::outbox::{Draft, EntryRecord};
 use crate::reply::Speaker;
 use crate::store::{Batch, Expect, StoreError};
+use crate::tool::core::sent_by_turn;
 
 /// Characters of an answer that the history keeps.
 const SUMMARY_CHARS_MAX: usize = 2000;
@@ -73,12 +74,12 @@ impl Scheduler {
         let ended = Ended { at: now, last, may_pass: outcome.may_pass };
         let follows = consequence::ended(&mut job, ended, natural, rule.as_ref());
         if let Some(text) = &follows.tell {
-            entries.extend(self.tell(&mut batch, &job, &run, rule.as_ref(), text, now)?);
+            entries.extend(self.tell(&mut batch, &job, Some(&run), rule.as_ref(), text, now)?);
         }
         run.end = Some(RunEnd { delivery, next: job.state.next, ..end_of(&outcome, now) });
         let own = run.session.clone().filter(target::is_of_a_run);
         // Whatever the job is by now.
-        batch.delete(command_key(id, run_id));
+        batch.delete(command_key(id, run_id)).delete(spent_key(id, run_id));
         if follows.remove && own.is_none() {
             // Nobody would find it any more, and nobody would forget it.
             batch.delete(key);
@@ -112,9 +113,9 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Gives up runs whose actors should have ended them long ago.
+    /// Gives up runs whose actors should have ended them long ago, and stops what goes on of them.
     pub(super) async fn end_stuck(&mut self) -> Result<(), StoreError> {
-        let now = self.deps.clock.steady();
+        let now = self.deps.clock.awake();
         let stuck: Vec<(JobId, Option<RunId>)> = self
             .running
             .iter()
@@ -126,6 +127,8 @@ impl Scheduler {
         for (id, run) in stuck {
             tracing::error!(job = %id, "a run is stuck and given up");
             if let Some(run) = run {
+                let record: Option<Run> = self.deps.store.get(&run_key(&id, run))?;
+                self.stop(&id, run, record)?;
                 let outcome = Outcome::failed("it was stuck and is given up", false);
                 self.ended(&id, run, outcome).await?;
             }
@@ -149,7 +152,7 @@ impl Scheduler {
         STUCK_AFTER.max(limit + STOPPING_MAX)
     }
 
-    fn alert_rule(&self, job: &Job) -> Option<AlertRule> {
+    pub(super) fn alert_rule(&self, job: &Job) -> Option<AlertRule> {
         match &job.spec.alerts {
             Alerts::Shared => self.deps.settings.alert.clone(),
             Alerts::Off => None,
@@ -170,14 +173,17 @@ impl Scheduler {
         let (last, accounts) = (self.last_place(agent)?, self.accounts());
         let turn = outcome.exchange.as_deref();
         let answer = turn.map_or(outcome.output.as_str(), |turn| &turn.answer);
-        let steps = turn.map_or(&[][..], |turn| &turn.steps);
+        let written = match (turn, &run.session) {
+            (Some(turn), Some(session)) => sent_by_turn(&self.deps.store, session, turn)?,
+            (Some(_) | None, _) => Vec::new(),
+        };
         let place = job.spec.delivery.as_ref().filter(|delivery| delivery.announce);
         let webhook = place.and_then(|delivery| webhook_of(&delivery.to));
         let has_answer = turn.is_some() || outcome.status == Status::Ok;
         if webhook.is_none() && (!has_answer || !(job.asks_agent() || job.is_command())) {
             return Ok((Delivered::NotRequested, Vec::new()));
         }
-        let to = match announcement(job, answer, steps, last.as_ref(), &accounts) {
+        let to = match announcement(job, answer, &written, last.as_ref(), &accounts) {
             Announcement::Not(why) => return Ok((why, Vec::new())),
             Announcement::To(to) => to,
         };
@@ -204,11 +210,11 @@ impl Scheduler {
     }
 
     /// Tells whoever is told that a job fails; a log line always does.
-    fn tell(
+    pub(super) fn tell(
         &self,
         batch: &mut Batch,
         job: &Job,
-        run: &Run,
+        run: Option<&Run>,
         rule: Option<&AlertRule>,
         text: &str,
         now: Timestamp,
@@ -230,30 +236,22 @@ impl Scheduler {
         }
         let is_webhook = webhook::account() == to.account;
         let text = if is_webhook { of_alert(job, run, text) } else { text.to_owned() };
-        let session = self.session_of(run, agent);
+        let session = run.map_or_else(|| self.deps.main.of(agent), |run| self.session_of(run, agent));
         let draft = Draft { session, turn: 0, to, text, speaker: None };
         self.deps.outbox.add(batch, &draft, now)
     }
 
     /// The session of a run, or who its agent is.
     fn session_of(&self, run: &Run, agent: &str) -> SessionKey {
-        let session = run.session.clone().or_else(|| self.main_session(agent));
-        session.unwrap_or_else(SessionKey::global)
+        run.session.clone().unwrap_or_else(|| self.deps.main.of(agent))
     }
 
     fn agent<'a>(&'a self, job: &'a Job) -> &'a str {
         job.spec.agent.as_ref().unwrap_or(&self.deps.default_agent)
     }
 
-    fn main_session(&self, agent: &str) -> Option<SessionKey> {
-        SessionKey::main(agent, &self.deps.main_key).ok()
-    }
-
     fn last_place(&self, agent: &str) -> Result<Option<Destination>, StoreError> {
-        match self.main_session(agent) {
-            Some(session) => last::of_main(&self.deps.store, &session),
-            None => Ok(None),
-        }
+        last::of_main(&self.deps.store, &self.deps.main.of(agent))
     }
 
     fn accounts(&self) -> Vec<AccountKey> {

@@ -23,18 +23,22 @@ pub(in crate::cron) fn of_run(run: &Run, end: &RunEnd, text: &str) -> String {
 }
 
 /// Somebody has to be told something about a job.
-pub(in crate::cron) fn of_alert(job: &Job, run: &Run, text: &str) -> String {
-    let id = run.run.name(&run.job);
-    let value: Value = json!({
+pub(in crate::cron) fn of_alert(job: &Job, run: Option<&Run>, text: &str) -> String {
+    // What is wrong with a schedule is no run's, and happens once at a moment.
+    let of_schedule = || format!("schedule:{}:{}", job.id, job.state.looked_at.0);
+    let id = run.map_or_else(of_schedule, |run| run.run.name(&run.job));
+    let mut value: Value = json!({
         "id": format!("{id}:alert"),
         "event": "cron.failureAlert",
         "jobId": job.id.as_str(),
         "jobName": job.spec.name,
-        "runId": id,
-        "scheduledAtMs": run.run.at.0,
-        "scheduledAt": words::moment(run.run.at),
         "consecutiveErrors": job.state.errors,
         "text": text,
     });
+    if let Some(run) = run {
+        value["runId"] = json!(id);
+        value["scheduledAtMs"] = json!(run.run.at.0);
+        value["scheduledAt"] = json!(words::moment(run.run.at));
+    }
     value.to_string()
 }

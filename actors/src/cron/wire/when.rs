@@ -66,6 +66,12 @@ fn read_moment(value: &Value, now: Timestamp) -> Read<Timestamp> {
     zoned.map(|zoned| Timestamp(zoned.timestamp().as_millisecond())).map_err(|_| wrong())
 }
 
+/// The moment of a schedule, where it is one that counts from now.
+pub(super) fn relative(schedule: &Value) -> Option<&str> {
+    let at = schedule.get("at").or_else(|| schedule.get("atMs"))?.as_str()?;
+    read_duration(at.trim()).map(|_| at)
+}
+
 /// `90s`, `20m`, `2h`, `1d`, `500ms` in milliseconds.
 pub fn read_duration(text: &str) -> Option<u64> {
     let at = text.find(|c: char| !c.is_ascii_digit())?;

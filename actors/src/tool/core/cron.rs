@@ -11,7 +11,8 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 pub(super) use self::rights::Rights;
-use super::{CoreDeps, required, text};
+use super::{CoreDeps, place, required, text};
+use crate::channel::webchat;
 use crate::cron::job::{Job, JobId};
 use crate::cron::wire::{job_value, run_value, spec_value, without_secrets};
 use crate::cron::{Begun, Cron as Jobs};
@@ -61,6 +62,7 @@ impl Cron {
                     _ => job["agentId"] = json!(call.agent),
                 }
                 rights::place(&mut job, &call.session)?;
+                self.deliver(call, &mut job)?;
                 self.check_delicate(call, &job)?;
                 let job = self.jobs.add(job).await.map_err(failed)?;
                 Ok(self.shown(&job).to_string())
@@ -72,6 +74,7 @@ impl Cron {
                     return Err("a job of yours has you as its agent".into());
                 }
                 rights::place(&mut patch, &call.session)?;
+                self.deliver_changed(call, &id, &mut patch).await?;
                 self.check_delicate(call, &patch)?;
                 let job = self.jobs.update(&id, patch).await.map_err(failed)?;
                 Ok(self.shown(&job).to_string())
@@ -117,6 +120,33 @@ impl Cron {
             ));
         }
         Ok(waiting.len())
+    }
+
+    /// Whoever asks for a job in a conversation is told there, unless they say otherwise.
+    fn deliver(&self, call: &Invocation, job: &mut Value) -> Result<(), String> {
+        let here = place::of_turn(&self.deps.store, &call.session, call.turn);
+        let here = here.map_err(|error| format!("the conversation can't be read: {error}"))?;
+        // What nobody outside reads is no place.
+        let here = here.filter(|here| here.account != webchat::account());
+        let is_main = call.session == self.jobs.main_session(&call.agent);
+        here.map_or(Ok(()), |here| rights::deliver(job, &here, is_main))
+    }
+
+    /// The same for a change: whom the job names stays named.
+    async fn deliver_changed(
+        &self,
+        call: &Invocation,
+        id: &JobId,
+        patch: &mut Value,
+    ) -> Result<(), String> {
+        let old = self.jobs.get(id).await.map_err(|error| error.to_string())?;
+        let delivery = old.and_then(|job| job.spec.delivery);
+        let is_named = delivery.is_some_and(|delivery| delivery.to.to.is_some());
+        let is_event = patch["payload"]["kind"] == "systemEvent";
+        if is_event || (patch["delivery"].is_object() && !is_named) {
+            self.deliver(call, patch)?;
+        }
+        Ok(())
     }
 
     /// What runs programs or speaks to them is for owners in person, and commands for agents that may
@@ -187,7 +217,8 @@ impl Tool for Cron {
                         "description": "For add: {name, schedule, payload, delivery?}. schedule: \
                             {kind: at, at: RFC 3339 or 20m} | {kind: every, everyMs} | {kind: cron, \
                             expr, tz}. payload: {kind: agentTurn, message} | {kind: systemEvent, \
-                            text}. delivery: {mode: announce, channel: last} | {mode: none}. \
+                            text} (from your main session only). delivery: left out, the answer is \
+                            told in this conversation; {mode: announce, channel, to} | {mode: none}. \
                             sessionTarget: isolated | current, to run in this conversation.",
                     },
                     "patch": {"type": "object", "description": "For update: what changes."},

@@ -11,17 +11,22 @@ use serde_json::json;
 use super::effect::{EffectRecord, effect_key};
 use super::reach::CrossContext;
 use super::{CoreDeps, place, required, text};
-use crate::message::{AccountKey, Destination};
+use crate::channel::webchat;
+use crate::message::{AccountKey, Destination, SessionKey};
 use crate::outbox::Draft;
 use crate::provider::ToolSpec;
 use crate::reply::Speaker;
 use crate::store::{Batch, Expect, StoreError};
 use crate::tool::{Invocation, Tool, ToolTraits};
 
+/// What it is called.
+pub(super) const NAME: &str = "message";
 /// Longest message, in characters: a few dozen parts on the narrowest platform.
 const MESSAGE_CHARS_MAX: usize = 50_000;
 /// A commit takes milliseconds; a disk may stall.
 const DEADLINE: Duration = Duration::from_mins(1);
+
+const NO_CHANNEL: &str = "name the channel as well: this conversation is on none of a person's";
 
 /// See the module.
 pub(super) struct Message {
@@ -56,7 +61,7 @@ impl Message {
         let numbers = entries.iter().map(|entry| entry.id.0).collect();
         batch
             .expect(Expect::Absent(key.clone()))
-            .put(key, &EffectRecord { at: now, entries: numbers });
+            .put(key, &EffectRecord { at: now, entries: numbers, to: Some(draft.to.clone()) });
         // Told by whoever writes: this call may be stopped while it waits, and what is written must
         // go out all the same.
         let (told, (tell, committed)) = (outbox.clone(), tokio::sync::oneshot::channel());
@@ -92,7 +97,11 @@ impl Message {
             });
         };
         let channel = text(call, "channel").or_else(|| Some(here?.account.channel.as_str()));
-        let channel = channel.ok_or("name the channel as well")?;
+        let channel = channel.ok_or(NO_CHANNEL)?;
+        if channel == webchat::account().channel && SessionKey::parse(target.trim()).is_err() {
+            // Nobody would ever read it.
+            return Err(NO_CHANNEL.into());
+        }
         let own = here.filter(|here| here.account.channel == channel);
         let accounts: Vec<&AccountKey> = self.deps.outbox.accounts().collect();
         let account = match (text(call, "accountId"), own) {
@@ -123,7 +132,7 @@ fn already() -> String {
 impl Tool for Message {
     fn spec(&self) -> ToolSpec {
         ToolSpec {
-            name: "message".into(),
+            name: NAME.into(),
             description: "Sends a message now. Without a target it goes to the person you are \
                           talking to; your final answer is sent by itself and needs no call."
                 .into(),

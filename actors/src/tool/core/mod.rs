@@ -33,7 +33,7 @@ use crate::outbox::Outbox;
 use crate::router::Admissions;
 use crate::store::Store;
 
-pub use effect::{EffectRecord, effect_prefix};
+pub use effect::{EffectRecord, effect_prefix, sent_by_turn};
 
 /// The names of the tools that exist.
 pub const NAMES: [&str; 10] = [

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::channel::{webchat, webhook};
-use crate::message::{Inbound, SessionKey};
+use crate::message::{Destination, Inbound, SessionKey};
 
 /// What the dedupe keys of messages from inside begin with, whose writers may make jobs.
 const FROM_INSIDE: [&str; 3] = ["chat:", "cron:", "manual:"];
@@ -78,9 +78,49 @@ pub(super) fn place(job: &mut Value, here: &SessionKey) -> Result<(), String> {
     }
 }
 
+/// Puts the conversation a job is made in where the job's answer goes, if it names no other place.
+/// `is_main`: the conversation is part of the agent's main session, whose last place it can be.
+///
+/// # Errors
+/// The job would tell somebody else than whoever asks for it.
+pub(super) fn deliver(job: &mut Value, here: &Destination, is_main: bool) -> Result<(), String> {
+    let kind = job["payload"]["kind"].as_str().unwrap_or_default();
+    if kind == "systemEvent" && !is_main {
+        return Err("this is not your main session, and nobody here would hear of a systemEvent: \
+                    use a payload of kind agentTurn, the answer of which is told here"
+            .into());
+    }
+    let said = |key: &str| job["delivery"].get(key).and_then(Value::as_str);
+    let is_place = ["provider", "channel", "to", "deliver"]
+        .iter()
+        .any(|key| job["payload"].get(*key).is_some_and(|said| !said.is_null()));
+    let mut delivery = match &job["delivery"] {
+        Value::Null if kind == "agentTurn" && !is_place => {
+            json!({"mode": "announce", "bestEffort": true})
+        }
+        Value::Object(_)
+            if matches!(said("mode"), None | Some("announce" | "deliver"))
+                && said("to").is_none()
+                && (said("channel").is_none() || (said("channel") == Some("last") && !is_main)) =>
+        {
+            job["delivery"].clone()
+        }
+        _ => return Ok(()),
+    };
+    delivery["channel"] = json!(here.account.channel);
+    delivery["accountId"] = json!(here.account.account);
+    delivery["to"] = json!(here.target);
+    if let Some(thread) = &here.thread {
+        delivery["threadId"] = json!(thread);
+    }
+    job["delivery"] = delivery;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::AccountKey;
 
     #[test]
     fn current_is_the_session_a_job_is_made_in() {
@@ -94,6 +134,42 @@ mod tests {
         assert_eq!(placed("isolated"), Ok(json!("isolated")));
         assert!(placed("session:agent:main:other").is_err());
         assert!(placed("session:other").is_err());
+    }
+
+    #[test]
+    fn who_asks_for_a_job_is_told_where_they_ask_unless_they_name_a_place() {
+        let here = Destination {
+            account: AccountKey::new("x", "home"),
+            target: "group".into(),
+            thread: Some("7".into()),
+        };
+        let told = |delivery: Value, is_main: bool| {
+            let mut job = json!({"payload": {"kind": "agentTurn"}, "delivery": delivery});
+            deliver(&mut job, &here, is_main).map(|()| job["delivery"].clone()).unwrap()
+        };
+        let place = json!({"mode": "announce", "channel": "x", "accountId": "home", "to": "group",
+            "threadId": "7"});
+        let mut effort = place.clone();
+        effort["bestEffort"] = json!(true);
+        assert_eq!(told(Value::Null, false), effort);
+        assert_eq!(told(json!({"mode": "announce"}), true), place);
+        assert_eq!(told(json!({"mode": "announce", "channel": "last"}), false), place);
+        for kept in [
+            json!({"mode": "none"}),
+            json!({"mode": "webhook", "to": "http://x.test"}),
+            json!({"mode": "announce", "channel": "y", "to": "ben"}),
+            json!({"mode": "announce", "to": "ben"}),
+        ] {
+            assert_eq!(told(kept.clone(), false), kept);
+        }
+        let last = json!({"mode": "announce", "channel": "last"});
+        assert_eq!(told(last.clone(), true), last);
+        let mut older = json!({"payload": {"kind": "agentTurn", "to": "ben"}});
+        deliver(&mut older, &here, false).unwrap();
+        assert!(older["delivery"].is_null());
+        let mut event = json!({"payload": {"kind": "systemEvent"}});
+        assert!(deliver(&mut event, &here, true).is_ok() && event["delivery"].is_null());
+        assert!(deliver(&mut event, &here, false).unwrap_err().contains("agentTurn"));
     }
 
     #[test]
