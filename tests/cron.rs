@@ -11,6 +11,8 @@ mod clocks;
 mod commits;
 #[path = "cron/differential.rs"]
 mod differential;
+#[path = "cron/edits.rs"]
+mod edits;
 #[path = "cron/jobs.rs"]
 mod jobs;
 #[path = "cron/kit.rs"]
@@ -22,7 +24,11 @@ mod places;
 #[path = "cron/sessions.rs"]
 mod sessions;
 mod support;
+#[path = "cron/told.rs"]
+mod told;
 #[path = "cron/tool.rs"]
 mod tool;
+#[path = "cron/upkeep.rs"]
+mod upkeep;
 #[path = "cron/year.rs"]
 mod year;

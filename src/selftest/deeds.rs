@@ -15,8 +15,8 @@ pub struct Deeds {
     pub undone: Vec<String>,
 }
 
-/// What stands in an answer whose call was cut off.
-const UNKNOWN: &str = "took effect is unknown";
+/// What people are told of a call that was cut off, and of a job's command.
+const UNKNOWN: [&str; 2] = ["took effect is unknown", "nobody knows how far it got"];
 
 /// Compares the notes, a mark in each line, with what should stand there. Marks whose messages a
 /// person has put back to work may stand there again. `answers` are the texts people received.
@@ -31,8 +31,7 @@ pub(super) fn deeds(
         *counts.entry(mark).or_default() += 1;
     }
     let count = |mark: &String| counts.get(mark.as_str()).copied().unwrap_or_default();
-    let is_told =
-        |mark: &str| answers.iter().any(|text| text.contains(mark) && text.contains(UNKNOWN));
+    let is_told = |mark: &str| answers.iter().any(|text| text.contains(mark) && is_unknown(text));
     let own = |mark: &&String| !put_back.contains(*mark);
     let doubled = expected.iter().filter(|mark| count(mark) > 1).filter(own);
     let undone = expected.iter().filter(|mark| count(mark) == 0 && !is_told(mark));
@@ -41,6 +40,10 @@ pub(super) fn deeds(
         doubled: doubled.cloned().collect(),
         undone: undone.cloned().collect(),
     }
+}
+
+fn is_unknown(text: &str) -> bool {
+    UNKNOWN.iter().any(|unknown| text.contains(unknown))
 }
 
 #[cfg(test)]

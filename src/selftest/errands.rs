@@ -30,13 +30,22 @@ struct Waiting {
     errand: Errand,
     after: Duration,
     delivery: Value,
+    command: Option<Value>,
 }
 
 impl Errands {
-    /// A new one, with the place where it is to be announced.
-    pub(super) fn make(&mut self, number: u32, errand: Errand, after: Duration, delivery: Value) {
+    /// A new one, with the place where it is to be announced, and the payload of one that is a
+    /// command.
+    pub(super) fn make(
+        &mut self,
+        number: u32,
+        errand: Errand,
+        after: Duration,
+        delivery: Value,
+        command: Option<Value>,
+    ) {
         self.marks.insert(mark(number));
-        self.waiting.push_back(Waiting { number, errand, after, delivery });
+        self.waiting.push_back(Waiting { number, errand, after, delivery, command });
     }
 
     /// Hands in what waits; whether nothing waits any more.
@@ -85,6 +94,11 @@ impl Waiting {
                 job["wakeMode"] = json!("next-heartbeat");
                 job["delivery"] = Value::Null;
             }
+            Errand::Command => {
+                job["payload"] = json!(self.command);
+                // Where nobody knows what became of it, its name is what people are told.
+                job["name"] = json!(format!("{} errand", mark(self.number)));
+            }
         }
         job
     }
@@ -103,7 +117,7 @@ mod tests {
         let mut errands = Errands::default();
         let nobody = tempfile::tempdir().unwrap();
         assert!(errands.hand_in(nobody.path()).await);
-        errands.make(7, Errand::Row, Duration::ZERO, json!({"mode": "announce"}));
+        errands.make(7, Errand::Row, Duration::ZERO, json!({"mode": "announce"}), None);
         assert!(!errands.hand_in(nobody.path()).await);
         assert_eq!(errands.others_in(&["[#6]", "[#7]", "[#8]"].map(str::to_owned)), 2);
     }

@@ -79,6 +79,17 @@ impl World for Imessage {
         json!({"mode": "announce", "channel": "imessage", "to": self.stage.tell_owner(number)})
     }
 
+    fn command(&mut self, number: u32) -> Value {
+        let mark = format!("[#{number}]");
+        // No model is asked about it, which would note some.
+        if !self.noted.contains(&mark) {
+            self.noted.push(mark.clone());
+        }
+        let script = r#"mkdir -p "$1" && echo "$2" >> "$1/notes" && echo "echo: $2""#;
+        let folder = self.stage.state_dir().join("workspace");
+        json!({"kind": "command", "argv": ["/bin/sh", "-c", script, "sh", folder, mark]})
+    }
+
     fn unanswered(&mut self) -> Result<Vec<String>, SweepError> {
         Ok(self.stage.unanswered()?)
     }

@@ -215,7 +215,8 @@ impl Lives {
         self.record.jobs += 1;
         let number = self.record.written;
         let delivery = self.world.tell(number);
-        self.errands.make(number, errand, after, delivery);
+        let command = (errand == Errand::Command).then(|| self.world.command(number));
+        self.errands.make(number, errand, after, delivery, command);
         let (state_dir, end) = (self.world.launch().state_dir, Instant::now() + REACHED_WITHIN);
         while !self.errands.hand_in(&state_dir).await && Instant::now() < end {
             if self.has_ended(running).await? {

@@ -31,6 +31,8 @@ pub enum Errand {
     Row,
     /// An event for the main session, of which the next heartbeat tells.
     Event,
+    /// A program, which writes down itself that it has run.
+    Command,
 }
 
 /// One life of the service: from its start to its end by SIGKILL.
@@ -89,7 +91,8 @@ const PAUSE_MAX_MS: u64 = 400;
 const RECOVERY_MS: u64 = 250;
 /// Latest instant of a job behind the moment in which it is made.
 const DUE_MAX_MS: u64 = 500;
-/// Of so many jobs one is an event: it waits for a heartbeat, for up to ten seconds.
+/// Of so many jobs one is an event, for it waits for a heartbeat, for up to ten seconds; and one a
+/// command.
 const EVENT_EVERY: u64 = 8;
 /// How long a send without proof has been looked for when the service is stopped: near enough to
 /// the end of the search (10 s) to end after its actor, within the time for a stop (5 s).
@@ -191,6 +194,10 @@ fn about(point: &'static str, writes: u32, roll: &mut Roll<'_>) -> Act {
             let steps = [scheduled(Errand::Event, roll), waits(false)];
             free(vec![first, armed(point, 1, &steps)])
         }
+        ("command", _) => {
+            let steps = [scheduled(Errand::Command, roll), waits(false)];
+            followed(vec![first, armed(point, 1, &steps)], roll)
+        }
         ("cron", _) => {
             let [one, two] = [Errand::Once, Errand::Row].map(|errand| scheduled(errand, roll));
             // Both may be claimed by one commit.
@@ -240,6 +247,7 @@ fn interrupted(writes: u32, roll: &mut Roll<'_>) -> Life {
     let pause = Duration::from_millis(below(roll, PAUSE_MAX_MS));
     let errand = match below(roll, EVENT_EVERY) {
         0 => Errand::Event,
+        1 => Errand::Command,
         nth if nth % 2 == 0 => Errand::Once,
         _ => Errand::Row,
     };
@@ -370,7 +378,7 @@ mod tests {
                 steps.filter(|step| matches!(step, Step::Schedule(errand, _) if *errand == wanted)).count()
             };
             prop_assert!(count(Errand::Once) > 15 && count(Errand::Row) > 15);
-            prop_assert!(count(Errand::Event) > 5);
+            prop_assert!(count(Errand::Event) > 5 && count(Errand::Command) > 5);
         }
 
         #[test]

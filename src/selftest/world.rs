@@ -51,6 +51,10 @@ pub trait World {
     /// names it.
     fn tell(&mut self, number: u32) -> Value;
 
+    /// A program that writes down that number `number` was done, and says it; as a job's payload has
+    /// it.
+    fn command(&mut self, number: u32) -> Value;
+
     /// The marks of all messages without an answer.
     ///
     /// # Errors

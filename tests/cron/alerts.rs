@@ -53,3 +53,28 @@ async fn a_job_that_runs_once_is_tried_again_where_that_helps() {
         engine.shutdown(MINUTE).await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn instants_that_were_missed_are_skips_of_the_job() {
+    let world = World::new();
+    let engine = world.start().await;
+    greet(&engine).await;
+    let mut value = hourly("j", json!({"mode": "announce", "channel": "last"}));
+    value["failureAlert"] = json!({"after": 2, "includeSkipped": true});
+    add(&engine, value).await;
+    world.model.fails(Some(FailureClass::Auth));
+    tokio::time::sleep(HOUR + MINUTE).await;
+    assert_eq!(job(&engine, "j").await.unwrap().state.errors, 1);
+    for nth in 1..=2 {
+        world.clock.sleep(HOUR + HOUR / 2);
+        tokio::time::sleep(2 * MINUTE).await;
+        let state = job(&engine, "j").await.unwrap().state;
+        assert_eq!((state.errors, state.skips), (0, nth), "{state:?}");
+    }
+    idle(&engine).await;
+    let told = &world.platform.sent_to("anna")[1..];
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].starts_with("The job \"j\" was skipped again and again (2 in a row): the gateway")
+    );
+}

@@ -144,3 +144,50 @@ async fn a_clock_that_was_wrong_for_a_moment_before_a_restart_silences_nobody() 
     assert_eq!(runs(&engine, "later").len(), 0);
     assert_eq!(job(&engine, "later").await.unwrap().state.next, Some(begins));
 }
+
+// Its turn goes on when the machine wakes, and its answer is told like any other.
+#[tokio::test(start_paused = true)]
+async fn a_run_over_which_the_machine_sleeps_is_not_stuck() {
+    let world = World::new();
+    world.model.takes(20 * MINUTE);
+    let engine = world.start().await;
+    greet(&engine).await;
+    tokio::time::sleep(20 * MINUTE).await;
+    let mut once = hourly("once", json!({"mode": "announce", "channel": "last"}));
+    once["schedule"] = json!({"kind": "at", "at": "1m"});
+    once["deleteAfterRun"] = json!(false);
+    add(&engine, once).await;
+    tokio::time::sleep(2 * MINUTE).await;
+    assert_eq!(jobs(&engine).status().await.unwrap().running, 1);
+    world.clock.sleep(5 * HOUR);
+    tokio::time::sleep(5 * MINUTE).await;
+    assert_eq!(jobs(&engine).status().await.unwrap().running, 1, "it goes on");
+    tokio::time::sleep(20 * MINUTE).await;
+    crate::support::idle(&engine).await;
+    let end = runs(&engine, "once").remove(0).end.unwrap();
+    assert_eq!(end.status.name(), "ok", "{end:?}");
+    assert_eq!(world.platform.sent_to("anna").len(), 2);
+}
+
+// A turn that is cut off again and again would never be over its time.
+#[tokio::test(start_paused = true)]
+async fn the_time_of_a_turn_goes_on_over_restarts_and_stands_still_while_the_gateway_is_down() {
+    let world = World::new();
+    world.model.takes(10 * HOUR);
+    let engine = world.start().await;
+    let mut slow = hourly("slow", json!({"mode": "none"}));
+    slow["schedule"] = json!({"kind": "at", "at": "1m"});
+    slow["payload"]["timeoutSeconds"] = json!(600);
+    add(&engine, slow).await;
+    tokio::time::sleep(8 * MINUTE).await;
+    engine.shutdown(Duration::from_secs(1)).await;
+    tokio::time::sleep(HOUR).await;
+    let engine = world.start().await;
+    tokio::time::sleep(MINUTE).await;
+    let began = world.clock.now();
+    assert_eq!(jobs(&engine).status().await.unwrap().running, 1, "it has time left");
+    tokio::time::sleep(20 * MINUTE).await;
+    let end = runs(&engine, "slow").remove(0).end.unwrap();
+    assert_eq!(end.error.as_deref(), Some("it took longer than 600 s and was stopped"));
+    assert!(end.at.since(began) < 4 * MINUTE, "{:?}", end.at.since(began));
+}

@@ -146,6 +146,10 @@ fn a_job_of_the_config_that_can_not_be_used_is_refused_with_its_place() {
             "cron.jobs[0]: schedule.everyMs is missing",
         ),
         (
+            turn(json!({"schedule": {"kind": "at", "at": "20m"}})),
+            "cron.jobs[0]: schedule.at \"20m\" counts from the moment in which it is said",
+        ),
+        (
             turn(json!({"sessionTarget": "session:agent:other:main"})),
             "cron.jobs[0]: sessionTarget session:agent:other:main: it is no session of the agent",
         ),

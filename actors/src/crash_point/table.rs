@@ -22,6 +22,7 @@ const ENDING: &str = "actors/src/session/actor/ending.rs";
 const DEAD_LETTERS: &str = "actors/src/dead_letter/actor.rs";
 const CLAIMS: &str = "actors/src/cron/actor/claims.rs";
 const RUN: &str = "actors/src/cron/run.rs";
+const COMMAND: &str = "actors/src/cron/command.rs";
 const ENDS: &str = "actors/src/cron/actor/ends.rs";
 const EVENTS: &str = "actors/src/system_event/handle.rs";
 const TOLD: &str = "actors/src/session/actor/told.rs";
@@ -50,6 +51,11 @@ pub const POINTS: &[Point] = &[
     at("cron.after_claim", CLAIMS, "a run is durable and nobody has heard of it"),
     at("cron.before_admit", RUN, "the message of a run is about to be handed in"),
     at("cron.after_admit", RUN, "the message of a run is durable and its end not waited for"),
+    at("command.before_begin", COMMAND, "a command is about to be noted as begun"),
+    at("command.after_begin", COMMAND, "a command is noted as begun and is not started"),
+    at("command.launched", COMMAND, "a command is started and its end not waited for"),
+    at("command.before_end", COMMAND, "a command has ended and its end is not durable"),
+    at("command.after_end", COMMAND, "the end of a command is durable and nobody has heard of it"),
     at("cron.before_end", ENDS, "the end of a run is known and neither it nor an answer written"),
     at("cron.after_end", ENDS, "the end of a run is durable and delivery has not heard of it"),
     at("event.before_commit", EVENTS, "a system event is reported and not durable"),

@@ -12,6 +12,7 @@ use super::job::{CommandLine, Job, Run};
 use super::outcome::Outcome;
 use super::record::{command_key, job_key, run_key};
 use crate::clock::{Clock, Timestamp};
+use crate::crash_point::crash_point;
 use crate::store::{Batch, Expect, Record, Store, StoreError};
 use crate::tool::core::exec::{self, ExecSettings, How, Launch};
 
@@ -99,6 +100,7 @@ pub(super) async fn perform(
         .expect(Expect::Holds(run_key(&job.id, run.run), stored.clone()))
         .expect(Expect::Present(job_key(&job.id)))
         .put(key.clone(), &record);
+    crash_point("command.before_begin");
     match store.commit(batch).await {
         Ok(()) => {}
         // Somebody else has begun it.
@@ -108,12 +110,17 @@ pub(super) async fn perform(
         Err(StoreError::Conflict) => return Ok(Outcome::failed(OVER, false)),
         Err(error) => return Err(error),
     }
-    let end = ended(exec::launch(settings, launch(job, run, line, settings)).await);
+    crash_point("command.after_begin");
+    let started = || crash_point("command.launched");
+    let end = ended(exec::launch(settings, launch(job, run, line, settings), started).await);
     record.end = Some(end.clone());
     let mut batch = Batch::new();
     // A job that was removed meanwhile has no use for it.
     batch.expect(Expect::Present(key.clone())).put(key, &record);
-    match store.commit(batch).await {
+    crash_point("command.before_end");
+    let written = store.commit(batch).await;
+    crash_point("command.after_end");
+    match written {
         Ok(()) | Err(StoreError::Conflict) => Ok(end.into()),
         Err(error) => Err(error),
     }

@@ -18,11 +18,7 @@ pub fn check_target(spec: &Spec, default_agent: &str, main: &MainSessions) -> Re
 ///
 /// # Errors
 /// A sentence that says what is wrong.
-pub(super) fn session(
-    named: &str,
-    agent: &str,
-    main: &MainSessions,
-) -> Result<SessionKey, String> {
+pub(super) fn session(named: &str, agent: &str, main: &MainSessions) -> Result<SessionKey, String> {
     let wrong = |why: String| format!("sessionTarget session:{named}: {why}");
     if named.starts_with("agent:") {
         let key = SessionKey::parse(named).map_err(|error| wrong(error.to_string()))?;

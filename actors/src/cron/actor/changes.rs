@@ -5,9 +5,9 @@ use telson_supervision::dynamic::DynamicMessage;
 
 use super::{Begun, ChangeError, Scheduler};
 use crate::clock::Timestamp;
+use crate::cron::consequence::unscheduled;
 use crate::cron::event::Action;
 use crate::cron::found::admitted;
-use crate::cron::consequence::unscheduled;
 use crate::cron::job::{Job, JobId, JobState, Run, RunId, Spec};
 use crate::cron::plan::LATE_MAX;
 use crate::cron::record::{
@@ -160,7 +160,12 @@ impl Scheduler {
     }
 
     /// Stops what goes on of a run: the turn in its session, or what its actor has started.
-    pub(super) fn stop(&self, id: &JobId, running: RunId, run: Option<Run>) -> Result<(), StoreError> {
+    pub(super) fn stop(
+        &self,
+        id: &JobId,
+        running: RunId,
+        run: Option<Run>,
+    ) -> Result<(), StoreError> {
         let Some(session) = run.and_then(|run| run.session) else {
             // What its actor has started ends with it.
             if self.runs.cast(DynamicMessage::Kill(id.clone())).is_err() {

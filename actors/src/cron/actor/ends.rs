@@ -236,7 +236,8 @@ impl Scheduler {
         }
         let is_webhook = webhook::account() == to.account;
         let text = if is_webhook { of_alert(job, run, text) } else { text.to_owned() };
-        let session = run.map_or_else(|| self.deps.main.of(agent), |run| self.session_of(run, agent));
+        let session =
+            run.map_or_else(|| self.deps.main.of(agent), |run| self.session_of(run, agent));
         let draft = Draft { session, turn: 0, to, text, speaker: None };
         self.deps.outbox.add(batch, &draft, now)
     }

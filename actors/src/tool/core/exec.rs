@@ -84,7 +84,7 @@ impl Exec {
             command.env(name, value);
         }
         command.env(MARK, &mark);
-        let ran = supervise(command, mark, limit, self.settings.output_chars_max).await?;
+        let ran = supervise(command, mark, limit, self.settings.output_chars_max, || ()).await?;
         let told = |how: &str| told(&ran.output, how);
         match ran.how {
             How::Ended(status) => Ok(told(&how(status))),

@@ -51,18 +51,22 @@ pub enum How {
     Lost(Duration),
 }
 
-/// Runs a program to its end, or to the end of its time.
+/// Runs a program to its end, or to the end of its time. `started` is called when it runs.
 ///
 /// # Errors
 /// It could not be started, or could not be watched; in a sentence.
-pub async fn launch(settings: &ExecSettings, launch: Launch) -> Result<Ran, String> {
+pub async fn launch(
+    settings: &ExecSettings,
+    launch: Launch,
+    started: impl FnOnce() + Send,
+) -> Result<Ran, String> {
     let (program, arguments) = launch.argv.split_first().ok_or("no program is named")?;
     let mark = mark(&settings.place, &launch.key);
     let mut command = Command::new(program);
     command.args(arguments);
     bare(&mut command, &launch.folder, settings);
     command.envs(launch.environment).env(MARK, &mark);
-    let ran = supervise(command, mark, launch.limit, launch.output_bytes_max).await;
+    let ran = supervise(command, mark, launch.limit, launch.output_bytes_max, started).await;
     ran.map_err(|why| format!("{program}: {why} (in {})", launch.folder.display()))
 }
 
@@ -86,10 +90,12 @@ pub(super) async fn supervise(
     mark: String,
     limit: Duration,
     output_max: usize,
+    started: impl FnOnce() + Send,
 ) -> Result<Ran, String> {
     let mut child =
         command.spawn().map_err(|error| format!("the command did not start: {error}"))?;
     let family = Family::of(&child, mark);
+    started();
     let mut output = Output::new(output_max);
     let ended = tokio::time::timeout(limit, Box::pin(watch(&mut child, &mut output))).await;
     // Looking through all processes takes a few milliseconds.
