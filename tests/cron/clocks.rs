@@ -149,10 +149,9 @@ async fn a_clock_that_was_wrong_for_a_moment_before_a_restart_silences_nobody() 
 #[tokio::test(start_paused = true)]
 async fn a_run_over_which_the_machine_sleeps_is_not_stuck() {
     let world = World::new();
-    world.model.takes(20 * MINUTE);
     let engine = world.start().await;
     greet(&engine).await;
-    tokio::time::sleep(20 * MINUTE).await;
+    world.model.takes(20 * MINUTE);
     let mut once = hourly("once", json!({"mode": "announce", "channel": "last"}));
     once["schedule"] = json!({"kind": "at", "at": "1m"});
     once["deleteAfterRun"] = json!(false);

@@ -53,13 +53,15 @@ async fn the_session_of_a_run_goes_also_where_its_job_was_removed_meanwhile() {
     let world = World::new();
     world.model.takes(10 * MINUTE);
     let engine = world.start().await;
-    add(&engine, hourly("j", json!({"mode": "none"}))).await;
+    let mut own_model = hourly("j", json!({"mode": "none"}));
+    own_model["payload"]["model"] = json!("model/m");
+    add(&engine, own_model).await;
     tokio::time::sleep(HOUR + MINUTE).await;
     assert_eq!(jobs(&engine).remove(&id("j")).await, Ok(true));
     tokio::time::sleep(HOUR).await;
-    assert_eq!(count(&world, Space::Session), 1);
+    assert_eq!(count(&world, Space::Model), 1, "what the session has chosen");
     tokio::time::sleep(24 * HOUR).await;
-    assert_eq!(count(&world, Space::Session), 0);
+    assert_eq!(count(&world, Space::Model), 0);
 }
 
 /// Somebody says something in a session, over the gateway.

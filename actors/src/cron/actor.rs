@@ -291,7 +291,7 @@ impl Scheduler {
             let Some(mut job) = self.book.get(&id).cloned() else { continue };
             if let Some(run) = job.state.running {
                 waiting.push((run.at, id));
-            } else if job.spec.enabled && (job.state.next.is_none() || was_set_back(&job, now)) {
+            } else if job.spec.enabled && (was_lost(&job) || was_set_back(&job, now)) {
                 job.spec.schedule.bring_back(job.updated_at, now);
                 self.reschedule(&mut job, now)?;
                 batch.put(super::record::job_key(&id), &job);
@@ -343,6 +343,12 @@ impl Scheduler {
         let handle = myself.send_after(pause, move || CronMessage::Look(number));
         self.timer = Some(Timer { number, at, handle });
     }
+}
+
+/// Whether it has no next instant, although nothing is known to be wrong with its schedule. Where
+/// something is, it is tried again in its own time.
+fn was_lost(job: &Job) -> bool {
+    job.state.next.is_none() && job.state.schedule_errors == 0
 }
 
 /// Whether the clock stands before the moment in which the next instant was worked out.
