@@ -54,6 +54,7 @@ const PURE_FILES: &[&str] = &[
     "actors/src/cron/book.rs",
     "actors/src/cron/consequence.rs",
     "actors/src/cron/job.rs",
+    "actors/src/cron/main_session.rs",
     "actors/src/cron/outcome.rs",
     "actors/src/cron/plan.rs",
     "actors/src/cron/prompt.rs",
