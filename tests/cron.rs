@@ -21,6 +21,8 @@ mod kit;
 mod mortal;
 #[path = "cron/places.rs"]
 mod places;
+#[path = "cron/rates.rs"]
+mod rates;
 #[path = "cron/sessions.rs"]
 mod sessions;
 mod support;

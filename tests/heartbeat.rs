@@ -8,6 +8,8 @@
     reason = "a test helper fails its test"
 )]
 
+#[path = "heartbeat/again.rs"]
+mod again;
 #[path = "heartbeat/answers.rs"]
 mod answers;
 #[path = "heartbeat/events.rs"]

@@ -144,6 +144,7 @@ const PURE_FILES: &[&str] = &[
     "actors/src/heartbeat/hours.rs",
     "actors/src/heartbeat/prompt.rs",
     "actors/src/heartbeat/reply.rs",
+    "actors/src/heartbeat/retry.rs",
     "actors/src/heartbeat/rules.rs",
     "actors/src/heartbeat/schedule.rs",
     "actors/src/heartbeat/target.rs",

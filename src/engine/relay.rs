@@ -3,11 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use telson_actors::channel::webchat::{ChatRecord, chat_prefix};
+use telson_actors::cron::last_outside;
 use telson_actors::inbox::{DedupeRecord, Fate, dedupe_key};
 use telson_actors::journey::{self, Ending};
 use telson_actors::message::{AccountKey, Destination, EnvelopeId, SessionKey};
 use telson_actors::router::{Admission, AdmitError, Relayed};
-use telson_actors::session::{Exchange, exchange_prefix, unsent_key};
+use telson_actors::session::{Exchange, unsent_key};
 use telson_actors::store::{Batch, StoreError};
 
 use super::Engine;
@@ -107,13 +108,23 @@ impl Engine {
         Ok(Outcome::Ended(said.map(|record| record.text).collect()))
     }
 
-    /// Where the latest answer of a session went; nothing before the first.
+    /// Has a session that nobody comes back to removed when `cron.sessionRetention` has passed; it
+    /// stays where this engine runs no jobs. Becomes durable with the next thing that does.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn forget_later(&self, session: &SessionKey) -> Result<(), StoreError> {
+        let jobs = self.0.cron.as_ref();
+        jobs.map_or(Ok(()), |jobs| jobs.forget_later(session, self.0.clock.now()))
+    }
+
+    /// Where a session last spoke to somebody outside; what only readers over the gateway saw does
+    /// not count.
     ///
     /// # Errors
     /// A damaged record.
     pub fn last_route(&self, session: &SessionKey) -> Result<Option<Destination>, StoreError> {
-        let last = self.0.store.tail::<Exchange>(&exchange_prefix(session), 1)?;
-        Ok(last.into_iter().map(|(_, exchange)| exchange.reply_to).next_back())
+        last_outside(&self.0.store, session)
     }
 
     /// The accounts messages can be sent from.

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use telson_actors::cron::wire::config_without_secrets;
 
 use super::config_file::{File, read_file};
 use super::config_write::{apply, patch, set};
@@ -66,7 +67,12 @@ fn get(call: &Call) -> Result<Value, ErrorBody> {
     let loaded = config::load(&path, &env);
     let parsed = text.as_deref().map(json5::from_str::<Value>);
     let parsed = parsed.and_then(Result::ok).unwrap_or_else(|| json!({}));
-    let shown = redact(&parsed);
+    let mut shown = redact(&parsed);
+    let is_owner = call.caller.may(Scope::Admin);
+    if let Some(cron) = shown.get_mut("cron").filter(|_| !is_owner) {
+        // As `cron.list` shows jobs.
+        *cron = config_without_secrets(cron.take());
+    }
     // A text that can't be read can't be searched for credentials either.
     let raw = text.as_deref().filter(|text| json5::from_str::<Value>(text).is_ok());
     let (issues, warnings, files) = match &loaded {
@@ -82,7 +88,7 @@ fn get(call: &Call) -> Result<Value, ErrorBody> {
         "path": path,
         "exists": text.is_some(),
         // Comments may hold what stood there before: only whoever may write the file sees them.
-        "raw": raw.map(|text| if call.caller.may(Scope::Admin) {
+        "raw": raw.map(|text| if is_owner {
             redact_text(text, &parsed)
         } else {
             format!("{shown:#}\n")

@@ -2,9 +2,14 @@
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use telson_actors::clock::Timestamp;
 use telson_actors::cron::job::{Job, JobId, Run};
-use telson_actors::cron::wire::{is_job_key, job_value, run_value, without_secrets};
-use telson_actors::cron::{Begun, ChangeError, Cron};
+use telson_actors::cron::wire::{
+    is_job_key, job_value, run_value, run_without_secrets, tell_job_fate, tell_run_fate,
+    without_secrets,
+};
+use telson_actors::cron::{Begun, ChangeError, Cron, Fates};
+use telson_actors::store::StoreError;
 
 use super::cron_params::{
     ListParams, RunMode, RunsParams, one, run as run_params, update as update_params,
@@ -85,12 +90,14 @@ async fn list(Call { engine, params, caller, .. }: Call) -> Result<Value, ErrorB
     let found = cron.list().await.map_err(refused)?;
     let found = found.into_iter().map(|job| {
         let value = job_value(&job, cron.default_agent());
+        // Nothing is found by what is not shown.
+        let value = if caller.may(Scope::Admin) { value } else { without_secrets(value) };
         (job, value)
     });
     let found = params.choose(found.collect());
     let page = params.page(found.len());
-    let shown: Vec<Value> =
-        page.cut(&found).iter().map(|(job, _)| shown_to(&caller, &cron, job)).collect();
+    let wanted: Vec<Job> = page.cut(&found).iter().map(|(job, _)| job.clone()).collect();
+    let shown = shown_to(&caller, &cron, wanted).await?;
     let previews = shown.iter().filter_map(|job| {
         let mode = job["delivery"]["mode"].as_str().unwrap_or("none");
         let label = if mode == "none" { "not requested" } else { mode };
@@ -112,7 +119,8 @@ async fn get(Call { engine, params, caller, .. }: Call) -> Result<Value, ErrorBo
     let (id, cron) = (one("cron.get", params)?, jobs(&engine)?);
     let job = cron.get(&id).await.map_err(refused)?;
     let job = job.ok_or_else(|| refused(ChangeError::NotFound(id.to_string())))?;
-    Ok(shown_to(&caller, &cron, &job))
+    let shown = shown_to(&caller, &cron, vec![job]).await?;
+    Ok(shown.into_iter().next().unwrap_or_default())
 }
 
 async fn status(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
@@ -165,28 +173,34 @@ async fn run(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
     })
 }
 
-async fn runs(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
+async fn runs(Call { engine, params, caller, .. }: Call) -> Result<Value, ErrorBody> {
     let params = RunsParams::of(params)?;
     let (job, cron) = (params.job()?, jobs(&engine)?);
     let agent_of =
         |job: &Job| job.spec.agent.clone().unwrap_or_else(|| cron.default_agent().to_owned());
-    let mut ids: Vec<JobId> = if let Some(id) = &job {
+    let mut wanted: Vec<(JobId, Option<Job>)> = if let Some(id) = &job {
         // A job that is gone has no runs either; its name is checked by nobody.
         match cron.get(id).await.map_err(refused)? {
             Some(job) if !params.wants_agent(&agent_of(&job)) => Vec::new(),
-            _ => vec![id.clone()],
+            found => vec![(id.clone(), found)],
         }
     } else {
         let all = cron.list().await.map_err(refused)?;
         let own = all.into_iter().filter(|job| params.wants_agent(&agent_of(job)));
-        own.map(|job| job.id).collect()
+        own.map(|job| (job.id.clone(), Some(job))).collect()
     };
+    let is_owner = caller.may(Scope::Admin);
     let read = tokio::task::spawn_blocking(move || {
-        ids.drain(..).map(|id| cron.runs(&id)).collect::<Result<Vec<_>, _>>()
+        let (fates, mut found) = (cron.fates(), Vec::new());
+        for (id, job) in wanted.drain(..) {
+            let hidden_in = job.as_ref().filter(|_| !is_owner);
+            for run in cron.runs(&id)? {
+                found.extend(ended(&fates, &run, hidden_in)?);
+            }
+        }
+        Ok::<_, StoreError>(found)
     });
-    let found = read.await.map_err(ErrorBody::internal)?.map_err(ErrorBody::internal)?;
-    let ended = |run: &Run| run.end.as_ref().map(|end| (end.at, run_value(run, end)));
-    let mut found: Vec<_> = found.iter().flatten().filter_map(ended).collect();
+    let mut found = read.await.map_err(ErrorBody::internal)?.map_err(ErrorBody::internal)?;
     found.retain(|(_, run)| params.wants(run));
     found.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
     if params.is_ascending() {
@@ -195,6 +209,23 @@ async fn runs(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
     let page = params.page(found.len());
     let shown = page.cut(&found).iter().map(|(_, value)| value.clone()).collect();
     Ok(page.around("entries", shown))
+}
+
+/// A run that has ended, and when; without what is secret in its job, where that is given.
+fn ended(
+    fates: &Fates,
+    run: &Run,
+    hidden_in: Option<&Job>,
+) -> Result<Option<(Timestamp, Value)>, StoreError> {
+    let Some(end) = &run.end else { return Ok(None) };
+    let mut value = run_value(run, end);
+    if let Some(fate) = fates.of(&end.delivery)? {
+        tell_run_fate(&mut value, &fate);
+    }
+    if let Some(job) = hidden_in {
+        value = run_without_secrets(value, job);
+    }
+    Ok(Some((end.at, value)))
 }
 
 /// A `jobs.json`, as it was written.
@@ -232,10 +263,22 @@ async fn import(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
     Ok(json!({"imported": imported, "known": known, "refused": refused_jobs}))
 }
 
-/// A job as this caller sees it: what is secret in it is for those who may change it.
-fn shown_to(caller: &Caller, cron: &Cron, job: &Job) -> Value {
-    let value = shown(cron, job);
-    if caller.may(Scope::Admin) { value } else { without_secrets(value) }
+/// Jobs as this caller sees them: what is secret in them is for those who may change them.
+async fn shown_to(caller: &Caller, cron: &Cron, jobs: Vec<Job>) -> Result<Vec<Value>, ErrorBody> {
+    let (cron, is_owner) = (cron.clone(), caller.may(Scope::Admin));
+    let read = tokio::task::spawn_blocking(move || {
+        let fates = cron.fates();
+        let show = |job: &Job| {
+            let mut value = shown(&cron, job);
+            let last = job.state.last.as_ref();
+            if let Some(fate) = last.map(|last| fates.of(&last.delivery)).transpose()?.flatten() {
+                tell_job_fate(&mut value, &fate);
+            }
+            Ok(if is_owner { value } else { without_secrets(value) })
+        };
+        jobs.iter().map(show).collect::<Result<Vec<_>, StoreError>>()
+    });
+    read.await.map_err(ErrorBody::internal)?.map_err(ErrorBody::internal)
 }
 
 /// A job with its next instants.

@@ -155,13 +155,14 @@ impl ListParams {
             && kind.is_none_or(|kind| shown["schedule"]["kind"] == kind)
             && last.is_none_or(|last| last == last_shown)
             && self.agent_id.as_ref().is_none_or(of_agent)
-            && self.query.as_deref().is_none_or(|query| names(job, query))
+            && self.query.as_deref().is_none_or(|query| names(shown, query))
     }
 }
 
-fn names(job: &Job, query: &str) -> bool {
+fn names(shown: &Value, query: &str) -> bool {
     let query = query.trim().to_lowercase();
-    job.spec.name.to_lowercase().contains(&query) || job.id.as_str().contains(&query)
+    let text = |key: &str| shown[key].as_str().unwrap_or_default();
+    text("name").to_lowercase().contains(&query) || text("id").contains(&query)
 }
 
 /// A job, by either of its names.

@@ -72,7 +72,7 @@ impl Wiring {
             store: self.store.clone(),
             admissions: Admissions::new(&self.registry),
         };
-        Arc::new(NowOrLater { now, later: self.events.clone() })
+        Arc::new(NowOrLater { now, later: self.events.clone(), beats: self.beats.clone() })
     }
 
     /// The jobs, where there are any.

@@ -192,3 +192,41 @@ fn webhooks_are_off_by_default_and_their_token_is_their_own() {
     assert_eq!(service.hook("agent", &[], &json!({"message": "x"})).status, 404);
     service.process.stop();
 }
+
+// Each would be a turn, and whoever pays for them has not asked for any.
+#[test]
+fn notes_that_come_too_often_wait_for_the_next_turn_and_their_sender_is_told() {
+    let mut scene = scene(json!({}));
+    scene.configure(|config, _| {
+        config["agents"]["defaults"]["heartbeat"] =
+            json!({"every": "0m", "session": "agent:main:garden"});
+    });
+    let service = scene.start();
+    let wake = |nth: u32, key: &str| {
+        let note = json!({"text": format!("NOTE-{nth}."), "idempotencyKey": key});
+        let answer = service.hook("wake", &[], &note);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    };
+    for nth in 0..10 {
+        let told = wake(nth, &format!("k{nth}"));
+        assert_eq!(
+            (&told["waits"], &told["sessionKey"]),
+            (&Value::Null, &json!("agent:main:main"))
+        );
+    }
+    let garden = json!("agent:main:garden");
+    for is_known in [false, true] {
+        let told = wake(10, "k10");
+        assert_eq!((&told["waits"], &told["sessionKey"]), (&json!("rate-limited"), &garden));
+        assert_eq!((&told["duplicate"], &told["runId"]), (&json!(is_known), &Value::Null));
+        assert_eq!(wake(3, "k3")["waits"], Value::Null, "what was told stays told");
+    }
+    let later = json!({"text": "NOTE-11.", "mode": "next-heartbeat"});
+    let told = service.hook("wake", &[], &later).json();
+    assert_eq!((&told["waits"], &told["sessionKey"]), (&Value::Null, &garden));
+    service.process.idle();
+    assert_eq!((0..10).map(|nth| scene.model.asked(&format!("NOTE-{nth}."))).sum::<usize>(), 10);
+    assert_eq!(scene.model.asked("NOTE-10."), 0);
+    service.process.stop();
+}

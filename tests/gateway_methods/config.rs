@@ -77,21 +77,40 @@ async fn who_may_only_look_sees_neither_keys_nor_comments() {
   // the old one was sk-in-a-comment
   auth: { profiles: { 'mock:one': { provider: 'mock', mode: 'api_key', key: 'sk-of-a-profile' } } },
   models: { providers: { mock: { baseUrl: 'http://127.0.0.1:9/v1', models: [{ id: 'm' }] } } },
+  cron: { failureAlert: { mode: 'webhook', to: 'https://alerts.test/sk-of-an-alert' }, jobs: [
+    { id: 'j', schedule: { kind: 'every', everyMs: 86400000 }, name: 'backup',
+      payload: { kind: 'command', argv: ['/usr/bin/curl', '-H', 'Authorization: Bearer sk-of-a-command'] },
+      delivery: { mode: 'webhook', to: 'https://hooks.test/sk-of-a-webhook' } } ] },
 }";
     let (service, port) = serve(&home, config);
     let wish = json!({"role": "operator", "scopes": ["operator.read"]});
     let mut reader = Client::connect(port, "ui", "reader", &wish).await;
     let shown = reader.call("config.get", &json!({})).await.unwrap();
     let text = shown.to_string();
-    for secret in ["sk-of-a-profile", "sk-in-a-comment"] {
+    let secrets = [
+        "sk-of-a-profile",
+        "sk-in-a-comment",
+        "sk-of-an-alert",
+        "sk-of-a-command",
+        "sk-of-a-webhook",
+    ];
+    for secret in secrets {
         assert!(!text.contains(secret), "{secret}: {text}");
     }
+    assert!(text.contains("https://hooks.test/__"), "where it goes is shown: {text}");
+    let listed = reader.call("cron.list", &json!({})).await.unwrap();
+    assert!(!listed.to_string().contains("sk-of-"), "{listed}");
+    let argv = &listed["jobs"][0]["payload"]["argv"];
+    assert_eq!((&argv[0], argv.as_array().unwrap().len()), (&json!("/usr/bin/curl"), 3));
+    let sought = reader.call("cron.list", &json!({"query": "bearer"})).await.unwrap();
+    assert_eq!(sought["total"], 0, "what is not shown is not found: {sought}");
     let raw = shown["raw"].as_str().unwrap();
     assert!(raw.contains("mock:one") && raw.contains("REDACTED"), "the rest is shown: {raw}");
     let mut owner = Client::operator(port, "ui", "owner").await;
     let shown = owner.call("config.get", &json!({})).await.unwrap();
     assert!(shown["raw"].as_str().unwrap().contains("sk-in-a-comment"), "who may write it sees it");
     assert!(!shown.to_string().contains("sk-of-a-profile"), "{shown}");
+    assert!(shown.to_string().contains("sk-of-a-command"), "its owner sees it: {shown}");
     service.stop();
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
 use super::job::{Job, Run};
-use super::wire::{job_value, run_value, without_secrets};
+use super::wire::{job_value, run_value, run_without_secrets, without_secrets};
 
 /// Events kept for a slow reader.
 const EVENTS_KEPT_MAX: usize = 4096;
@@ -54,7 +54,8 @@ impl CronEvent {
     /// As the gateway tells everybody who may read.
     pub fn to_value(&self, default_agent: &str) -> Value {
         let ended = self.run.as_ref().and_then(|run| Some((run, run.end.as_ref()?)));
-        let mut value = ended.map_or_else(|| json!({}), |(run, end)| run_value(run, end));
+        let ended = ended.map(|(run, end)| run_without_secrets(run_value(run, end), &self.job));
+        let mut value = ended.unwrap_or_else(|| json!({}));
         value["jobId"] = json!(self.job.id.as_str());
         value["action"] = json!(self.action.name());
         value["job"] = without_secrets(job_value(&self.job, default_agent));

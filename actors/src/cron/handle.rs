@@ -6,12 +6,13 @@ use serde_json::Value;
 use telson_supervision::{Registry, Via};
 
 use super::actor::{Begun, ChangeError, CronMessage, CronStatus, NAME, Reply};
+use super::fate::Fates;
 use super::job::{Job, JobId, Run};
 use super::main_session::MainSessions;
-use super::record::run_prefix;
+use super::record::{Reap, reap_key, run_prefix};
 use crate::clock::Timestamp;
 use crate::message::SessionKey;
-use crate::store::{Store, StoreError};
+use crate::store::{Batch, Store, StoreError};
 
 /// The jobs of an engine.
 #[derive(Clone)]
@@ -126,6 +127,23 @@ impl Cron {
     pub fn runs(&self, id: &JobId) -> Result<Vec<Run>, StoreError> {
         let runs: Vec<(_, Run)> = self.store.scan(&run_prefix(id))?;
         Ok(runs.into_iter().map(|(_, run)| run).collect())
+    }
+
+    /// Has a session that nobody comes back to removed like that of an isolated run: when
+    /// `cron.sessionRetention` has passed. Becomes durable with the next thing that does.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn forget_later(&self, session: &SessionKey, now: Timestamp) -> Result<(), StoreError> {
+        let reap = Reap { at: now, session: session.clone() };
+        let mut batch = Batch::new();
+        batch.put(reap_key(&reap), &reap);
+        self.store.submit_unsynced(batch, |_| ())
+    }
+
+    /// Asks what became of announcements. Blocks its thread while it reads.
+    pub fn fates(&self) -> Fates {
+        Fates::new(self.store.clone())
     }
 
     async fn change<T: Send + 'static>(

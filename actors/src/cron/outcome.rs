@@ -40,6 +40,12 @@ impl Outcome {
         Self { status: Status::Ok, error: None, may_pass: false, exchange, output }
     }
 
+    /// It is done, and what it says waits for the session's next turn, for this reason.
+    pub fn waits(why: &str) -> Self {
+        let output = format!("{why}: it waits for the session's next turn");
+        Self { output, ..Self::ok(None) }
+    }
+
     /// It failed.
     pub fn failed(error: impl Into<String>, may_pass: bool) -> Self {
         let error = Some(error.into());

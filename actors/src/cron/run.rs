@@ -226,6 +226,7 @@ impl Performer {
         loop {
             match self.deps.wake.system_event(event.clone()).await {
                 Ok(Woken::Done) => return Outcome::ok(None),
+                Ok(Woken::Waits(why)) => return Outcome::waits(&why),
                 Ok(Woken::Skipped(why)) => return Outcome::skipped(why),
                 Err(error) => self.wait_for_room(&error).await,
             }

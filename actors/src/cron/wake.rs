@@ -10,6 +10,8 @@ use super::last;
 use super::prompt;
 use crate::channel::webchat;
 use crate::clock::Clock;
+use crate::heartbeat::{Heartbeats, Skip};
+use crate::inbox::dedupe_key;
 use crate::message::{Inbound, SessionKey};
 use crate::router::{Admission, Admissions, AdmitError, Relayed};
 use crate::store::Store;
@@ -35,6 +37,8 @@ pub struct Event {
 pub enum Woken {
     /// It is handed over.
     Done,
+    /// It waits for the session's next turn, for this reason: it may not make one of its own.
+    Waits(String),
     /// It is not wanted, for this reason.
     Skipped(String),
 }
@@ -82,25 +86,52 @@ impl Wake for Message {
     }
 }
 
-/// Says at once what is to be heard at once, and leaves the rest for the session's next turn.
+/// Says at once what is to be heard at once, and leaves the rest for the session's next turn. What
+/// comes too often is left as well, and said so.
 pub struct NowOrLater {
     /// What says it.
     pub now: Message,
     /// Where it waits.
     pub later: SystemEvents,
+    /// Who may wake now, and in which session agents look for what waits.
+    pub beats: Heartbeats,
 }
 
 impl NowOrLater {
+    /// Where the agent's heart beats it is told by a heartbeat; anywhere else by a person's turn only.
     async fn wait(&self, event: Event) -> Result<Woken, AdmitError> {
-        let reported = self.later.report(&event.session, &event.text, false, Some(&event.run));
+        let session = self.beats.session_of(&event.agent);
+        let reported = self.later.report(&session, &event.text, false, Some(&event.run));
         reported.await.map(|_| Woken::Done).map_err(AdmitError::Store)
+    }
+
+    async fn hurry(&self, event: Event) -> Result<Woken, AdmitError> {
+        let waits = || Ok(Woken::Waits(Skip::RateLimited.to_string()));
+        // An earlier life, or another try, may have come this far: told once is enough.
+        let message = dedupe_key(&webchat::account(), &event.run);
+        if self.now.store.contains(&message).map_err(AdmitError::Store)? {
+            return Ok(Woken::Done);
+        }
+        if self.later.knows(&event.run).map_err(AdmitError::Store)? {
+            return waits();
+        }
+        let agent = event.agent.clone();
+        if self.beats.take_wake(&agent, self.now.clock.steady()).is_err() {
+            self.wait(event).await?;
+            return waits();
+        }
+        let said = self.now.say(event).await;
+        if said.is_err() {
+            self.beats.give_wake_back(&agent);
+        }
+        said
     }
 }
 
 impl Wake for NowOrLater {
     fn system_event(&self, event: Event) -> BoxFuture<'_, Result<Woken, AdmitError>> {
         match event.mode {
-            WakeMode::Now => Box::pin(self.now.say(event)),
+            WakeMode::Now => Box::pin(self.hurry(event)),
             WakeMode::NextHeartbeat => Box::pin(self.wait(event)),
         }
     }

@@ -11,8 +11,8 @@ mod when;
 
 use self::delivery::{legacy_delivery, read_alerts, read_delivery};
 pub(super) use self::post::{of_alert, of_run};
-pub use self::secret::without_secrets;
-pub use self::show::{job_value, run_value, spec_value};
+pub use self::secret::{config_without_secrets, run_without_secrets, without_secrets};
+pub use self::show::{job_value, run_value, spec_value, tell_job_fate, tell_run_fate};
 pub use self::when::read_duration;
 use self::when::{read_schedule, relative};
 
@@ -31,7 +31,8 @@ const NAME_CHARS_MAX: usize = 200;
 const TIMEOUT_SECONDS_MAX: u64 = 172_800;
 
 /// Keys of a job that others write and that say nothing about what it is.
-const FOREIGN: [&str; 18] = [
+const FOREIGN: [&str; 19] = [
+    "notApplied",
     "id",
     "state",
     "createdAtMs",
@@ -54,7 +55,8 @@ const FOREIGN: [&str; 18] = [
 /// Keys of a job that are kept and have no effect.
 const KEPT: [&str; 7] =
     ["declarationKey", "displayName", "pacing", "sessionKey", "owner", "tags", "notify"];
-/// Keys of an agent's turn that are kept and have no effect.
+/// Keys of a delivery and of an agent's turn that are kept and have no effect.
+const KEPT_OF_DELIVERY: [&str; 2] = ["completionDestination", "failureDestination"];
 const KEPT_OF_TURN: [&str; 5] = [
     "thinking",
     "lightContext",
@@ -108,7 +110,15 @@ pub fn read_spec(value: &Value, now: Timestamp) -> Read<Spec> {
     }
     let delivery = match job.get("delivery") {
         None | Some(Value::Null) => legacy_delivery(payload)?,
-        Some(delivery) => Some(read_delivery(object(delivery, "delivery")?)?),
+        Some(delivery) => {
+            let delivery = object(delivery, "delivery")?;
+            for (key, value) in delivery {
+                if KEPT_OF_DELIVERY.contains(&key.as_str()) {
+                    kept.insert(format!("delivery.{key}"), value.to_string());
+                }
+            }
+            Some(read_delivery(delivery)?)
+        }
     };
     // An answer that goes nowhere is rarely meant: a turn of its own announces where it is not said.
     let delivery = delivery.or_else(|| match payload_read {
@@ -149,6 +159,12 @@ pub fn read_declared(value: &Value) -> Read<Spec> {
     }
     read_spec(value, Timestamp(0))
 }
+/// Keys of an agent's turn.
+const KNOWN_OF_TURN: [&str; 6] =
+    ["kind", "message", "model", "timeoutSeconds", "tools", "toolsAllow"];
+/// Where a payload said where its answer goes, before there was `delivery`.
+const LEGACY_DELIVERY: [&str; 7] =
+    ["deliver", "channel", "to", "accountId", "threadId", "provider", "bestEffortDeliver"];
 
 const KNOWN: [&str; 13] = [
     "jobId",
@@ -242,8 +258,12 @@ fn read_payload(payload: &Map<String, Value>) -> Read<(Payload, BTreeMap<String,
     let mut kept = BTreeMap::new();
     let kind = payload.get("kind").and_then(Value::as_str).unwrap_or_default();
     let read = match kind {
-        "systemEvent" => Payload::SystemEvent { text: said(payload, "text")? },
+        "systemEvent" => {
+            check_keys(payload, "payload", &[&["kind", "text"], &LEGACY_DELIVERY])?;
+            Payload::SystemEvent { text: said(payload, "text")? }
+        }
         "agentTurn" => {
+            check_keys(payload, "payload", &[&KNOWN_OF_TURN, &KEPT_OF_TURN, &LEGACY_DELIVERY])?;
             for (key, value) in payload {
                 if KEPT_OF_TURN.contains(&key.as_str()) {
                     kept.insert(format!("payload.{key}"), value.to_string());
@@ -269,6 +289,18 @@ fn read_payload(payload: &Map<String, Value>) -> Read<(Payload, BTreeMap<String,
         }
     };
     Ok((read, kept))
+}
+
+/// A key that says nothing would be taken for one that does.
+fn check_keys(of: &Map<String, Value>, place: &str, known: &[&[&str]]) -> Read<()> {
+    let is_known = |key: &str| known.iter().any(|keys| keys.contains(&key));
+    let stranger = of.iter().find(|(key, value)| !value.is_null() && !is_known(key));
+    stranger.map_or(Ok(()), |(key, _)| {
+        let kind = of.get("kind").and_then(Value::as_str);
+        let kind = kind.map(|kind| format!(" of kind {kind}")).unwrap_or_default();
+        let known = known.concat().join(", ");
+        Err(format!("{place}.{key} is no key of a {place}{kind}; there are {known}"))
+    })
 }
 
 /// A bound that is not kept would be worse than none.
@@ -312,10 +344,22 @@ fn read_wake(value: Option<&Value>) -> Read<WakeMode> {
 fn first_line(payload: &Payload) -> String {
     let text = match payload {
         Payload::SystemEvent { text } | Payload::AgentTurn { message: text, .. } => text.clone(),
-        Payload::Command(line) => line.argv.join(" "),
+        // What stands behind it may be secret, and everybody sees names.
+        Payload::Command(line) => program(line.argv.first().map_or("", String::as_str)),
     };
+    head(&text)
+}
+
+/// The beginning of a text's first line.
+fn head(text: &str) -> String {
     let line = text.trim().lines().next().unwrap_or_default();
     line.chars().take(60).collect()
+}
+
+/// A program's name without its folder.
+fn program(path: &str) -> String {
+    let name = path.trim().rsplit('/').find(|part| !part.is_empty());
+    head(name.unwrap_or(path))
 }
 
 fn object<'a>(value: &'a Value, what: &str) -> Read<&'a Map<String, Value>> {

@@ -11,17 +11,17 @@ use std::time::Duration;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use telson_supervision::{Health, Registry};
 
-use super::budget::WakeBudget;
 use super::gate::{Facts, Skip, gate};
 use super::handle::Heartbeats;
 use super::prompt::{Cause, prompt};
 use super::record::{BeatKey, ScheduleRecord};
+use super::retry::PAUSE_MAX;
 use super::rules::Beat;
 use super::schedule::{after, first_due};
 use super::status::Outcome;
 use super::target::{Route, Target};
 use super::visibility::Visibility;
-use super::wake::{RETRY, Reason, Wakes};
+use super::wake::{COALESCE, RETRY, Reason, Wakes};
 use super::{KEY_PREFIX, SENDER, is_effectively_empty};
 use crate::channel::webchat;
 use crate::clock::{Clock, Timestamp};
@@ -30,7 +30,7 @@ use crate::inbox::InboxRecord;
 use crate::message::{Inbound, SessionKey};
 use crate::router::{Admission, Admissions, Relayed};
 use crate::store::{Batch, Key, Space, Store, StoreError};
-use crate::system_event::SystemEvents;
+use crate::system_event::{EventRecord, RetryRecord, SystemEvents};
 
 /// The name it answers to.
 pub(super) const NAME: &str = "heartbeat";
@@ -62,6 +62,8 @@ pub struct HeartbeatDeps {
 pub enum HeartbeatMessage {
     /// Something asks for a wake in this session.
     Wake(SessionKey, Reason),
+    /// What a failed heartbeat was told is to be told again then, by the wall clock.
+    Retry(SessionKey, Timestamp),
     /// They were switched on or off.
     Switched,
     /// Time has passed.
@@ -77,7 +79,6 @@ pub struct Heart {
     /// When each agent is due, by the wall clock.
     due: BTreeMap<String, Timestamp>,
     wakes: Wakes,
-    budgets: BTreeMap<String, WakeBudget>,
     /// Wakes that were told to wait, and of which that was told.
     put_off: HashSet<SessionKey>,
     /// When the timer fires, in steady time.
@@ -100,7 +101,6 @@ impl Actor for HeartbeatActor {
             deps,
             due: BTreeMap::new(),
             wakes: Wakes::default(),
-            budgets: BTreeMap::new(),
             put_off: HashSet::new(),
             armed: None,
             timers: 0,
@@ -121,6 +121,7 @@ impl Actor for HeartbeatActor {
                 heart.deps.health.taken();
                 heart.wakes.request(session, reason, heart.deps.clock.steady());
             }
+            HeartbeatMessage::Retry(session, at) => heart.retry(session, at),
             HeartbeatMessage::Switched => {
                 heart.deps.health.taken();
                 heart.find_events()?;
@@ -167,7 +168,18 @@ impl Heart {
         for (session, number) in self.deps.events.waking()? {
             self.wakes.request(session, Reason::Wake(number), now);
         }
+        for (session, retry) in self.deps.events.retries()? {
+            self.retry(session, retry.at);
+        }
         Ok(())
+    }
+
+    /// Sees to another try with what a failed heartbeat was told.
+    fn retry(&mut self, session: SessionKey, at: Timestamp) {
+        // A clock that was set back makes nobody wait longer than the longest pause.
+        let pause = at.since(self.deps.clock.now()).min(PAUSE_MAX);
+        let at_steady = self.deps.clock.steady().plus(pause.max(COALESCE));
+        self.wakes.by(session, Reason::Retry(at), at_steady);
     }
 
     /// What is due.
@@ -200,27 +212,23 @@ impl Heart {
         let agent = self.deps.beats.agent_of(&session).unwrap_or_default();
         let beat = self.deps.beats.beat(&agent).cloned();
         let waiting = self.deps.events.waiting(&session)?;
-        let is_over = |number| !waiting.iter().any(|(waits, _)| *waits == number);
-        let mut reason = reason;
-        if reason.event().is_some_and(is_over) {
-            // A turn has taken it meanwhile: its agent knows. Another one may have come since.
-            let newest = waiting.iter().rev().find(|(_, event)| event.wakes);
-            let Some((number, _)) = newest else {
-                self.put_off.remove(&session);
-                return self.advance(&agent, Batch::new()).await;
-            };
-            reason = Reason::Wake(*number);
-        }
-        let (beat, file, route) =
-            match self.passed(beat, &agent, &session, !waiting.is_empty()).await? {
-                Ok(passed) => passed,
-                Err((skip, route)) => return self.skip(&agent, session, reason, skip, route).await,
-            };
-        let budget = self.budgets.entry(agent.clone()).or_default();
-        if let Err(at) = budget.take(self.deps.clock.steady()) {
+        let retry = self.deps.events.retry(&session)?;
+        let Some(reason) = still_meant(reason, &waiting, retry.as_ref()) else {
+            self.put_off.remove(&session);
+            if let Some(retry) = retry {
+                self.retry(session, retry.at);
+            }
+            return self.advance(&agent, Batch::new()).await;
+        };
+        let has_events = !waiting.is_empty() || retry.is_some();
+        let (beat, file, route) = match self.passed(beat, &agent, &session, has_events).await? {
+            Ok(passed) => passed,
+            Err((skip, route)) => return self.skip(&agent, session, reason, skip, route).await,
+        };
+        if let Err(at) = self.deps.beats.take_wake(&agent, self.deps.clock.steady()) {
             return self.put_off(&agent, session, reason, (Skip::RateLimited, at), route).await;
         }
-        let cause = Cause::of(&reason, !waiting.is_empty());
+        let cause = Cause::of(&reason, has_events);
         let text = prompt(cause, beat.prompt.as_deref(), file.as_deref(), &self.time());
         self.admit(&agent, session, reason, &text).await
     }
@@ -307,7 +315,7 @@ impl Heart {
         let later = match skip {
             Skip::RequestsInFlight => Some(steady.plus(RETRY)),
             // What an event is about must not wait for somebody to write.
-            Skip::QuietHours if reason.event().is_some() => self.opening(agent),
+            Skip::QuietHours if reason.is_about_news() => self.opening(agent),
             _ => None,
         };
         if let Some(at) = later {
@@ -366,6 +374,8 @@ impl Heart {
         let instant = match (&reason, reason.event()) {
             (_, Some(number)) => format!("event-{number}"),
             (Reason::Interval(due), _) => due.0.to_string(),
+            // Another one for each failure.
+            (Reason::Retry(at), _) => format!("retry-{}", at.0),
             (_, None) => format!("now-{}", now.0),
         };
         let account = webchat::account();
@@ -380,6 +390,7 @@ impl Heart {
         crash_point("heartbeat.before_admit");
         if let Err(error) = self.deps.admissions.admit(admission).await {
             tracing::info!(agent, %error, "a heartbeat waits until messages are admitted again");
+            self.deps.beats.give_wake_back(agent);
             self.wakes.again(session, reason, self.deps.clock.steady().plus(RETRY));
             return Ok(());
         }
@@ -416,6 +427,24 @@ impl Heart {
             myself.send_after(pause, move || HeartbeatMessage::Tick(number));
         }
     }
+}
+
+/// What a wake is about by now; nothing if a turn has taken that meanwhile: its agent knows. Another
+/// event may have come since.
+fn still_meant(
+    reason: Reason,
+    waiting: &[(u64, EventRecord)],
+    retry: Option<&RetryRecord>,
+) -> Option<Reason> {
+    let is_waiting = |number| waiting.iter().any(|(waits, _)| *waits == number);
+    match (&reason, retry) {
+        (Reason::Retry(_), Some(retry)) => return Some(Reason::Retry(retry.at)),
+        (Reason::Retry(_), None) => {}
+        _ if reason.event().is_none_or(is_waiting) => return Some(reason),
+        _ => {}
+    }
+    let newest = waiting.iter().rev().find(|(_, event)| event.wakes);
+    newest.map(|(number, _)| Reason::Wake(*number))
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -37,6 +37,11 @@ impl WakeBudget {
         self.used_to = used;
         Ok(())
     }
+
+    /// Gives back the right for a turn that did not begin.
+    pub fn give_back(&mut self) {
+        self.used_to = self.used_to.minus(ONE_MORE_AFTER);
+    }
 }
 
 impl Default for WakeBudget {
@@ -76,6 +81,23 @@ mod tests {
                     prop_assert!(budget.clone().take(Timestamp(ready.0 - 1)).is_err());
                     now = ready;
                     prop_assert!(budget.take(now).is_ok());
+                }
+            }
+        }
+
+        // What did not begin leaves as much as there was, and never more than a whole burst.
+        #[test]
+        fn what_is_given_back_can_be_taken_again(
+            tries in prop::collection::vec((0i64..90_000, any::<bool>()), 0..200),
+        ) {
+            let (mut budget, mut plain, mut now) = (WakeBudget::new(), WakeBudget::new(), 0);
+            for (pause, begins) in tries {
+                now += pause;
+                let taken = budget.take(Timestamp(now));
+                if begins {
+                    prop_assert_eq!(taken, plain.take(Timestamp(now)));
+                } else if taken.is_ok() {
+                    budget.give_back();
                 }
             }
         }

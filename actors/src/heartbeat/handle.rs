@@ -9,6 +9,7 @@ use tokio::sync::broadcast;
 use super::actor::{HeartbeatMessage, NAME};
 use super::record::{BeatKey, EnabledRecord, SaidRecord};
 use super::reply::{Judged, ReplyFacts, judge, stripped};
+use super::rights::WakeRights;
 use super::rules::{Beat, BeatRules};
 use super::status::{BeatStatus, Outcome, preview};
 use super::target::{Route, Target, is_direct_target, resolve};
@@ -16,6 +17,7 @@ use super::visibility::Visibility;
 use super::wake::Reason;
 use super::{KEY_PREFIX, is_beat_turn};
 use crate::clock::Timestamp;
+use crate::cron::last_outside;
 use crate::message::session_key::{KeyParts, Place};
 use crate::message::{Destination, SessionKey};
 use crate::reply::is_silent;
@@ -29,7 +31,7 @@ const NEWS_KEPT_MAX: usize = 256;
 /// Exchanges looked through for the last one with a person.
 const LOOKED_THROUGH_MAX: usize = 50;
 /// How the dedupe keys of messages begin that no person wrote.
-const INTERNAL: [&str; 3] = [KEY_PREFIX, "cron:", "hook:"];
+const INTERNAL: [&str; 4] = [KEY_PREFIX, "cron:", "manual:", "hook:"];
 
 /// The heartbeats of an engine. Cheap to clone.
 #[derive(Clone)]
@@ -41,6 +43,7 @@ struct Inner {
     actor: Via<HeartbeatMessage>,
     is_enabled: AtomicBool,
     news: broadcast::Sender<BeatStatus>,
+    rights: WakeRights,
 }
 
 /// How a heartbeat's turn ends: what is sent of its answer, and what is told about it.
@@ -62,7 +65,8 @@ impl Heartbeats {
         let enabled: Option<EnabledRecord> = store.get(&BeatKey::Enabled.key())?;
         let is_enabled = AtomicBool::new(enabled.is_none_or(|record| record.is_enabled));
         let (actor, news) = (registry.via(NAME), broadcast::channel(NEWS_KEPT_MAX).0);
-        Ok(Self(Arc::new(Inner { rules, store, actor, is_enabled, news })))
+        let rights = WakeRights::default();
+        Ok(Self(Arc::new(Inner { rules, store, actor, is_enabled, news, rights })))
     }
 
     /// What they go by.
@@ -77,6 +81,28 @@ impl Heartbeats {
         if self.0.actor.cast(message).is_err() {
             tracing::debug!(%session, "heartbeats are restarting; they look for events themselves");
         }
+    }
+
+    /// Wakes a session again, at this moment of the wall clock, for what a failed heartbeat was told.
+    /// That it is to be woken is durable already.
+    pub(crate) fn retry(&self, session: &SessionKey, at: Timestamp) {
+        if self.0.actor.cast(HeartbeatMessage::Retry(session.clone(), at)).is_err() {
+            tracing::debug!(%session, "heartbeats are restarting; they look for what failed");
+        }
+    }
+
+    /// Takes an agent's right to a turn that nobody has written for, at this moment of steady time:
+    /// whatever wakes an agent asks for it, so that nothing wakes it in a circle.
+    ///
+    /// # Errors
+    /// It wakes too often: when it may again.
+    pub fn take_wake(&self, agent: &str, now: Timestamp) -> Result<(), Timestamp> {
+        self.0.rights.take(agent, now)
+    }
+
+    /// Gives the right back: the turn did not begin.
+    pub fn give_wake_back(&self, agent: &str) {
+        self.0.rights.give_back(agent);
     }
 
     /// Whether they are on.
@@ -171,8 +197,18 @@ impl Heartbeats {
         self.0.rules.visibility.of(route.map(|route| &route.to.account))
     }
 
-    /// Where the session's last answer to a person went.
+    /// Where the session last spoke to somebody outside; else its web chat, if a person has used that.
     fn last_route(&self, session: &SessionKey) -> Result<Option<Route>, StoreError> {
+        let to = match last_outside(&self.0.store, session)? {
+            Some(to) => Some(to),
+            None => self.last_chat(session)?,
+        };
+        let is_direct = |to: &Destination| !is_room(session) && is_direct_target(&to.target);
+        Ok(to.map(|to| Route { is_direct: is_direct(&to), to }))
+    }
+
+    /// Where the session's last answer to a person went.
+    fn last_chat(&self, session: &SessionKey) -> Result<Option<Destination>, StoreError> {
         let is_internal = |exchange: &Exchange| {
             exchange
                 .said
@@ -183,10 +219,7 @@ impl Heartbeats {
             self.0.store.tail::<Exchange>(&exchange_prefix(session), LOOKED_THROUGH_MAX)?;
         let mut exchanges = exchanges.into_iter().rev().map(|(_, exchange)| exchange);
         let last = exchanges.find(|exchange| !is_internal(exchange));
-        Ok(last.map(|exchange| {
-            let to = exchange.reply_to;
-            Route { is_direct: !is_room(session) && is_direct_target(&to.target), to }
-        }))
+        Ok(last.map(|exchange| exchange.reply_to))
     }
 
     /// People whom the operator has let in one by one.
@@ -333,6 +366,8 @@ fn why(exchange: &Exchange) -> String {
     let instant = key.rsplit(':').next().unwrap_or_default();
     let name = if instant.starts_with("event-") {
         "wake"
+    } else if instant.starts_with("retry-") {
+        "retry"
     } else if instant.starts_with("now-") {
         "requested"
     } else {

@@ -10,7 +10,8 @@
 //! The actor has a timer of its own; cron may be off. A heartbeat is a message from inside whose dedupe
 //! key names its instant or the event it is about, so that no kill makes two of one. Its turn answers
 //! to web chat, so it never types, previews, interrupts or joins anybody's messages; where its answer
-//! really goes is decided when there is one. Everything that decides is pure, the actor performs.
+//! really goes is decided when there is one. What a failed one was told is told again, after a pause.
+//! Everything that decides is pure, the actor performs.
 
 mod actor;
 mod budget;
@@ -22,6 +23,8 @@ mod prompt;
 mod record;
 mod reply;
 mod report;
+mod retry;
+mod rights;
 mod rules;
 mod schedule;
 mod status;
@@ -40,6 +43,7 @@ pub use prompt::{Cause, prompt};
 pub use record::{BeatKey, EnabledRecord, SaidRecord, ScheduleRecord};
 pub use reply::{Judged, OK_CHARS_MAX, OK_TOKEN, ReplyFacts, judge, stripped};
 pub use report::{Reporter, WakeMode};
+pub(crate) use retry::retry_pause;
 pub use rules::{Beat, BeatFile, BeatRules};
 pub use schedule::{after, first_due};
 pub use status::{BeatStatus, Indicator, Outcome};

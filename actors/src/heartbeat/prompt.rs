@@ -35,7 +35,9 @@ impl Cause {
             _ if !has_events => Self::Time,
             Reason::Exec(_) => Self::Exec,
             Reason::Cron(..) => Self::Cron,
-            Reason::Interval(_) | Reason::Requested | Reason::Wake(_) => Self::News,
+            Reason::Interval(_) | Reason::Requested | Reason::Retry(_) | Reason::Wake(_) => {
+                Self::News
+            }
         }
     }
 }

@@ -21,6 +21,8 @@ pub enum Reason {
     Interval(Timestamp),
     /// Somebody asked for it.
     Requested,
+    /// A heartbeat has failed, and what it was told is to be told again: since this moment.
+    Retry(Timestamp),
     /// A system event, by its number.
     Wake(u64),
     /// A command that ran beside the conversation has ended, by the number of its event.
@@ -35,6 +37,7 @@ impl Reason {
         match self {
             Self::Interval(_) => "interval".into(),
             Self::Requested => "requested".into(),
+            Self::Retry(_) => "retry".into(),
             Self::Wake(_) => "wake".into(),
             Self::Exec(_) => "exec-event".into(),
             Self::Cron(job, _) => format!("cron:{job}"),
@@ -45,8 +48,13 @@ impl Reason {
     pub fn event(&self) -> Option<u64> {
         match self {
             Self::Wake(number) | Self::Exec(number) | Self::Cron(_, number) => Some(*number),
-            Self::Interval(_) | Self::Requested => None,
+            Self::Interval(_) | Self::Requested | Self::Retry(_) => None,
         }
+    }
+
+    /// Whether it is about something that has happened, and not only about the time.
+    pub fn is_about_news(&self) -> bool {
+        matches!(self, Self::Retry(_)) || self.event().is_some()
     }
 }
 
@@ -67,13 +75,7 @@ impl Wakes {
     /// Asks for a wake. One that waits already takes this in: it comes when it would have come, and
     /// one that waits for another try comes as soon as a new one would.
     pub fn request(&mut self, session: SessionKey, reason: Reason, now: Timestamp) {
-        let due = now.plus(COALESCE);
-        if let Some(waiting) = self.0.get_mut(&session) {
-            waiting.due = waiting.due.min(due);
-            waiting.reason = waiting.reason.clone().max(reason);
-        } else if self.0.len() < PENDING_MAX {
-            self.0.insert(session, Pending { due, reason });
-        }
+        self.by(session, reason, now.plus(COALESCE));
     }
 
     /// Puts back a wake that came at a bad moment. What was asked for meanwhile waits with it.
@@ -82,6 +84,16 @@ impl Wakes {
             self.0.entry(session).or_insert_with(|| Pending { due: at, reason: reason.clone() });
         waiting.due = waiting.due.max(at);
         waiting.reason = waiting.reason.clone().max(reason);
+    }
+
+    /// Sees to a wake by then. One that waits already comes no later than it would have.
+    pub fn by(&mut self, session: SessionKey, reason: Reason, at: Timestamp) {
+        if let Some(waiting) = self.0.get_mut(&session) {
+            waiting.due = waiting.due.min(at);
+            waiting.reason = waiting.reason.clone().max(reason);
+        } else if self.0.len() < PENDING_MAX {
+            self.0.insert(session, Pending { due: at, reason });
+        }
     }
 
     /// Takes what is due.

@@ -184,6 +184,10 @@ impl Router {
     }
 
     fn admit(&mut self, myself: &Myself, admission: Admission, reply: Reply) {
+        // Whoever asked has given up and will come again, perhaps under another key.
+        if reply.is_closed() {
+            return;
+        }
         let pressure = self.pressure(&admission.account);
         if let Err(refused) = pressure.admits(&admission) {
             if matches!(refused, AdmitError::Busy { .. }) {

@@ -10,14 +10,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::tz::TimeZone;
 
 use super::queue::{Admit, admit};
-use super::record::{EventRecord, Heard, all_waiting, session_of_key, waiting_key, waiting_prefix};
+use super::record::{
+    EventRecord, Heard, RetryRecord, all_retries, all_waiting, retry_key, session_of_key,
+    waiting_key, waiting_prefix,
+};
 use super::render::rendered;
 use crate::channel::webchat;
 use crate::clock::Clock;
 use crate::crash_point::crash_point;
 use crate::inbox::{DedupeRecord, Fate, dedupe_key};
 use crate::message::SessionKey;
-use crate::store::{Batch, Expect, Store, StoreError};
+use crate::store::{Batch, Expect, Key, Store, StoreError};
 
 /// What became of a reported event. All of it is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,8 +56,9 @@ impl SystemEvents {
     /// # Errors
     /// When the store can't be read.
     pub fn new(store: Store, clock: Clock, zone: TimeZone) -> Result<Self, StoreError> {
-        let found = store.scan_raw(&all_waiting())?;
-        let sessions = found.iter().filter_map(|(key, _)| session_of_key(key)).collect();
+        let all = all_waiting();
+        let found = store.scan_raw(&all)?;
+        let sessions = found.iter().filter_map(|(key, _)| session_of_key(&all, key)).collect();
         let (sessions, reporting) = (Mutex::new(sessions), tokio::sync::Mutex::new(()));
         Ok(Self(Arc::new(Inner { store, clock, zone, sessions, reporting })))
     }
@@ -102,7 +106,7 @@ impl SystemEvents {
         let (store, now) = (&self.0.store, self.0.clock.now());
         let mut batch = Batch::new();
         if let Some(id) = id {
-            let key = dedupe_key(&webchat::account(), &format!("event:{id}"));
+            let key = event_key(id);
             if store.contains(&key)? {
                 // Whoever reported it first may have left before it was noted.
                 self.sessions().insert(session.clone());
@@ -168,6 +172,33 @@ impl SystemEvents {
         Ok(found)
     }
 
+    /// Whether an event of this id was reported, within the window of platform ids.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn knows(&self, id: &str) -> Result<bool, StoreError> {
+        self.0.store.contains(&event_key(id))
+    }
+
+    /// When a session is woken again for what a failed heartbeat was told, if it is.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn retry(&self, session: &SessionKey) -> Result<Option<RetryRecord>, StoreError> {
+        self.0.store.get(&retry_key(session))
+    }
+
+    /// The sessions that are woken again for what a failed heartbeat was told.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn retries(&self) -> Result<Vec<(SessionKey, RetryRecord)>, StoreError> {
+        let all = all_retries();
+        let found: Vec<(_, RetryRecord)> = self.0.store.scan(&all)?;
+        let found = found.into_iter();
+        Ok(found.filter_map(|(key, record)| Some((session_of_key(&all, &key)?, record))).collect())
+    }
+
     /// What the next turn of a session is told.
     ///
     /// # Errors
@@ -194,4 +225,9 @@ impl SystemEvents {
     fn sessions(&self) -> MutexGuard<'_, HashSet<SessionKey>> {
         self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Where it stands that an event of this id was reported.
+fn event_key(id: &str) -> Key {
+    dedupe_key(&webchat::account(), &format!("event:{id}"))
 }

@@ -11,5 +11,7 @@ mod render;
 
 pub use handle::{Added, SystemEvents};
 pub use queue::{Admit, EVENTS_MAX, TEXT_CHARS_MAX, admit};
-pub use record::{EventRecord, Heard, ToldRecord, told_key, waiting_prefix};
+pub use record::{
+    EventRecord, Heard, RetryRecord, ToldRecord, retry_key, told_key, waiting_prefix,
+};
 pub use render::{defused, has_events, rendered};

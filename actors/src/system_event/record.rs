@@ -35,6 +35,19 @@ impl Record for ToldRecord {
     const VERSION: u8 = 1;
 }
 
+/// What a failed heartbeat was told and nobody has heard yet: its session is woken for it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryRecord {
+    /// When, by the wall clock.
+    pub at: Timestamp,
+    /// Heartbeats that have failed with it.
+    pub failures: u32,
+}
+
+impl Record for RetryRecord {
+    const VERSION: u8 = 1;
+}
+
 /// Events that a session has read and its next turn takes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Heard {
@@ -59,9 +72,19 @@ pub(super) fn waiting_key(session: &SessionKey, number: u64) -> Key {
     waiting_prefix(session).number(number)
 }
 
-/// The session of a waiting event's key.
-pub(super) fn session_of_key(key: &Key) -> Option<SessionKey> {
-    let rest = key.as_bytes().strip_prefix(all_waiting().as_bytes())?;
+/// All that failed heartbeats were told.
+pub(super) fn all_retries() -> Key {
+    Key::of(Space::SystemEvent).text("retry")
+}
+
+/// Where it stands that a session is to be woken again for what its turn was told.
+pub fn retry_key(session: &SessionKey) -> Key {
+    all_retries().text(session.as_str())
+}
+
+/// The session of a key behind this prefix, if it is behind it.
+pub(super) fn session_of_key(prefix: &Key, key: &Key) -> Option<SessionKey> {
+    let rest = key.as_bytes().strip_prefix(prefix.as_bytes())?;
     let name = rest.split(|byte| *byte == 0).next()?;
     SessionKey::parse(std::str::from_utf8(name).ok()?).ok()
 }
@@ -78,7 +101,9 @@ mod tests {
     #[test]
     fn a_key_names_its_session() {
         let session = SessionKey::main("home", "main").unwrap();
-        assert_eq!(session_of_key(&waiting_key(&session, 256)), Some(session.clone()));
-        assert_eq!(session_of_key(&told_key(&session)), None);
+        let waiting = waiting_key(&session, 256);
+        assert_eq!(session_of_key(&all_waiting(), &waiting), Some(session.clone()));
+        assert_eq!(session_of_key(&all_waiting(), &told_key(&session)), None);
+        assert_eq!(session_of_key(&all_retries(), &retry_key(&session)), Some(session.clone()));
     }
 }

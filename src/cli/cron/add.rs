@@ -73,13 +73,13 @@ struct Said {
     #[arg(long, value_name = "TEXT", group = "what")]
     system_event: Option<String>,
     /// Run a program, without a shell: itself, then its arguments. Everything behind this is taken
-    /// as an argument, so it comes last.
+    /// as an argument, so it comes last. Only who may change jobs sees the arguments.
     #[arg(long, value_name = "ARG", group = "what", num_args = 1.., allow_hyphen_values = true)]
     command: Vec<String>,
     /// The folder the program runs in [default: the home folder of the service].
     #[arg(long, value_name = "DIR", requires = "command")]
     cwd: Option<String>,
-    /// A variable for the program's environment, as NAME=VALUE; may be repeated. Whoever may list
+    /// A variable for the program's environment, as NAME=VALUE; may be repeated. Only who may change
     /// jobs sees it.
     #[arg(long, value_name = "NAME=VALUE", requires = "command")]
     env: Vec<String>,

@@ -45,6 +45,9 @@ fn argv(value: Option<&Value>) -> Read<Vec<String>> {
             "payload.argv has at most {ARGUMENTS_MAX} parts and {TEXT_CHARS_MAX} characters"
         ));
     }
+    if let Some(nth) = parts.iter().position(|part| is_placeholder(part)) {
+        return Err(format!("payload.argv[{nth}] is a placeholder for what was never there"));
+    }
     if parts.iter().any(|part| part.contains('\0')) {
         return Err("payload.argv can't hold a zero character".into());
     }

@@ -2,11 +2,15 @@
 
 use serde_json::{Map, Value};
 
-use super::{Read, flag, number, object, secret, text};
+use super::{KEPT_OF_DELIVERY, Read, check_keys, flag, number, object, secret, text};
 use crate::channel::webhook;
 use crate::cron::job::{AlertRule, Alerts, Delivery, Place};
 
+const PLACE: [&str; 5] = ["mode", "channel", "to", "accountId", "threadId"];
+const ALERT: [&str; 4] = ["enabled", "after", "cooldownMs", "includeSkipped"];
+
 pub(super) fn read_delivery(delivery: &Map<String, Value>) -> Read<Delivery> {
+    check_keys(delivery, "delivery", &[&PLACE, &["bestEffort"], &KEPT_OF_DELIVERY])?;
     let best_effort = flag(delivery, "bestEffort", "delivery.bestEffort")?.unwrap_or(false);
     let announce = match delivery.get("mode").map(|mode| mode.as_str().unwrap_or_default()) {
         None | Some("announce" | "deliver") => true,
@@ -82,6 +86,7 @@ pub(super) fn read_alerts(value: Option<&Value>) -> Read<Alerts> {
         Some(Value::Bool(false)) => Ok(Alerts::Off),
         Some(rule) => {
             let rule = object(rule, "failureAlert")?;
+            check_keys(rule, "failureAlert", &[&PLACE, &ALERT])?;
             if flag(rule, "enabled", "failureAlert.enabled")? == Some(false) {
                 return Ok(Alerts::Off);
             }

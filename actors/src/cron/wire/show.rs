@@ -2,12 +2,24 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::fate::Fate;
 use super::super::job::{
     Alerts, Delivered, Delivery, Job, JobState, Payload, Place, Run, RunEnd, Spec, Status, WakeMode,
 };
 use super::super::schedule::Schedule;
 use super::super::words;
 use crate::channel::webhook;
+
+/// What a job may ask for and does not get, of all that is kept.
+const WITHOUT_EFFECT: [&str; 7] = [
+    "pacing",
+    "notify",
+    "payload.thinking",
+    "payload.lightContext",
+    "payload.fallbacks",
+    "delivery.completionDestination",
+    "delivery.failureDestination",
+];
 
 /// What a job is.
 pub fn spec_value(spec: &Spec) -> Value {
@@ -58,6 +70,10 @@ pub fn job_value(job: &Job, default_agent: &str) -> Value {
     if job.declared.is_some() {
         value["declared"] = json!(true);
     }
+    let not_applied = not_applied(&job.spec);
+    if !not_applied.is_empty() {
+        value["notApplied"] = json!(not_applied);
+    }
     let next = job.state.next.filter(|_| job.spec.enabled);
     if let Some(next) = next {
         value["nextRunAtMs"] = json!(next.0);
@@ -67,6 +83,11 @@ pub fn job_value(job: &Job, default_agent: &str) -> Value {
         value["lastRunStatus"] = json!(last.status.name());
     }
     value
+}
+
+/// What a job asks for beyond what is done.
+fn not_applied(spec: &Spec) -> Vec<&str> {
+    spec.kept.keys().map(String::as_str).filter(|key| WITHOUT_EFFECT.contains(key)).collect()
 }
 
 /// A run, as the history shows it; nothing of a run that is under way.
@@ -83,7 +104,8 @@ pub fn run_value(run: &Run, end: &RunEnd) -> Value {
         "scheduledAtMs": run.run.at.0,
         "durationMs": end.at.since(run.claimed_at).as_millis(),
         "deliveryStatus": delivery_status(&end.delivery),
-        "delivered": matches!(end.delivery, Delivered::Written { .. }),
+        // That it was written to the outbox is no delivery: see [`tell_run_fate`].
+        "delivered": false,
     });
     let mut set = |key: &str, part: Option<Value>| {
         if let Some(part) = part {
@@ -113,6 +135,39 @@ pub fn run_value(run: &Run, end: &RunEnd) -> Value {
     value
 }
 
+/// Says in a run's value what has become of its announcement by now.
+pub fn tell_run_fate(run: &mut Value, fate: &Fate) {
+    let (status, why) = told(fate);
+    run["deliveryStatus"] = json!(status);
+    run["delivered"] = json!(*fate == Fate::Delivered);
+    if let Some(why) = why {
+        run["deliveryError"] = json!(why);
+    }
+    if matches!(fate, Fate::Refused(_)) && run["completionStatus"] == "succeeded" {
+        run["completionStatus"] = json!("failed");
+    }
+}
+
+/// The same in a job's value, of its last run.
+pub fn tell_job_fate(job: &mut Value, fate: &Fate) {
+    let (status, why) = told(fate);
+    let state = &mut job["state"];
+    state["lastDeliveryStatus"] = json!(status);
+    state["lastDelivered"] = json!(*fate == Fate::Delivered);
+    if let Some(why) = why {
+        state["lastDeliveryError"] = json!(why);
+    }
+}
+
+fn told(fate: &Fate) -> (&'static str, Option<&str>) {
+    match fate {
+        Fate::Delivered => ("delivered", None),
+        Fate::Waits => ("unknown", Some("it waits in the outbox to be sent")),
+        Fate::Unknown(why) => ("unknown", Some(why)),
+        Fate::Refused(why) => ("not-delivered", Some(why)),
+    }
+}
+
 fn completion(end: &RunEnd) -> &'static str {
     match (end.status, &end.delivery) {
         (Status::Ok, Delivered::Nowhere(_)) | (Status::Error, _) => "failed",
@@ -124,7 +179,7 @@ fn completion(end: &RunEnd) -> &'static str {
 fn delivery_status(delivered: &Delivered) -> &'static str {
     match delivered {
         Delivered::NotRequested => "not-requested",
-        Delivered::Written { .. } => "delivered",
+        Delivered::Written { .. } => "unknown",
         Delivered::Left(_) | Delivered::Nowhere(_) => "not-delivered",
     }
 }
@@ -228,7 +283,7 @@ fn state(state: &JobState) -> Value {
         set("lastStatus", Some(json!(last.status.name())));
         set("lastDurationMs", Some(json!(last.duration_ms)));
         set("lastError", last.error.clone().map(Value::from));
-        set("lastDelivered", Some(json!(matches!(last.delivery, Delivered::Written { .. }))));
+        set("lastDelivered", Some(json!(false)));
         set("lastDeliveryStatus", Some(json!(delivery_status(&last.delivery))));
     }
     value

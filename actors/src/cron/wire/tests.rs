@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::cron::job::{Job, JobState};
 use crate::cron::schedule::Schedule;
 
 const NOW: Timestamp = Timestamp(1_795_219_318_591);
@@ -129,6 +130,79 @@ fn a_patch_changes_what_it_names_and_null_takes_away() {
     let other = json!({"payload": {"kind": "systemEvent", "text": "t"}});
     let other = read_patch(&spec, &other, NOW).unwrap();
     assert_eq!(other.payload, Payload::SystemEvent { text: "t".into() });
+}
+
+// Whoever misspells a key has to hear of it, and so has who changes one of another kind.
+#[test]
+fn keys_that_say_nothing_are_refused_with_their_place() {
+    let turn = json!({"kind": "agentTurn", "message": "m"});
+    let every = json!({"kind": "every", "everyMs": 1000});
+    let with = |part: &Value, key: &str, value: Value| {
+        let mut part = part.clone();
+        part[key] = value;
+        part
+    };
+    for (schedule, payload, more, place) in [
+        (
+            json!({"kind": "cron", "expr": "0 8 * * *", "timezone": "Europe/Berlin"}),
+            turn.clone(),
+            json!({}),
+            "schedule.timezone is no key of a schedule of kind cron",
+        ),
+        (with(&every, "tz", json!("UTC")), turn.clone(), json!({}), "schedule.tz"),
+        (json!({"kind": "at", "at": 1, "everyMs": 5}), turn.clone(), json!({}), "schedule.everyMs"),
+        (
+            every.clone(),
+            with(&turn, "timeoutSecond", json!(30)),
+            json!({}),
+            "payload.timeoutSecond",
+        ),
+        (
+            every.clone(),
+            json!({"kind": "systemEvent", "text": "t", "model": "m"}),
+            json!({}),
+            "payload.model is no key of a payload of kind systemEvent",
+        ),
+        (every.clone(), turn.clone(), json!({"delivery": {"chanel": "x"}}), "delivery.chanel"),
+        (
+            every.clone(),
+            turn.clone(),
+            json!({"failureAlert": {"afters": 1}}),
+            "failureAlert.afters",
+        ),
+    ] {
+        let mut job = json!({"schedule": schedule, "payload": payload});
+        job.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let told = read(job).unwrap_err();
+        assert!(told.starts_with(place), "{told}");
+    }
+    let cron = json!({"schedule": {"kind": "cron", "expr": "0 8 * * *"}, "payload": turn});
+    let spec = read(cron).unwrap();
+    let told = read_patch(&spec, &json!({"schedule": {"everyMs": 60_000}}), NOW).unwrap_err();
+    assert!(told.starts_with("schedule.everyMs"), "{told}");
+}
+
+#[test]
+fn what_is_kept_without_effect_is_named() {
+    let job = json!({
+        "schedule": {"kind": "every", "everyMs": 1000}, "pacing": {"min": 1}, "displayName": "d",
+        "payload": {"kind": "agentTurn", "message": "m", "thinking": "high", "fallbacks": ["a"]},
+        "delivery": {"mode": "none", "failureDestination": {"to": "x"}},
+    });
+    let job = Job {
+        id: JobId::new("j").unwrap(),
+        spec: read(job).unwrap(),
+        created_at: NOW,
+        updated_at: NOW,
+        declared: None,
+        state: JobState::default(),
+    };
+    let shown = job_value(&job, "main");
+    let named =
+        json!(["delivery.failureDestination", "pacing", "payload.fallbacks", "payload.thinking"]);
+    assert_eq!(shown["notApplied"], named);
+    // Whoever writes back what was shown changes nothing.
+    assert_eq!(read_patch(&job.spec, &shown, NOW).unwrap(), job.spec);
 }
 
 fn any_spec() -> impl Strategy<Value = Value> {

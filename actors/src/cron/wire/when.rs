@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Read, number, object, text};
+use super::{Read, check_keys, number, object, text};
 use crate::clock::Timestamp;
 use crate::cron::schedule::Schedule;
 
@@ -17,10 +17,12 @@ pub(super) fn read_schedule(value: &Value, now: Timestamp) -> Read<Schedule> {
     });
     match kind {
         Some("at") => {
+            check_keys(schedule, "schedule", &[&["kind", "at", "atMs"]])?;
             let at = schedule.get("at").or_else(|| schedule.get("atMs"));
             read_moment(at.ok_or("schedule.at is missing")?, now).map(Schedule::At)
         }
         Some("every") => {
+            check_keys(schedule, "schedule", &[&["kind", "everyMs", "anchorMs"]])?;
             let every_ms = number(schedule, "everyMs", "schedule.everyMs")?
                 .ok_or("schedule.everyMs is missing")?;
             let anchor = match schedule.get("anchorMs") {
@@ -32,6 +34,7 @@ pub(super) fn read_schedule(value: &Value, now: Timestamp) -> Read<Schedule> {
             Ok(Schedule::Every { every_ms, anchor })
         }
         Some("cron") => {
+            check_keys(schedule, "schedule", &[&["kind", "expr", "cron", "tz", "staggerMs"]])?;
             let expr = text(schedule, "expr", "schedule.expr")?
                 .or(text(schedule, "cron", "schedule.cron")?)
                 .ok_or("schedule.expr is missing")?;

@@ -15,6 +15,7 @@ use crate::session::machine::{BeatSettings, keeps_told};
 use crate::session::record::{Exchange, exchange_key};
 use crate::session::steps::StepId;
 use crate::store::{Batch, StoreError};
+use crate::system_event::retry_key;
 
 /// Whether all of these are heartbeats.
 pub(super) fn are_beats(records: &[InboxRecord]) -> bool {
@@ -129,11 +130,18 @@ impl State {
         let members: Vec<EnvelopeId> = records.iter().map(|record| record.envelope.id).collect();
         self.take_out(&mut batch, &members);
         let failed = turn.as_ref().map(|(turn, _)| *turn);
+        let mut retry = None;
         if let Some((turn, steps)) = turn {
             let told = self.told && keeps_told(&records, reason);
             self.told &= !told;
             self.end_aside(&mut batch);
             self.told = told;
+            // A model that says nothing has heard it, and has nothing to say.
+            if told && says_nothing(reason) {
+                batch.delete(retry_key(&self.key));
+            } else if told {
+                retry = Some(self.retry_told(&mut batch, now)?);
+            }
             self.forget_turn(&mut batch, turn, &steps);
         }
         let mut text = reason.to_string();
@@ -149,6 +157,9 @@ impl State {
             self.tell_failed(turn, &text);
         }
         self.deps.beats.tell(status);
+        if let Some(at) = retry {
+            self.deps.beats.retry(&self.key, at);
+        }
         for record in records {
             let turn = record.envelope.id.0;
             self.tell(now, JourneyStep::Ended { turn, reason: text.clone() });

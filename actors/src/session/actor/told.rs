@@ -2,10 +2,12 @@
 //! down what the turn was told.
 
 use super::State;
+use crate::clock::Timestamp;
 use crate::crash_point::crash_point;
+use crate::heartbeat::retry_pause;
 use crate::session::machine::Hearing;
 use crate::store::{Batch, StoreError};
-use crate::system_event::{Heard, ToldRecord, told_key};
+use crate::system_event::{Heard, RetryRecord, ToldRecord, retry_key, told_key};
 
 impl State {
     /// What a session finds of events when its life begins.
@@ -46,7 +48,21 @@ impl State {
     /// What the turn was told ends with it.
     pub(super) fn end_told(&mut self, batch: &mut Batch) {
         if std::mem::take(&mut self.told) {
-            batch.delete(told_key(&self.key));
+            batch.delete(told_key(&self.key)).delete(retry_key(&self.key));
         }
+    }
+
+    /// A heartbeat has failed and its session keeps what it was told. Nobody else may ever come to
+    /// hear it, so the session is woken again: at the moment this answers.
+    pub(super) fn retry_told(
+        &self,
+        batch: &mut Batch,
+        now: Timestamp,
+    ) -> Result<Timestamp, StoreError> {
+        let before = self.deps.events.retry(&self.key)?.map_or(0, |retry| retry.failures);
+        let failures = before.saturating_add(1);
+        let at = now.plus(retry_pause(failures));
+        batch.put(retry_key(&self.key), &RetryRecord { at, failures });
+        Ok(at)
     }
 }

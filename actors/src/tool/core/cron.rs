@@ -14,7 +14,7 @@ pub(super) use self::rights::Rights;
 use super::{CoreDeps, place, required, text};
 use crate::channel::webchat;
 use crate::cron::job::{Job, JobId};
-use crate::cron::wire::{job_value, run_value, spec_value, without_secrets};
+use crate::cron::wire::{job_value, run_value, spec_value, tell_run_fate, without_secrets};
 use crate::cron::{Begun, Cron as Jobs};
 use crate::inbox::{InboxRecord, inbox_prefix};
 use crate::message::Inbound;
@@ -95,7 +95,14 @@ impl Cron {
                 let id = self.own(call).await?;
                 let runs = self.jobs.runs(&id).map_err(|error| error.to_string())?;
                 let ended = runs.iter().rev().filter_map(|run| Some((run, run.end.as_ref()?)));
-                let told = ended.take(RUNS_MAX).map(|(run, end)| run_value(run, end));
+                let fates = self.jobs.fates();
+                let told = ended.take(RUNS_MAX).map(|(run, end)| {
+                    let mut value = run_value(run, end);
+                    if let Ok(Some(fate)) = fates.of(&end.delivery) {
+                        tell_run_fate(&mut value, &fate);
+                    }
+                    value
+                });
                 Ok(told.collect::<Value>().to_string())
             }
             other => Err(format!("arguments.action {other:?} is not known")),

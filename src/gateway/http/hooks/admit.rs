@@ -15,6 +15,9 @@ const ADMIT_MAX: Duration = Duration::from_secs(15);
 /// Pause before what was refused is offered again.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
 
+/// How the dedupe keys of webhooks begin.
+pub(super) const KEY_PREFIX: &str = "hook:";
+
 /// A message for a session.
 #[derive(Debug, Clone)]
 pub(super) struct Message {
@@ -35,9 +38,7 @@ pub(super) async fn admit(engine: &Engine, message: Message) -> Result<Relay, Ht
     let end = Instant::now() + ADMIT_MAX;
     let relay = loop {
         let Ok(result) = tokio::time::timeout_at(end, engine.relay(relayed.clone())).await else {
-            let text = "nobody knows yet whether this was admitted; send it again under the same \
-                        idempotency key";
-            return Err(HttpError::unavailable(text));
+            return Err(HttpError::unavailable(in_doubt(&message.dedupe_key)));
         };
         match result {
             Ok(relay) => break relay,
@@ -54,8 +55,24 @@ pub(super) async fn admit(engine: &Engine, message: Message) -> Result<Relay, Ht
     if relay.session == message.session {
         return Ok(relay);
     }
-    let text = format!("this idempotency key was used for session {}", relay.session);
-    Err(HttpError::new(409, "conflict", text))
+    Err(used_for(&relay.session))
+}
+
+/// Whoever leaves before the router has looked at a message takes it along; one that was on its way
+/// to the disk may have got there.
+fn in_doubt(dedupe_key: &str) -> String {
+    let key = dedupe_key.strip_prefix(KEY_PREFIX).unwrap_or(dedupe_key);
+    format!(
+        "not known to be admitted within {} s; to have it taken once, send it again with the header \
+         Idempotency-Key: {key}",
+        ADMIT_MAX.as_secs()
+    )
+}
+
+/// A key stands for one message.
+pub(super) fn used_for(session: &SessionKey) -> HttpError {
+    let text = format!("this idempotency key was used for session {session}");
+    HttpError::new(409, "conflict", text)
 }
 
 fn relayed(engine: &Engine, message: &Message) -> Relayed {
@@ -77,5 +94,15 @@ fn relayed(engine: &Engine, message: &Message) -> Relayed {
         },
         session,
         tools: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sender_in_doubt_is_told_the_key_it_needs() {
+        assert!(in_doubt("hook:abc").ends_with("Idempotency-Key: abc"));
     }
 }

@@ -31,7 +31,7 @@ use telson_actors::message::{Destination, SessionKey};
 use telson_actors::tool::core::web::fence::fenced;
 use tokio::time::Instant;
 
-use self::admit::{Message, admit};
+use self::admit::{KEY_PREFIX, Message, admit};
 use self::keys::{Found, Keys};
 use self::template::Source;
 use self::wake::{Note, Taken};
@@ -234,13 +234,18 @@ pub(super) async fn hook(
     let payload = body::object(&headers, &bytes)?;
     let wish = wished(&hooks, &name, &headers, &payload)?;
     let engine = routes.admitting()?;
-    let not_applied = wish.not_applied.clone();
+    let mut not_applied = wish.not_applied.clone();
     let taken = hooks.take(&engine, wish).await?;
+    if taken.is_unseen {
+        // Nobody was spoken to yet, so `last` is nobody.
+        not_applied.push("channel");
+    }
     let answer = json!({
         "ok": true,
         "runId": taken.message.map(|message| message.to_string()),
         "sessionKey": taken.session.as_str(),
         "duplicate": !taken.is_new,
+        "waits": taken.waits.map(|waits| waits.name()),
         "notApplied": not_applied,
     });
     Ok(Json(answer).into_response())
@@ -301,19 +306,34 @@ impl WebHooks {
             fenced(&format!("A webhook ({name}) sent this."), &wish.text)
         };
         if let Some(mode) = wish.wake {
-            let place = match &wish.session {
-                SessionWish::Default => SessionWish::Configured("main".into()),
-                other => other.clone(),
+            let session = match &wish.session {
+                SessionWish::Default => None,
+                wish => Some(place::session(self.hooks(), &agent, main_key, wish, &once)?),
             };
-            let session = place::session(self.hooks(), &agent, main_key, &place, &once)?;
             return wake::take(engine, Note { session, agent, text, mode, dedupe_key: id }).await;
         }
         let session = place::session(self.hooks(), &agent, main_key, &wish.session, &once)?;
         let reply_to = self.reply_to(engine, &wish, &agent, &session)?;
-        self.choose_model(engine, &wish, &session, &id).await?;
+        let is_unseen =
+            wish.channel.is_some() && wish.deliver && reply_to.account == webchat::account();
+        let is_known = engine.relayed(&webchat::account(), &id).map_err(not_prepared)?.is_some();
+        if !is_known {
+            self.choose_model(engine, &wish, &session).await?;
+            if self.is_own(&wish) {
+                // One for each request: nobody comes back to it.
+                engine.forget_later(&session).map_err(not_prepared)?;
+            }
+        }
         let sender = format!("webhook:{}", wish.name);
         let message = Message { session, agent, text, sender, dedupe_key: id, reply_to };
-        admit(engine, message).await.map(Taken::from)
+        let taken = admit(engine, message).await.map(Taken::from)?;
+        Ok(Taken { is_unseen, ..taken })
+    }
+
+    /// Whether a request has a session of its own.
+    fn is_own(&self, wish: &Wish) -> bool {
+        let is_default = wish.session == SessionWish::Default;
+        wish.session == SessionWish::Own || is_default && self.hooks().default_session_key.is_none()
     }
 
     fn agent(&self, wanted: Option<&str>) -> Result<String, HttpError> {
@@ -342,8 +362,7 @@ impl WebHooks {
         match (wish.channel.as_deref(), &wish.to) {
             (None, Some(_)) => Err(together("channel")),
             (Some("last"), None) => {
-                let main = SessionKey::main(agent, &self.config.session.main_key)
-                    .map_err(HttpError::internal)?;
+                let main = engine.heartbeats().main_session(agent);
                 let last = engine.last_route(session).map_err(HttpError::internal)?;
                 let last = match last {
                     Some(last) => Some(last),
@@ -369,37 +388,49 @@ impl WebHooks {
         engine: &Engine,
         wish: &Wish,
         session: &SessionKey,
-        id: &str,
     ) -> Result<(), HttpError> {
         let Some(model) = &wish.model else { return Ok(()) };
-        let is_own = matches!(wish.session, SessionWish::Own)
-            || wish.session == SessionWish::Default && self.hooks().default_session_key.is_none();
-        if !is_own {
+        if !self.is_own(wish) {
             let text = "a model can be chosen for a session of its own only";
             return Err(HttpError::param("model", text));
-        }
-        let known = engine.relayed(&webchat::account(), id);
-        if known.map_err(|error| HttpError::new(502, "preparation", error.to_string()))?.is_some() {
-            return Ok(());
         }
         match engine.choose_model(session, Some(model)).await {
             Ok(_) => Ok(()),
             Err(ChooseError::Refused(why)) => Err(HttpError::param("model", why.to_string())),
-            Err(ChooseError::Store(why)) => {
-                Err(HttpError::new(502, "preparation", why.to_string()))
-            }
+            Err(ChooseError::Store(why)) => Err(not_prepared(why)),
         }
     }
 }
 
-/// The dedupe key of a request, and a name for a session of its own: both made of its key, or of
-/// chance.
+/// 502: nothing of it was admitted.
+fn not_prepared(error: impl ToString) -> HttpError {
+    HttpError::new(502, "preparation", error.to_string())
+}
+
+/// The dedupe key of a request, and a name for a session of its own: both made of its key, or of one
+/// made by chance, under which it may come again.
 fn names(key: Option<&str>) -> Result<(String, String), HttpError> {
     let mut bytes = [0_u8; 16];
-    match key {
-        Some(key) => bytes = *Sha256::digest(key).first_chunk().unwrap_or(&bytes),
-        None => getrandom::fill(&mut bytes).map_err(HttpError::internal)?,
+    let key = if let Some(key) = key {
+        key.to_owned()
+    } else {
+        getrandom::fill(&mut bytes).map_err(HttpError::internal)?;
+        hex(&bytes)
+    };
+    bytes = *Sha256::digest(&key).first_chunk().unwrap_or(&bytes);
+    Ok((format!("{KEY_PREFIX}{key}"), hex(&bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The key a sender is told of is as good as one of its own.
+    #[test]
+    fn a_request_without_a_key_comes_again_under_the_one_that_was_made_for_it() {
+        let (id, once) = names(None).unwrap();
+        let key = id.strip_prefix(KEY_PREFIX).unwrap();
+        assert_eq!(names(Some(key)).unwrap(), (id.clone(), once));
+        assert_ne!(names(None).unwrap().0, id);
     }
-    let once = hex(&bytes);
-    Ok((format!("hook:{}", key.unwrap_or(&once)), once))
 }

@@ -1,11 +1,12 @@
-//! Handing a note over to an agent: at once as a message of its own, or with its next turn.
+//! Handing a note over to an agent: at once as a message of its own, or with its next turn. One that
+//! wakes its agent too often waits for the next turn as well, and its sender is told.
 
 use telson_actors::channel::webchat;
-use telson_actors::heartbeat::WakeMode as Wakes;
-use telson_actors::message::{EnvelopeId, SessionKey};
+use telson_actors::heartbeat::{Skip, WakeMode as Wakes};
+use telson_actors::message::{Destination, EnvelopeId, SessionKey};
 use telson_actors::system_event::Added;
 
-use super::admit::{Message, admit};
+use super::admit::{Message, admit, used_for};
 use crate::config::WakeMode;
 use crate::engine::{Engine, Relay};
 use crate::gateway::http::error::HttpError;
@@ -13,7 +14,8 @@ use crate::gateway::http::error::HttpError;
 /// A note for an agent that nobody wrote to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Note {
-    pub(super) session: SessionKey,
+    /// Where the request wants it; none for where its agent is told things.
+    pub(super) session: Option<SessionKey>,
     pub(super) agent: String,
     pub(super) text: String,
     pub(super) mode: WakeMode,
@@ -28,26 +30,71 @@ pub(super) struct Taken {
     pub(super) session: SessionKey,
     /// Whether this request brought it; not if it was known before.
     pub(super) is_new: bool,
+    /// Why it waits although it was to be told at once.
+    pub(super) waits: Option<Skip>,
+    /// Whether its answer goes nowhere although the request wants it to go somewhere.
+    pub(super) is_unseen: bool,
 }
 
 impl From<Relay> for Taken {
     fn from(relay: Relay) -> Self {
-        Self { message: Some(relay.message), session: relay.session, is_new: relay.is_new }
+        let Relay { message, session, is_new } = relay;
+        Self { message: Some(message), session, is_new, waits: None, is_unseen: false }
     }
 }
 
 /// Takes a note, durably or not at all.
 pub(super) async fn take(engine: &Engine, note: Note) -> Result<Taken, HttpError> {
-    let Note { session, agent, text, mode, dedupe_key } = note;
-    if mode == WakeMode::NextHeartbeat {
-        let added =
-            engine.system_event(&session, &text, Wakes::NextHeartbeat, Some(&dedupe_key)).await;
-        let is_new = added.map_err(HttpError::internal)? != Added::Known;
-        return Ok(Taken { message: None, session, is_new });
+    if note.mode == WakeMode::NextHeartbeat {
+        return keep(engine, note, None).await;
     }
-    let last = engine.last_route(&session).map_err(HttpError::internal)?;
-    let reply_to = last.unwrap_or_else(|| webchat::destination(&session));
+    let known = engine.relayed(&webchat::account(), &note.dedupe_key);
+    if let Some((message, session)) = known.map_err(HttpError::internal)? {
+        return match note.session.filter(|wanted| *wanted != session) {
+            Some(_) => Err(used_for(&session)),
+            None => Ok(Taken::from(Relay { message, session, is_new: false })),
+        };
+    }
+    let waits = engine.system_events().knows(&note.dedupe_key).map_err(HttpError::internal)?;
+    let (beats, now) = (engine.heartbeats(), engine.clock().steady());
+    if waits || beats.take_wake(&note.agent, now).is_err() {
+        return keep(engine, note, Some(Skip::RateLimited)).await;
+    }
+    let agent = note.agent.clone();
+    let said = say(engine, note).await;
+    if said.is_err() {
+        beats.give_wake_back(&agent);
+    }
+    said
+}
+
+/// Leaves it for the next turn: where the agent's heart beats, for a heartbeat is a turn, too.
+async fn keep(engine: &Engine, note: Note, waits: Option<Skip>) -> Result<Taken, HttpError> {
+    let Note { session, agent, text, dedupe_key, .. } = note;
+    let session = session.unwrap_or_else(|| engine.heartbeats().session_of(&agent));
+    let added = engine.system_event(&session, &text, Wakes::NextHeartbeat, Some(&dedupe_key));
+    let is_new = added.await.map_err(HttpError::internal)? != Added::Known;
+    Ok(Taken { message: None, session, is_new, waits, is_unseen: false })
+}
+
+async fn say(engine: &Engine, note: Note) -> Result<Taken, HttpError> {
+    let Note { session, agent, text, dedupe_key, .. } = note;
+    let session = session.unwrap_or_else(|| engine.heartbeats().main_session(&agent));
+    let reply_to = reply_to(engine, &agent, &session)?;
     let text = format!("System: {text}");
     let message = Message { session, agent, text, sender: "system".into(), dedupe_key, reply_to };
     admit(engine, message).await.map(Taken::from)
+}
+
+/// Where the session last spoke to somebody; else whom the agent's heartbeats tell. An answer that
+/// nobody but readers over the gateway would see is rarely meant.
+fn reply_to(engine: &Engine, agent: &str, session: &SessionKey) -> Result<Destination, HttpError> {
+    if let Some(last) = engine.last_route(session).map_err(HttpError::internal)? {
+        return Ok(last);
+    }
+    let beats = engine.heartbeats();
+    let beat = beats.beat(agent).cloned().unwrap_or_default();
+    let route = beats.route(&beat, session).map_err(HttpError::internal)?;
+    let route = route.filter(|route| beat.allows_direct || !route.is_direct);
+    Ok(route.map_or_else(|| webchat::destination(session), |route| route.to))
 }

@@ -116,9 +116,11 @@ pub(super) fn agent(body: &Value) -> Result<Wish, HttpError> {
         Some(Value::Bool(deliver)) => *deliver,
         Some(_) => return Err(HttpError::param("deliver", "deliver must be true or false")),
     };
-    mode(body, "wakeMode")?;
+    // It is a message, and messages are answered at once.
+    let waits = mode(body, "wakeMode")? == WakeMode::NextHeartbeat;
     let not_applied = ["thinking", "timeoutSeconds"];
     let not_applied = not_applied.into_iter().filter(|name| body.get(*name).is_some());
+    let not_applied = not_applied.chain(waits.then_some("wakeMode"));
     Ok(Wish {
         wake: None,
         text: required(body, "message")?,
@@ -247,6 +249,10 @@ mod tests {
         assert_eq!(wake(&json!({})).unwrap_err().param.as_deref(), Some("text"));
         let wish = agent(&json!({"message": " x ", "thinking": "high"})).unwrap();
         assert_eq!((wish.text.as_str(), wish.not_applied), ("x", vec!["thinking"]));
+        let wish = agent(&json!({"message": "x", "wakeMode": "next-heartbeat"})).unwrap();
+        assert_eq!(wish.not_applied, ["wakeMode"]);
+        let wish = agent(&json!({"message": "x", "wakeMode": "now"})).unwrap();
+        assert!(wish.not_applied.is_empty());
     }
 
     #[test]
