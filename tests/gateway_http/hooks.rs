@@ -228,5 +228,13 @@ fn notes_that_come_too_often_wait_for_the_next_turn_and_their_sender_is_told() {
     service.process.idle();
     assert_eq!((0..10).map(|nth| scene.model.asked(&format!("NOTE-{nth}."))).sum::<usize>(), 10);
     assert_eq!(scene.model.asked("NOTE-10."), 0);
+    service.process.kill();
+    // The next life has room for it, and knows that it waits already.
+    let service = scene.start();
+    let note = json!({"text": "NOTE-10.", "idempotencyKey": "k10"});
+    let told = service.hook("wake", &[], &note).json();
+    assert_eq!((&told["waits"], &told["duplicate"]), (&json!("rate-limited"), &json!(true)));
+    service.process.idle();
+    assert_eq!(scene.model.asked("NOTE-10."), 0);
     service.process.stop();
 }
