@@ -29,6 +29,8 @@ mod model;
 mod model_server;
 #[path = "gateway_chat/narrator.rs"]
 mod narrator;
+#[path = "gateway_chat/notes.rs"]
+mod notes;
 #[path = "gateway_chat/platform.rs"]
 mod platform;
 #[path = "gateway_chat/published.rs"]
