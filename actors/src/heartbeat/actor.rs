@@ -121,7 +121,10 @@ impl Actor for HeartbeatActor {
                 heart.deps.health.taken();
                 heart.wakes.request(session, reason, heart.deps.clock.steady());
             }
-            HeartbeatMessage::Retry(session, at) => heart.retry(session, at),
+            HeartbeatMessage::Retry(session, at) => {
+                heart.deps.health.taken();
+                heart.retry(session, at);
+            }
             HeartbeatMessage::Switched => {
                 heart.deps.health.taken();
                 heart.find_events()?;
