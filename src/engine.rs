@@ -3,12 +3,14 @@
 //! Nothing here reads files besides the store, the environment or signals: the same engine runs in
 //! the service and inside any tokio program. Two engines in one process share nothing (A4).
 
+mod answers;
 mod beats;
 mod builder;
 mod choice;
 mod client_tools;
 mod drain;
 mod editing;
+mod edits;
 mod embedding;
 mod events;
 mod invoke;
@@ -55,6 +57,7 @@ use tokio::sync::broadcast;
 
 use self::sessions::SessionIndex;
 
+pub(crate) use answers::Asked;
 pub use builder::Builder;
 pub use choice::ChooseError;
 pub use editing::EditError;
@@ -119,6 +122,7 @@ struct Inner {
     events: SystemEvents,
     beats: Heartbeats,
     index: SessionIndex,
+    edits: edits::Edits,
     toolbox: Arc<OnceLock<Arc<Toolbox>>>,
     started: tokio::time::Instant,
 }

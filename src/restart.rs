@@ -14,6 +14,8 @@ pub struct Restart(Arc<Inner>);
 struct Inner {
     asked: Notify,
     is_asked: AtomicBool,
+    /// Somebody has asked while it was asked for already.
+    again: AtomicBool,
     hurry: Notify,
     at_once: AtomicBool,
     /// Why the last one came to nothing.
@@ -35,6 +37,8 @@ impl Restart {
         // One more would be kept for the next engine, and end that one.
         if is_first {
             self.0.asked.notify_one();
+        } else {
+            self.0.again.store(true, Ordering::Release);
         }
         is_first
     }
@@ -57,15 +61,23 @@ impl Restart {
     }
 
     /// The old engine is gone, or stays for good: who asks from now on asks for another restart.
-    pub(crate) fn taken(&self) {
+    /// Answers whether somebody has asked again since the first.
+    pub(crate) fn taken(&self) -> bool {
         self.0.at_once.store(false, Ordering::Release);
         self.0.is_asked.store(false, Ordering::Release);
+        self.0.again.swap(false, Ordering::AcqRel)
     }
 
-    /// The wish is fulfilled.
-    pub(crate) fn fulfilled(&self) {
+    /// The wish is fulfilled; perhaps with the config of when it was asked for, because what the
+    /// file has come to say since is of no use.
+    pub(crate) fn fulfilled(&self, stale: Option<String>) {
         self.0.done.fetch_add(1, Ordering::AcqRel);
-        *self.trouble() = None;
+        *self.trouble() = stale.map(|why| {
+            format!(
+                "the config file was changed while a restart was under way, and can't be used: \
+                 {why}; the service runs with what it said before that"
+            )
+        });
     }
 
     /// It could not be, and the service goes on as it was.
@@ -118,8 +130,8 @@ mod tests {
         assert!(!restart.ask(true), "it is asked for already");
         restart.asked().await;
         restart.hurried().await;
-        restart.taken();
-        restart.fulfilled();
+        assert!(restart.taken(), "and that was after the first");
+        restart.fulfilled(None);
         assert_eq!(restart.done(), 1);
         assert!(restart.ask(false), "it may be asked for again");
         restart.asked().await;
@@ -135,7 +147,8 @@ mod tests {
         assert!((&mut hurried).now_or_never().is_none());
         assert!(!restart.ask(true));
         hurried.await;
-        restart.taken();
+        assert!(restart.taken());
+        assert!(!restart.taken());
         assert!(restart.asked().now_or_never().is_none());
     }
 
@@ -144,7 +157,9 @@ mod tests {
         let restart = Restart::default();
         restart.failed("no port");
         assert!(restart.notice().unwrap().contains("no port"));
-        restart.fulfilled();
+        restart.fulfilled(Some("no brace".into()));
+        assert!(restart.notice().unwrap().contains("no brace"));
+        restart.fulfilled(None);
         assert_eq!(restart.notice(), None);
     }
 }

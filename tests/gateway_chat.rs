@@ -15,6 +15,8 @@ mod agent;
 mod client;
 #[path = "gateway_chat/compact.rs"]
 mod compact;
+#[path = "gateway_chat/draining.rs"]
+mod draining;
 #[path = "gateway_chat/endings.rs"]
 mod endings;
 #[path = "gateway_chat/keys.rs"]

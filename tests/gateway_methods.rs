@@ -12,6 +12,8 @@
 mod agents;
 #[path = "gateway_methods/any_params.rs"]
 mod any_params;
+#[path = "gateway_methods/changes.rs"]
+mod changes;
 #[path = "gateway_methods/client.rs"]
 mod client;
 #[path = "gateway_methods/config.rs"]

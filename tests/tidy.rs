@@ -189,6 +189,8 @@ const PURE_FILES: &[&str] = &[
     "src/gateway/http/hooks/wish.rs",
     "src/gateway/http/metrics/route.rs",
     "src/gateway/http/openai/asked.rs",
+    "src/gateway/under_way.rs",
+    "src/methods/new_work.rs",
     "src/gateway/http/openai/chat.rs",
     "src/gateway/http/openai/client_tools.rs",
     "src/gateway/http/openai/embeddings.rs",

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use telson_supervision::Health;
 
+use crate::answer::sweep_answers;
 use crate::channel::webchat::sweep_web_chat;
 use crate::client_tool::sweep_client_tools;
 use crate::clock::Clock;
@@ -135,5 +136,6 @@ pub async fn sweep_all(store: &Store, clock: &Clock) -> Result<usize, StoreError
             .await?;
     let chats = sweep_web_chat(store, now).await?;
     let tools = sweep_client_tools(store, now).await?;
-    Ok(ids + receipts + effects + usage + chats + tools)
+    let answers = sweep_answers(store, now).await?;
+    Ok(ids + receipts + effects + usage + chats + tools + answers)
 }

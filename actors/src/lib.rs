@@ -9,6 +9,7 @@
 //! A room imports another room's `mod.rs` (its handle and messages), never its `actor.rs`.
 //! Nothing in this crate opens a config file, reads an environment variable or listens on a port.
 
+pub mod answer;
 pub mod channel;
 pub mod client_tool;
 pub mod clock;

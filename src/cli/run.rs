@@ -44,8 +44,8 @@ pub(super) async fn run(
     let json = args.log_json || logs.json;
     let ring = logging::start(args.log_level.as_deref(), logs.level, json, output.refuses_color())?;
     crypto()?;
-    let mut signals = Signals::new()?;
     let (state_dir, restart) = (place.state_dir()?, Restart::default());
+    let mut signals = Signals::new(restart.clone())?;
     restart.watch_panics();
     let service = Service { place, args, env: &env, state_dir, config_path, ring, restart };
     Box::pin(service.keep(output, service.plan(loaded)?, &mut signals)).await
@@ -68,6 +68,8 @@ struct Plan {
     notes: Vec<String>,
     gateway: GatewaySpec,
     loaded: Loaded,
+    /// Why it is not made of what the config file says by now.
+    stale: Option<String>,
 }
 
 /// How the life of an engine ends.
@@ -92,10 +94,11 @@ impl Service<'_> {
         // What went well, until what follows it has started.
         let mut before: Option<Plan> = None;
         loop {
+            signals.may_restart = plan.loaded.config.commands.restart;
             let full = match plan.builder.clone().start().await {
                 Ok(engine) => {
                     if before.take().is_some() {
-                        self.restart.fulfilled();
+                        self.restart.fulfilled(plan.stale.take());
                         tracing::info!("begun anew");
                     }
                     if patience.is_first() {
@@ -143,11 +146,8 @@ impl Service<'_> {
                 () = signals.next() => {
                     return end(engine, self.args, signals).await.map(End::Process);
                 }
-                () = self.restart.asked() => match self.place.load(self.env) {
-                    Ok(loaded) => match self.plan(loaded) {
-                        Ok(next) => return Ok(self.make_room(engine, next, signals).await),
-                        Err(error) => self.stay(&error),
-                    },
+                () = self.restart.asked() => match self.read() {
+                    Ok(next) => return Ok(self.make_room(engine, next, signals).await),
                     Err(error) => self.stay(&error),
                 },
                 failure = engine.failed() => {
@@ -160,6 +160,28 @@ impl Service<'_> {
                 }
             }
         }
+    }
+
+    /// What the config file says now.
+    fn read(&self) -> Result<Plan, Failure> {
+        self.plan(self.place.load(self.env)?)
+    }
+
+    /// The plan for what the config file says by now: who has asked again while the engine before
+    /// came to its end was promised that. Where that can't be, the one that was made before.
+    fn latest(&self, before: Plan, is_wanted_again: bool) -> Plan {
+        let is_same = |loaded: &Loaded| loaded.config == before.loaded.config;
+        let now = match self.place.load(self.env) {
+            // Secrets may have changed beside it.
+            Ok(loaded) if is_same(&loaded) && !is_wanted_again => return before,
+            Ok(loaded) => self.plan(loaded),
+            Err(error) => Err(error),
+        };
+        now.unwrap_or_else(|error| {
+            let why = error.text().to_owned();
+            tracing::error!("the config has changed meanwhile and can't be used: {why}");
+            Plan { stale: Some(why), ..before }
+        })
     }
 
     /// No engine is given up for one that can't be.
@@ -182,8 +204,9 @@ impl Service<'_> {
         tokio::pin!(stop);
         tokio::select! {
             () = &mut stop => {
-                self.restart.taken();
-                return End::Anew(Box::new(next));
+                // Who asks from here on is served by another restart.
+                let is_wanted_again = self.restart.taken();
+                return End::Anew(Box::new(self.latest(next, is_wanted_again)));
             }
             () = signals.next() => {}
         }
@@ -310,7 +333,7 @@ impl Service<'_> {
         let builder = builder.heartbeats(|rules| rules.file = Some(beat_file));
         let builder = builder.web_chat().state_dir(state_dir).accept_loss(args.accept_loss);
         let builder = super::crash::arm(builder, env)?.control(control).gateway(gateway.clone());
-        Ok(Plan { builder, notes, gateway, loaded })
+        Ok(Plan { builder, notes, gateway, loaded, stale: None })
     }
 }
 
@@ -407,10 +430,14 @@ async fn drain(engine: &Engine, drain_max: Duration) {
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    anew: Signal,
+    /// What that one asks for, if it may.
+    restart: Restart,
+    may_restart: bool,
 }
 
 impl Signals {
-    fn new() -> Result<Self, Failure> {
+    fn new(restart: Restart) -> Result<Self, Failure> {
         let listen = |kind| {
             signal(kind)
                 .map_err(|error| Failure::failed(format!("cannot listen to signals: {error}")))
@@ -418,13 +445,29 @@ impl Signals {
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
+            anew: listen(SignalKind::user_defined1())?,
+            restart,
+            may_restart: false,
         })
     }
 
+    /// Returns when somebody wants the end. Who wants a new beginning meanwhile has it asked for.
     async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return,
+                _ = self.anew.recv() => self.begin_anew(),
+            }
+        }
+    }
+
+    fn begin_anew(&self) {
+        if self.may_restart {
+            tracing::info!("a restart is asked for by SIGUSR1");
+            self.restart.ask(false);
+        } else {
+            tracing::warn!("SIGUSR1 is ignored: commands.restart is false");
         }
     }
 }

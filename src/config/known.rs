@@ -63,7 +63,7 @@ const GROUPS: &[Group] = &[
     Group {
         objects: &[&["commands"]],
         keys: "allowFrom bash bashForegroundMs config debug mcp native nativeSkills ownerDisplay \
-               ownerDisplaySecret plugins restart text useAccessGroups",
+               ownerDisplaySecret plugins text useAccessGroups",
     },
     Group { objects: &[&["cron"]], keys: "failureDestination retry runLog store triggers webhook" },
     Group { objects: &[&["secrets"]], keys: "defaults resolution" },

@@ -32,18 +32,34 @@ impl Engine {
         session: &SessionKey,
         name: Option<&str>,
     ) -> Result<Option<Choice>, ChooseError> {
-        let choice = name.map(|name| self.0.catalog.choose(name)).transpose()?;
         let mut batch = Batch::new();
+        let choice = self.add_choice(&mut batch, session, name)?;
+        self.0.store.commit(batch).await?;
+        self.tell_choice(session);
+        Ok(choice)
+    }
+
+    /// Adds a choice to what is written together.
+    pub(super) fn add_choice(
+        &self,
+        batch: &mut Batch,
+        session: &SessionKey,
+        name: Option<&str>,
+    ) -> Result<Option<Choice>, Refusal> {
+        let choice = name.map(|name| self.0.catalog.choose(name)).transpose()?;
         match &choice {
             Some(choice) => batch.put(choice_key(session), choice),
             None => batch.delete(choice_key(session)),
         };
-        self.0.store.commit(batch).await?;
+        Ok(choice)
+    }
+
+    /// Tells a session that its model was chosen, once that is written.
+    pub(super) fn tell_choice(&self, session: &SessionKey) {
         let message = DynamicMessage::Dispatch(session.clone(), SessionMessage::chosen());
         if self.0.sessions.cast(message).is_err() {
             tracing::debug!(%session, "sessions are restarting; they read the choice themselves");
         }
-        Ok(choice)
     }
 
     /// The model chosen for a session; none if it asks its agent's own.

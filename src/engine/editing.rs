@@ -6,7 +6,7 @@
 use telson_actors::context::summary_key;
 use telson_actors::inbox::inbox_prefix;
 use telson_actors::message::SessionKey;
-use telson_actors::model::choice_key;
+use telson_actors::model::{Refusal, choice_key};
 use telson_actors::session::queue::queue_key;
 use telson_actors::session::{
     Exchange, SessionNote, SessionRecord, exchange_key, exchange_prefix, note_key, past_key,
@@ -26,6 +26,12 @@ pub enum EditError {
     /// It is not there.
     #[error("there is no session {0}; sessions.list shows them")]
     Unknown(SessionKey),
+    /// It is not the life any more that was to be changed.
+    #[error("{0} was begun anew since; look at it again")]
+    Begun(SessionKey),
+    /// The model's name leads to none, or to one that may not be chosen.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// The sessions are restarting.
     #[error(transparent)]
     Abort(#[from] super::AbortError),
@@ -47,13 +53,41 @@ impl Engine {
         session: &SessionKey,
         change: impl FnOnce(&mut SessionNote),
     ) -> Result<SessionNote, EditError> {
+        let change = |note: &mut SessionNote| {
+            change(note);
+            true
+        };
+        self.edit_session(session, None, change).await
+    }
+
+    /// The same together with the choice of a model, if there is one: both or neither. Nothing is
+    /// changed where `change` says that this is not the life that was meant.
+    ///
+    /// # Errors
+    /// As [`Engine::note_session`], and a model that can't be chosen.
+    #[allow(clippy::option_option, reason = "no choice, the agent's own model, and a name")]
+    pub(crate) async fn edit_session(
+        &self,
+        session: &SessionKey,
+        model: Option<Option<&str>>,
+        change: impl FnOnce(&mut SessionNote) -> bool,
+    ) -> Result<SessionNote, EditError> {
+        let _one = self.0.edits.of(session).await;
         self.session_record(session)?;
-        let mut note: SessionNote = self.0.store.get(&note_key(session))?.unwrap_or_default();
-        change(&mut note);
         let mut batch = Batch::new();
+        if let Some(model) = model {
+            self.add_choice(&mut batch, session, model)?;
+        }
+        let mut note: SessionNote = self.0.store.get(&note_key(session))?.unwrap_or_default();
+        if !change(&mut note) {
+            return Err(EditError::Begun(session.clone()));
+        }
         batch.put(note_key(session), &note);
         self.0.store.commit(batch).await?;
         self.0.index.changed(session);
+        if model.is_some() {
+            self.tell_choice(session);
+        }
         Ok(note)
     }
 
@@ -65,14 +99,36 @@ impl Engine {
         &self,
         session: &SessionKey,
         agent: &str,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, EditError> {
+        self.begin_session(session, agent, None, None).await
+    }
+
+    /// The same with a label and a model, all at once.
+    ///
+    /// # Errors
+    /// As [`Engine::create_session`], and a model that can't be chosen.
+    pub(crate) async fn begin_session(
+        &self,
+        session: &SessionKey,
+        agent: &str,
+        label: Option<String>,
+        model: Option<&str>,
+    ) -> Result<bool, EditError> {
+        let _one = self.0.edits.of(session).await;
+        let mut batch = Batch::new();
+        if model.is_some() {
+            self.add_choice(&mut batch, session, model)?;
+        }
         if self.0.store.contains(&session_key(session))? {
             return Ok(false);
         }
         let (key, created_at) = (session.clone(), self.0.clock.now());
         let record = SessionRecord { key, agent: agent.to_owned(), created_at };
-        let mut batch = Batch::new();
         batch.put(session_key(session), &record);
+        if label.is_some() {
+            let note: SessionNote = self.0.store.get(&note_key(session))?.unwrap_or_default();
+            batch.put(note_key(session), &SessionNote { label, ..note });
+        }
         self.0.store.commit(batch).await?;
         self.0.index.changed(session);
         Ok(true)
@@ -84,6 +140,7 @@ impl Engine {
     /// # Errors
     /// See [`EditError`]; part of its past may have been put away by then, and a repeat does the rest.
     pub async fn reset_session(&self, session: &SessionKey) -> Result<SessionNote, EditError> {
+        let _one = self.0.edits.of(session).await;
         self.session_record(session)?;
         let note = self.put_past_away(session).await?;
         let mut batch = Batch::new();
@@ -99,7 +156,24 @@ impl Engine {
     /// # Errors
     /// As [`Engine::reset_session`].
     pub async fn remove_session(&self, session: &SessionKey) -> Result<u64, EditError> {
+        self.remove_session_if(session, |_| true).await
+    }
+
+    /// The same if it is the life that was meant.
+    ///
+    /// # Errors
+    /// As [`Engine::remove_session`].
+    pub(crate) async fn remove_session_if(
+        &self,
+        session: &SessionKey,
+        is_meant: impl FnOnce(&SessionNote) -> bool,
+    ) -> Result<u64, EditError> {
+        let _one = self.0.edits.of(session).await;
         self.session_record(session)?;
+        let note: SessionNote = self.0.store.get(&note_key(session))?.unwrap_or_default();
+        if !is_meant(&note) {
+            return Err(EditError::Begun(session.clone()));
+        }
         let note = self.put_past_away(session).await?;
         let mut batch = Batch::new();
         batch

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use telson_actors::answer::CallEnd;
 use telson_actors::message::SessionKey;
 use telson_actors::provider::{ToolCall, ToolResult, ToolStatus};
 use telson_actors::tool::{CallKey, ToolMessage};
@@ -26,13 +27,14 @@ pub(crate) enum Invoked {
 
 impl Engine {
     /// Calls a tool once, in the name of an agent and within its policy, hooks and gate. A call that
-    /// is cut off is not made again.
+    /// is cut off is not made again. What it comes to is noted under `kept`, a method and a key,
+    /// also if nobody waits for it any more.
     pub(crate) async fn invoke(
         &self,
         session: &SessionKey,
         agent: &str,
-        tool: &str,
-        arguments: String,
+        (tool, arguments): (&str, String),
+        kept: Option<(&'static str, String)>,
     ) -> Invoked {
         match self.may_use(agent, tool).await {
             Some(true) => {}
@@ -45,11 +47,18 @@ impl Engine {
         let call = ToolCall { id, name, arguments, signature: None };
         let (sender, receiver) = oneshot::channel();
         let sender = Mutex::new(Some(sender));
+        let engine = Arc::downgrade(&self.0);
         let reply = Arc::new(move |result: ToolResult| {
             let sender = sender.lock().unwrap_or_else(PoisonError::into_inner).take();
-            // Whoever asked may have left; then nobody is told.
-            if let Some(sender) = sender {
-                sender.send(result).ok();
+            let tell = move |result| {
+                // Whoever asked may have left; then nobody is told.
+                if let Some(sender) = sender {
+                    sender.send(result).ok();
+                }
+            };
+            match (&kept, engine.upgrade().map(Engine)) {
+                (Some((method, key)), Some(engine)) => engine.keep(method, key, result, tell),
+                _ => tell(result),
             }
         });
         let agent = agent.to_owned();
@@ -61,6 +70,31 @@ impl Engine {
             Ok(ToolResult { status: ToolStatus::Done, text, .. }) => Invoked::Done(text),
             Ok(ToolResult { text, .. }) => Invoked::Failed(text),
             Err(_) => Invoked::Unknown,
+        }
+    }
+
+    /// Notes what a call has come to, and tells it then.
+    fn keep(
+        &self,
+        method: &str,
+        key: &str,
+        result: ToolResult,
+        tell: impl FnOnce(ToolResult) + Send + 'static,
+    ) {
+        let end = match &result {
+            ToolResult { status: ToolStatus::Done, text, .. } => CallEnd::done(text.clone()),
+            ToolResult { text, .. } => CallEnd::failed("tool_error", text),
+        };
+        match self.ending_of(method, key, end) {
+            Ok(Some(batch)) => {
+                let told = result.clone();
+                if let Err(error) = self.0.store.submit(batch, move |_| tell(told)) {
+                    // Whoever waits is told that nobody knows: a repeat would be told the same.
+                    tracing::warn!(%error, "what a call has come to was not noted");
+                }
+            }
+            Ok(None) => tell(result),
+            Err(error) => tracing::warn!(%error, "what a call has come to was not noted"),
         }
     }
 

@@ -8,12 +8,16 @@ use telson_actors::message::{Destination, EnvelopeId, SessionKey};
 use telson_actors::outbox::{Draft, EntryRecord};
 use telson_actors::session::machine::Event as SessionEvent;
 use telson_actors::session::{Exchange, Stopped, exchange_key, exchange_prefix};
-use telson_actors::store::{Batch, Expect, StoreError};
+use telson_actors::store::{Batch, Expect, Key, StoreError};
 
 use super::{AbortError, Engine};
 
 /// Exchanges looked through for the last place an answer went to.
 const PLACES_LOOKED_THROUGH: usize = 64;
+
+fn asked_key(key: &str) -> Key {
+    dedupe_key(&webchat::account(), &format!("{key}\nasked"))
+}
 
 impl Engine {
     /// What became of a key at the gateway's own account.
@@ -28,6 +32,27 @@ impl Engine {
             self.0.store.get(&dedupe_key(&webchat::account(), key))?;
         let said = record.and_then(|record| record.text);
         Ok(said.is_none_or(|said| said == digest(text)))
+    }
+
+    /// Notes what was asked under a key beside its text.
+    pub(crate) async fn note_asked(
+        &self,
+        key: &str,
+        session: &SessionKey,
+        asked: u64,
+    ) -> Result<(), StoreError> {
+        let fate = Fate::Admitted { envelope: EnvelopeId(0), session: session.clone() };
+        let record = DedupeRecord { at: self.0.clock.now(), fate, text: Some(asked) };
+        let mut batch = Batch::new();
+        batch.put(asked_key(key), &record);
+        self.0.store.commit(batch).await
+    }
+
+    /// Whether that is what was asked under a key; also where nobody noted it.
+    pub(crate) fn asked_under(&self, key: &str, asked: u64) -> Result<bool, StoreError> {
+        let record: Option<DedupeRecord> = self.0.store.get(&asked_key(key))?;
+        let noted = record.and_then(|record| record.text);
+        Ok(noted.is_none_or(|noted| noted == asked))
     }
 
     /// How a message of a session has ended.
@@ -68,32 +93,6 @@ impl Engine {
     pub(crate) fn summed_up(&self, session: &SessionKey) -> Result<u64, StoreError> {
         let summary: Option<Summary> = self.0.store.get(&summary_key(session))?;
         Ok(summary.map_or(0, |summary| summary.exchanges))
-    }
-
-    /// Takes a key of the gateway's own account for good; `false` if somebody has taken it before.
-    /// Durable when it returns.
-    pub(crate) async fn take_key(
-        &self,
-        key: &str,
-        session: &SessionKey,
-    ) -> Result<bool, StoreError> {
-        let own = dedupe_key(&webchat::account(), key);
-        let fate = Fate::Admitted { envelope: EnvelopeId(0), session: session.clone() };
-        let mut batch = Batch::new();
-        batch.expect(Expect::Absent(own.clone()));
-        batch.put(own, &DedupeRecord { at: self.0.clock.now(), fate, text: None });
-        match self.0.store.commit(batch).await {
-            Ok(()) => Ok(true),
-            Err(StoreError::Conflict) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Gives back a key that was taken for something that did not happen.
-    pub(crate) async fn give_back_key(&self, key: &str) -> Result<(), StoreError> {
-        let mut batch = Batch::new();
-        batch.delete(dedupe_key(&webchat::account(), key));
-        self.0.store.commit(batch).await
     }
 
     /// Where the last answer of a session to a platform went.

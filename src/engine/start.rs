@@ -177,6 +177,7 @@ impl Engine {
             events: wiring.events.clone(),
             beats: wiring.beats.clone(),
             index: SessionIndex::new(store.clone(), wiring.journal.clone()),
+            edits: super::edits::Edits::default(),
             toolbox: wiring.tools.clone(),
             started: tokio::time::Instant::now(),
             store: store.clone(),

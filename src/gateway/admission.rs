@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::device::DeviceRecord;
 use super::enrolment::Voucher;
-use super::handshake::{Grant, Judged, Known, Outcome, SetupGrant, Wish, judge};
+use super::handshake::{Grant, Judged, Known, Outcome, SetupGrant, Wish, judge, shows_old_token};
 use super::refusal::{Reason, Refusal};
 use super::settings::Settings;
 use super::visitor::{Claim, Visitor};
@@ -32,6 +32,30 @@ pub(super) struct Hearing<'a> {
     pub(super) ts: i64,
 }
 
+/// What follows for a device's token when it is let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owed {
+    Nothing,
+    /// It is known by something else and has none yet.
+    First,
+    /// It shows one that was replaced while it was away.
+    Another,
+    /// It shows the new one, so that the one before has served.
+    Peace,
+}
+
+fn owed(connect: &Connect, record: &DeviceRecord, grant: &Grant) -> Owed {
+    if grant.method != "device-token" {
+        let is_due = record.is_token_due(grant.role);
+        return if is_due { Owed::First } else { Owed::Nothing };
+    }
+    if shows_old_token(connect, record, grant.role) {
+        return Owed::Another;
+    }
+    let has_old = record.token(grant.role).is_some_and(|token| token.retiring.is_some());
+    if has_old { Owed::Peace } else { Owed::Nothing }
+}
+
 impl Hearing<'_> {
     /// Lets a client in, or does not.
     pub(super) async fn admit(&self, connect: &Connect) -> Result<Admitted, Refusal> {
@@ -39,11 +63,8 @@ impl Hearing<'_> {
         let identity = self.identity().await;
         let identity = identity.as_ref().map(|(by, who)| (*by, who.as_str()));
         let (judged, record) = self.judged(connect, identity)?;
-        let needs_token = |record: &DeviceRecord, grant: &Grant| {
-            grant.method != "device-token" && record.is_token_due(grant.role)
-        };
         let is_plain = match (&judged.outcome, &record) {
-            (Outcome::LetIn(grant), Some(record)) => !needs_token(record, grant),
+            (Outcome::LetIn(grant), Some(record)) => owed(connect, record, grant) == Owed::Nothing,
             (Outcome::LetIn(_), None) | (Outcome::Refuse(_), _) => true,
             (Outcome::Pair(..) | Outcome::Ask(..), _) => false,
         };
@@ -56,10 +77,17 @@ impl Hearing<'_> {
         let (judged, record) = self.judged(connect, identity)?;
         let now = self.engine.clock().now().0;
         match (judged.outcome.clone(), record) {
-            (Outcome::LetIn(grant), Some(record)) if needs_token(&record, &grant) => {
+            (Outcome::LetIn(grant), Some(record)) => {
                 self.note(&judged);
-                let token = devices.issue(store, record, grant.role, now).await;
-                Ok(Admitted { grant, issued: Some((token.map_err(Refusal::later)?, now)) })
+                let role = grant.role;
+                let token = match owed(connect, &record, &grant) {
+                    Owed::First => devices.issue(store, record, role, now).await.map(Some),
+                    Owed::Another => devices.replace(store, record, role, now).await.map(Some),
+                    Owed::Peace => devices.settle(store, record, role, now).await.map(|()| None),
+                    Owed::Nothing => Ok(None),
+                };
+                let token = token.map_err(Refusal::later)?;
+                Ok(Admitted { grant, issued: token.map(|token| (token, now)) })
             }
             (Outcome::Pair(grant, wish, via), record) => {
                 self.note(&judged);

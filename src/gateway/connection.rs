@@ -29,12 +29,13 @@ use super::gate::Gate;
 use super::guests::{Newcomer, Visit};
 use super::handshake::Grant;
 use super::hello::hello;
-use super::hub::HubEvent;
+use super::hub::{Forgotten, HubEvent};
 use super::journeys::Journeys;
 use super::link::{ConnectionLink, LinkMessage, LinkSender};
 use super::outgoing::{Outgoing, answer, answer_text, challenge};
 use super::refusal::Refusal;
 use super::settings::Settings;
+use super::under_way::{Kind, UnderWay};
 use super::visitor::Visitor;
 use super::wire::{self, BadFrame, ClientRequest, Connect};
 use crate::engine::LateEngine;
@@ -49,6 +50,8 @@ const BUFFER_BYTES: usize = 4 * 1024;
 const CUT: u16 = 4001;
 /// Events written together.
 const FRAMES_AT_ONCE_MAX: usize = 64;
+/// Bytes of those beyond which no more is added.
+const BYTES_AT_ONCE_MAX: usize = 256 * 1024;
 /// When a client may ask again while the service starts.
 const STARTING_RETRY_MS: u64 = 500;
 
@@ -316,7 +319,8 @@ async fn talk(mut client: Client, served: Served, let_in: LetIn, cuts: Receiver<
     let mut journeys = Journeys::default();
     let caller = guest.caller();
     let mut calls = FuturesUnordered::new();
-    let calls_max = served.settings.policy.calls_max;
+    let policy = &served.settings.policy;
+    let mut under_way = UnderWay::new(policy.calls_max, policy.buffered_max);
     loop {
         let said = tokio::select! {
             // What a method said first goes out before its last answer.
@@ -329,7 +333,7 @@ async fn talk(mut client: Client, served: Served, let_in: LetIn, cuts: Receiver<
                     Some(())
                 }
                 LinkMessage::Event(name, payload) => {
-                    client.say(outgoing.numbered(name, &payload.to_string())).await
+                    client.say(outgoing.numbered(name, payload.text())).await
                 }
                 LinkMessage::Unsubscribe(topic) => {
                     journeys.unsubscribe(&topic);
@@ -337,7 +341,10 @@ async fn talk(mut client: Client, served: Served, let_in: LetIn, cuts: Receiver<
                     Some(())
                 }
             },
-            Some((id, result)) = calls.next() => client.say(answer_text(&id, result)).await,
+            Some((kind, id, result)) = calls.next() => {
+                under_way.end(kind);
+                client.say(answer_text(&id, result)).await
+            }
             why = leash.cut(&caller) => return client.close(CUT, why).await,
             event = events.recv() => {
                 let told = gather(event, &mut events, &mut outgoing, &caller);
@@ -351,16 +358,20 @@ async fn talk(mut client: Client, served: Served, let_in: LetIn, cuts: Receiver<
             (name, payload) = journeys.next() => {
                 client.say(outgoing.numbered(name, &payload.to_string())).await
             }
-            text = hear(&mut client.socket), if calls.len() < calls_max => match text {
+            text = hear(&mut client.socket), if under_way.is_listening() => match text {
                 None => return,
                 Some(text) => match wire::read(&text) {
                     Ok(request) => {
-                        let link = ConnectionLink {
-                            id: Value::from(request.id.clone()),
-                            connection: link.clone(),
-                        };
-                        calls.push(perform(request, served.clone(), caller.clone(), link));
-                        Some(())
+                        let id = Value::from(request.id.clone());
+                        match under_way.begin(&request.method, text.len()) {
+                            Some(kind) => {
+                                let link = ConnectionLink { id, connection: link.clone() };
+                                let (served, caller) = (served.clone(), caller.clone());
+                                calls.push(perform(request, served, caller, (link, kind)));
+                                Some(())
+                            }
+                            None => client.say(answer(&id, Err(crowded()))).await,
+                        }
                     }
                     Err(Some(BadFrame { id, error })) => client.say(answer(&id, Err(error))).await,
                     Err(None) => Some(()),
@@ -392,11 +403,17 @@ fn gather(
     outgoing: &mut Outgoing,
     caller: &Caller,
 ) -> Gathered {
-    let (mut frames, mut next) = (Vec::new(), first);
+    let (mut frames, mut bytes, mut next) = (Vec::new(), 0, first);
     let end = loop {
         match next {
             Ok(event) => {
-                frames.extend(outgoing.event(&event, caller));
+                match outgoing.event(&event, caller) {
+                    Ok(frame) => {
+                        bytes += frame.as_ref().map_or(0, String::len);
+                        frames.extend(frame);
+                    }
+                    Err(Forgotten) => break Some(End::Close(1008, "slow consumer")),
+                }
                 if event.name == "shutdown" {
                     break Some(End::Close(1012, "service restart"));
                 }
@@ -404,7 +421,7 @@ fn gather(
             Err(RecvError::Lagged(_)) => break Some(End::Close(1008, "slow consumer")),
             Err(RecvError::Closed) => break Some(End::Gone),
         }
-        if frames.len() >= FRAMES_AT_ONCE_MAX {
+        if frames.len() >= FRAMES_AT_ONCE_MAX || bytes >= BYTES_AT_ONCE_MAX {
             break None;
         }
         next = match events.try_recv() {
@@ -421,15 +438,15 @@ async fn perform(
     request: ClientRequest,
     served: Served,
     caller: Caller,
-    link: ConnectionLink,
-) -> (Value, Result<Arc<str>, ErrorBody>) {
+    (link, kind): (ConnectionLink, Kind),
+) -> (Kind, Value, Result<Arc<str>, ErrorBody>) {
     let id = link.id.clone();
     if request.method == "connect" {
         let error = ErrorBody::invalid("connect is only valid as the first request");
-        return (id, Err(error));
+        return (kind, id, Err(error));
     }
     let Some(engine) = served.engine.get() else {
-        return (id, Err(starting()));
+        return (kind, id, Err(starting()));
     };
     let call = Call {
         engine,
@@ -438,7 +455,11 @@ async fn perform(
         caller,
         link: Some(Arc::new(link)),
     };
-    (id, methods::call_text(&request.method, call).await)
+    (kind, id, methods::call_text(&request.method, call).await)
+}
+
+fn crowded() -> ErrorBody {
+    ErrorBody::unavailable("too many calls of this connection are waiting; end some of them first")
 }
 
 fn starting() -> ErrorBody {

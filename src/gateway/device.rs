@@ -6,6 +6,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use telson_actors::store::{Key, Record, Space};
 
+pub(super) mod layouts;
+
 use crate::methods::{Role, Scope};
 
 /// How long a request to be let in stands, in milliseconds.
@@ -64,6 +66,9 @@ pub struct TokenRecord {
     pub scopes: Vec<String>,
     /// Its fingerprint; `None` where a new one is due with the next connection.
     pub fingerprint: Option<[u8; 32]>,
+    /// The fingerprint of the one before, as long as the device has not shown the new one: it may
+    /// have nothing else to come back with, and its key proves who it is.
+    pub retiring: Option<[u8; 32]>,
     /// When the first one was issued.
     pub created_at: i64,
     /// When it was last replaced.
@@ -94,7 +99,11 @@ pub struct DeviceRequest {
 }
 
 impl Record for DeviceRecord {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn from_older(version: u8, payload: &[u8]) -> Option<Self> {
+        layouts::older_device(version, payload)
+    }
 }
 
 impl Record for DeviceRequest {
@@ -126,8 +135,23 @@ impl DeviceRequest {
 impl TokenRecord {
     /// Whether this is the token.
     pub fn is(&self, shown: &str) -> bool {
-        let known = self.fingerprint.filter(|_| self.revoked_at.is_none());
+        self.holds(self.fingerprint, shown)
+    }
+
+    /// Whether it is the one before, which its device may still show to be given this one.
+    pub fn was(&self, shown: &str) -> bool {
+        self.holds(self.retiring, shown)
+    }
+
+    fn holds(&self, known: Option<[u8; 32]>, shown: &str) -> bool {
+        let known = known.filter(|_| self.revoked_at.is_none());
         known.is_some_and(|known| known.ct_eq(&fingerprint(shown)).into())
+    }
+
+    /// Takes it back: neither it nor the one before is good any more.
+    pub fn revoke(&mut self, now: i64) {
+        (self.fingerprint, self.retiring) = (None, None);
+        self.revoked_at = Some(now);
     }
 }
 
@@ -148,19 +172,40 @@ impl DeviceRecord {
             .is_none_or(|token| token.revoked_at.is_none() && token.fingerprint.is_none())
     }
 
-    /// Gives it a token: the old one of that role is good no more.
+    /// Gives it a token. The old one of that role is good no more; where the new one can be given
+    /// only when the device comes back, it is good for that.
     pub fn issue(&mut self, role: Role, scopes: Vec<String>, secret: Option<&str>, now: i64) {
         let before = self.tokens.iter().position(|token| token.role == role.name());
         let before = before.map(|index| self.tokens.swap_remove(index));
+        let known = before.as_ref().filter(|token| token.revoked_at.is_none());
+        let known = known.and_then(|token| token.fingerprint.or(token.retiring));
         self.tokens.push(TokenRecord {
             role: role.name().into(),
             scopes,
             fingerprint: secret.map(fingerprint),
+            retiring: known.filter(|_| secret.is_none()),
             created_at: before.as_ref().map_or(now, |token| token.created_at),
             rotated_at: before.map(|_| now),
             revoked_at: None,
         });
         self.tokens.sort_by(|a, b| a.role.cmp(&b.role));
+    }
+}
+
+impl DeviceRecord {
+    /// Gives a device that has shown the token before this one the new one. The old one is good
+    /// until the new one is shown: the answer may get lost on its way.
+    pub fn replace(&mut self, role: Role, secret: &str) {
+        if let Some(token) = self.tokens.iter_mut().find(|token| token.role == role.name()) {
+            token.fingerprint = Some(fingerprint(secret));
+        }
+    }
+
+    /// Ends the token before: the device has the new one.
+    pub fn settle(&mut self, role: Role) {
+        if let Some(token) = self.tokens.iter_mut().find(|token| token.role == role.name()) {
+            token.retiring = None;
+        }
     }
 }
 

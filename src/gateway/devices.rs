@@ -8,9 +8,11 @@ mod setups;
 use self::setups::Setups;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use base64::Engine as _;
+use telson_actors::node::node_key;
 use telson_actors::store::{Batch, Key, Space, Store, StoreError};
 use tokio::sync::{MutexGuard, broadcast};
 
@@ -47,10 +49,20 @@ struct Inner {
 /// How the gateway is reached, for those who are told to come.
 #[derive(Debug, Clone)]
 pub struct Place {
-    /// Its address, such as `ws://127.0.0.1:18789`.
-    pub url: String,
+    /// `ws` or `wss`.
+    pub scheme: &'static str,
+    /// Where it listens.
+    pub listeners: Vec<SocketAddr>,
     /// What it asks for: `token` or `password`.
     pub auth: &'static str,
+}
+
+impl Place {
+    /// The addresses that other machines come to, as they are now; none where there are none.
+    pub fn urls(&self) -> Vec<String> {
+        let hosts = super::reach::hosts(&self.listeners);
+        hosts.into_iter().map(|host| format!("{}://{host}", self.scheme)).collect()
+    }
 }
 
 /// Connections that have to end: those of this device in this role, or in all.
@@ -190,6 +202,41 @@ impl Devices {
         Ok(secret)
     }
 
+    /// Gives a device that came back with a replaced token the new one. Under
+    /// [`Devices::change`].
+    ///
+    /// # Errors
+    /// Nothing was written.
+    pub async fn replace(
+        &self,
+        store: &Store,
+        mut record: DeviceRecord,
+        role: Role,
+        now: i64,
+    ) -> Result<String, StoreError> {
+        let secret = new_secret()?;
+        record.replace(role, &secret);
+        record.seen_at = now;
+        self.put(store, &record).await?;
+        Ok(secret)
+    }
+
+    /// Ends the token before the one that a device has shown. Under [`Devices::change`].
+    ///
+    /// # Errors
+    /// Nothing was written.
+    pub async fn settle(
+        &self,
+        store: &Store,
+        mut record: DeviceRecord,
+        role: Role,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        record.settle(role);
+        record.seen_at = now;
+        self.put(store, &record).await
+    }
+
     /// Notes that a device is in use, now and then, without waiting for the disk.
     pub fn seen(&self, store: &Store, record: DeviceRecord, now: i64) {
         if now.saturating_sub(record.seen_at) >= SEEN_EVERY_MS {
@@ -280,13 +327,14 @@ impl Devices {
         store.commit(batch).await
     }
 
-    /// Forgets a device, and ends its connections. Under [`Devices::change`].
+    /// Forgets a device with what it was allowed as a node, and ends its connections. Under
+    /// [`Devices::change`].
     ///
     /// # Errors
     /// Nothing was written.
     pub async fn remove(&self, store: &Store, id: &str) -> Result<(), StoreError> {
         let mut batch = Batch::new();
-        batch.delete(device_key(id));
+        batch.delete(device_key(id)).delete(node_key(id));
         let requests: Vec<DeviceRequest> = records(store, Space::DeviceRequest)?;
         for request in requests.iter().filter(|it| it.portrait.device_id == id) {
             batch.delete(request_key(&request.id));

@@ -93,7 +93,7 @@ impl Guests {
     pub(crate) fn pass(&self, hub: &Hub, now: i64) {
         let connected: Vec<String> = lock(&self.0.connected).values().cloned().collect();
         if lock(&self.0.roll).pass(&connected, now) {
-            hub.tell("presence", Some(Scope::Read), json!({"presence": self.presence(now)}));
+            hub.tell("presence", None, json!({"presence": self.presence(now)}));
         }
     }
 
@@ -120,7 +120,7 @@ impl Visit {
         if self.key.is_some() {
             let now = self.clock.now().0;
             let presence = json!({"presence": self.guests.presence(now)});
-            self.hub.tell("presence", Some(Scope::Read), presence);
+            self.hub.tell("presence", None, presence);
         }
     }
 }

@@ -272,7 +272,16 @@ pub(super) fn is_same(shown: &str, secret: &str) -> bool {
 fn own_token<'a>(shown: &'a Credentials, known: &Known<'_>, role: Role) -> Option<&'a str> {
     let token = known.record?.token(role)?;
     let mut texts = [&shown.device_token, &shown.token].into_iter().flatten();
-    texts.find(|text| token.is(text)).map(String::as_str)
+    texts.find(|text| token.is(text) || token.was(text)).map(String::as_str)
+}
+
+/// Whether a client shows the token before the one its device has, or is to have.
+pub(super) fn shows_old_token(connect: &Connect, record: &DeviceRecord, role: Role) -> bool {
+    let (Some(shown), Some(token)) = (&connect.auth, record.token(role)) else { return false };
+    let mut texts = [&shown.device_token, &shown.token].into_iter().flatten();
+    // Whoever shows both has the new one.
+    let is_new = texts.clone().any(|text| token.is(text));
+    !is_new && texts.any(|text| token.was(text))
 }
 
 fn own(

@@ -1,5 +1,8 @@
 //! How a method reaches the connection it was called over.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -18,10 +21,38 @@ pub(super) enum LinkMessage {
     /// It wants it no more.
     Unsubscribe(String),
     /// It is told this, and nobody else.
-    Event(&'static str, Value),
+    Event(&'static str, Weighed),
 }
 
-/// Bounded by the calls under way: each sends a few of these.
+/// A text that waits to be told, and counts as long as it does.
+#[derive(Debug)]
+pub(super) struct Weighed {
+    text: String,
+    scale: Arc<AtomicUsize>,
+}
+
+impl Weighed {
+    /// Puts a text on a scale; nothing where that would hold too many bytes besides.
+    pub(super) fn new(text: String, scale: &Arc<AtomicUsize>, bytes_max: usize) -> Option<Self> {
+        let before = scale.fetch_add(text.len(), Ordering::AcqRel);
+        // Dropped, it is taken off again.
+        let weighed = Self { text, scale: scale.clone() };
+        let is_light = before == 0 || before.saturating_add(weighed.text.len()) <= bytes_max;
+        is_light.then_some(weighed)
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl Drop for Weighed {
+    fn drop(&mut self) {
+        self.scale.fetch_sub(self.text.len(), Ordering::AcqRel);
+    }
+}
+
+/// Bounded by the calls under way: each sends a few of these. What nodes are asked is weighed.
 pub(super) struct ConnectionLink {
     pub(super) id: Value,
     pub(super) connection: LinkSender,

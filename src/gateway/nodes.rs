@@ -4,6 +4,7 @@
 //! allowed does not exist for anybody. Invariant: L1 (calls and requests are bounded).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
@@ -11,13 +12,15 @@ use serde_json::Value;
 use telson_actors::node::NodeRecord;
 use tokio::sync::oneshot;
 
-use super::link::{LinkMessage, LinkSender};
+use super::link::{LinkMessage, LinkSender, Weighed};
 use super::wire::Connect;
 
 /// How long a request to be allowed something waits for a person, in milliseconds.
 const PENDING_MILLIS: i64 = 5 * 60 * 1000;
 /// Calls on their way to all nodes together.
 const CALLS_MAX: usize = 1024;
+/// Bytes of calls that one node has not read: what a connection may hold.
+const UNREAD_BYTES_MAX: usize = 50 * 1024 * 1024;
 /// Caps and commands of one node that are listened to.
 const OFFERED_MAX: usize = 256;
 
@@ -44,6 +47,8 @@ pub struct Seen {
     /// A person has said no to what it offers.
     is_refused: bool,
     link: LinkSender,
+    /// Bytes of calls that it has not read.
+    unread: Arc<AtomicUsize>,
 }
 
 /// What waits for a person.
@@ -81,7 +86,36 @@ pub struct Nodes(Arc<Mutex<State>>);
 struct State {
     seen: BTreeMap<String, Seen>,
     pending: BTreeMap<String, Pending>,
-    calls: BTreeMap<String, (String, oneshot::Sender<Outcome>)>,
+    calls: BTreeMap<String, Asked>,
+}
+
+/// A call on its way.
+#[derive(Debug)]
+struct Asked {
+    node: String,
+    /// Who waits for its answer; nobody, where all have left.
+    askers: Vec<oneshot::Sender<Outcome>>,
+}
+
+impl Asked {
+    /// Tells all who wait; `false` if nobody does.
+    fn tell(self, outcome: &Outcome) -> bool {
+        let told = self.askers.into_iter().map(|asker| asker.send(outcome.clone()).is_ok());
+        told.fold(false, |any, is_told| any | is_told)
+    }
+}
+
+impl State {
+    /// Nobody answers the calls of a node any more.
+    fn end_calls(&mut self, node: &str, why: &str) {
+        let (ended, left) = std::mem::take(&mut self.calls)
+            .into_iter()
+            .partition::<BTreeMap<_, _>, _>(|(_, asked)| asked.node == node);
+        self.calls = left;
+        for asked in ended.into_values() {
+            asked.tell(&Err(("UNAVAILABLE".to_owned(), why.to_owned())));
+        }
+    }
 }
 
 /// Why a call was not sent.
@@ -91,6 +125,8 @@ pub enum NotSent {
     Away,
     /// Too many calls are under way.
     Full,
+    /// The node does not read what it is asked.
+    Unread,
 }
 
 impl Nodes {
@@ -113,6 +149,7 @@ impl Nodes {
             at: now,
             is_refused: false,
             link: link.clone(),
+            unread: Arc::default(),
         };
         self.state().seen.insert(id.to_owned(), seen);
     }
@@ -129,16 +166,7 @@ impl Nodes {
                 id.clone()
             });
         let Some(gone) = gone else { return };
-        let of_node = |(_, (node, _)): &(&String, &(String, _))| *node == gone;
-        let ended: Vec<String> =
-            state.calls.iter().filter(of_node).map(|(id, _)| id.clone()).collect();
-        for id in ended {
-            if let Some((_, asker)) = state.calls.remove(&id) {
-                let why = ("UNAVAILABLE".to_owned(), "the node has disconnected".to_owned());
-                // Whoever asked may have left.
-                drop(asker.send(Err(why)));
-            }
-        }
+        state.end_calls(&gone, "the node has disconnected");
     }
 
     /// Every node that was connected since the service started.
@@ -191,6 +219,14 @@ impl Nodes {
         }
     }
 
+    /// Forgets a node that is to go, and what waits for it.
+    pub fn remove(&self, node: &str) {
+        let mut state = self.state();
+        state.pending.remove(node);
+        state.seen.remove(node);
+        state.end_calls(node, "the node was removed");
+    }
+
     /// Sends a call to a node; its answer comes over the receiver.
     ///
     /// # Errors
@@ -202,36 +238,45 @@ impl Nodes {
         request: Value,
     ) -> Result<oneshot::Receiver<Outcome>, NotSent> {
         let mut state = self.state();
-        // Whoever has left waits for nothing any more.
-        state.calls.retain(|_, (_, asker)| !asker.is_closed());
+        if state.calls.len() >= CALLS_MAX {
+            // Nobody waits for those any more; until there is no room, somebody may again.
+            state.calls.retain(|_, asked| asked.askers.iter().any(|asker| !asker.is_closed()));
+        }
         if state.calls.len() >= CALLS_MAX {
             return Err(NotSent::Full);
         }
         let seen = state.seen.get(node).filter(|seen| seen.connection.is_some());
-        let link = seen.map(|seen| seen.link.clone()).ok_or(NotSent::Away)?;
+        let seen = seen.ok_or(NotSent::Away)?;
+        let request = Weighed::new(request.to_string(), &seen.unread, UNREAD_BYTES_MAX);
+        let request = request.ok_or(NotSent::Unread)?;
+        let sent = seen.link.send(LinkMessage::Event("node.invoke.request", request));
+        sent.map_err(|_| NotSent::Away)?;
         let (sender, receiver) = oneshot::channel();
-        link.send(LinkMessage::Event("node.invoke.request", request)).map_err(|_| NotSent::Away)?;
-        state.calls.insert(call.to_owned(), (node.to_owned(), sender));
+        let asked = Asked { node: node.to_owned(), askers: vec![sender] };
+        state.calls.insert(call.to_owned(), asked);
         Ok(receiver)
     }
 
-    /// A call is not waited for any more.
-    pub fn give_up(&self, call: &str) {
+    /// Waits for the answer to a call that is under way, beside those who wait already; nothing if it
+    /// is not.
+    pub fn join(&self, node: &str, call: &str) -> Option<oneshot::Receiver<Outcome>> {
         let mut state = self.state();
-        // A later call under the same id is somebody else's.
-        if state.calls.get(call).is_some_and(|(_, asker)| asker.is_closed()) {
-            state.calls.remove(call);
-        }
+        let asked = state.calls.get_mut(call).filter(|asked| asked.node == node)?;
+        asked.askers.retain(|asker| !asker.is_closed());
+        let (sender, receiver) = oneshot::channel();
+        asked.askers.push(sender);
+        Some(receiver)
     }
 
     /// A node has answered a call; `false` if nobody waits for it.
-    pub fn answered(&self, node: &str, call: &str, outcome: Outcome) -> bool {
+    pub fn answered(&self, node: &str, call: &str, outcome: &Outcome) -> bool {
         let mut state = self.state();
-        if state.calls.get(call).is_none_or(|(asked, _)| asked != node) {
+        if state.calls.get(call).is_none_or(|asked| asked.node != node) {
             return false;
         }
-        let asker = state.calls.remove(call);
-        asker.is_some_and(|(_, asker)| asker.send(outcome).is_ok())
+        let asked = state.calls.remove(call);
+        drop(state);
+        asked.is_some_and(|asked| asked.tell(outcome))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

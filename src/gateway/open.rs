@@ -5,7 +5,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -32,11 +32,6 @@ pub const PORT: u16 = 18789;
 pub const TOKEN_FILE: &str = "gateway-token";
 /// Tries to get a port that a service which just ended may still hold, and the pause between them.
 const TRIES: (u32, Duration) = (20, Duration::from_millis(500));
-/// What Tailscale itself answers on in every one of its networks; nothing is sent to it.
-const TAILSCALE_SERVICE: (Ipv4Addr, u16) = (Ipv4Addr::new(100, 100, 100, 100), 53);
-/// The network of the addresses that Tailscale gives.
-const TAILSCALE_NETWORK: &str = "100.64.0.0/10";
-
 /// What a gateway is to be.
 #[derive(Debug, Clone)]
 pub struct Wanted {
@@ -189,13 +184,13 @@ impl GatewaySpec {
         super::http::check(self.host.config.as_ref(), secret.as_deref().unwrap_or_default())?;
         let settings = Arc::new(settings(&self.wanted.config, mode, secret)?);
         let tls = self.tls(&listeners).await?.map(|tls| self.host.tls.get_or_init(|| tls).clone());
-        let scheme = if tls.is_some() { "wss" } else { "ws" };
-        if let Some(bound) = listeners.first()
-            && let Ok(address) = bound.listener.local_addr()
-        {
+        let own = listeners.iter().filter(|bound| bound.via == Via::Port);
+        let own: Vec<_> = own.filter_map(|bound| bound.listener.local_addr().ok()).collect();
+        if let Some(address) = own.first() {
+            let scheme = if tls.is_some() { "wss" } else { "ws" };
             let auth = if mode == GatewayAuthMode::Password { "password" } else { "token" };
-            self.host.gateway.get_or_init(|| address);
-            self.host.devices.set_place(Place { url: format!("{scheme}://{address}"), auth });
+            self.host.gateway.get_or_init(|| *address);
+            self.host.devices.set_place(Place { scheme, listeners: own, auth });
         }
         // Opened once: an engine that is started anew goes on with the same ports.
         drop(self.opened.set(Opened { listeners, settings, tls }));
@@ -371,16 +366,9 @@ async fn listen(wanted: &Wanted, inherited: &Inherited) -> Result<Vec<Bound>, St
     Ok(listeners)
 }
 
-/// This machine's address in its Tailscale network: the one that a packet for it would leave from.
 fn tailnet_address() -> Result<IpAddr, String> {
-    let way = || {
-        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
-        socket.connect(TAILSCALE_SERVICE).ok()?;
-        Some(socket.local_addr().ok()?.ip())
-    };
-    let network = Cidr::parse(TAILSCALE_NETWORK)?;
     let missing = "gateway.bind tailnet: this machine has no Tailscale address; is it connected?";
-    way().filter(|address| network.contains(*address)).ok_or_else(|| missing.into())
+    super::reach::tailnet().ok_or_else(|| missing.into())
 }
 
 /// The port of the gateway before this one, else one that is bound now.

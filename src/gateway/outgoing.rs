@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::hub::{Hub, HubEvent};
+use super::hub::{Forgotten, Hub, HubEvent};
 use crate::frame::ErrorBody;
 use crate::methods::Caller;
 
@@ -40,11 +40,22 @@ impl Outgoing {
     }
 
     /// The frame of an event, if this connection is to have it.
-    pub(super) fn event(&mut self, event: &HubEvent, caller: &Caller) -> Option<String> {
+    ///
+    /// # Errors
+    /// It was to have it, and what it says is forgotten.
+    pub(super) fn event(
+        &mut self,
+        event: &HubEvent,
+        caller: &Caller,
+    ) -> Result<Option<String>, Forgotten> {
         let is_allowed = event.scope.is_none_or(|scope| caller.may(scope));
         let is_wanted =
             event.topics.is_empty() || event.topics.iter().any(|topic| self.topics.contains(topic));
-        (is_allowed && is_wanted).then(|| self.numbered(event.name, &event.payload))
+        if !is_allowed || !is_wanted {
+            return Ok(None);
+        }
+        let payload = event.text().ok_or(Forgotten)?;
+        Ok(Some(self.numbered(event.name, &payload)))
     }
 
     /// The frame of an event that is for this connection.

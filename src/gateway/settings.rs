@@ -51,7 +51,8 @@ pub struct Policy {
     pub buffered_max: usize,
     /// Pause between signs of life; a client that hears nothing for two of them reconnects.
     pub tick: Duration,
-    /// Calls of one connection under way at once; more are read once some are answered.
+    /// Calls of one connection that work at once; more are read once some are answered. Those that
+    /// only wait for somebody else count apart.
     pub calls_max: usize,
     /// Longest time a client may take to read what is sent to it.
     pub write_max: Duration,

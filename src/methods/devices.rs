@@ -4,17 +4,19 @@
 //! record.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::params::{Nothing, Text, read};
 use super::{Call, ErrorBody, Method, Role, Scope};
 use crate::gateway::{
-    Cut, DeviceRecord, DeviceRequest, SetupGrant, TokenRecord, Wish, may_change, may_give, pairing,
-    shown_request,
+    Cut, DeviceRecord, DeviceRequest, Place, SetupGrant, TokenRecord, Wish, may_change, may_give,
+    pairing, shown_request,
 };
 
+/// Addresses that one code names.
+const URLS_MAX: usize = 4;
 /// Longest name a person can give a device, in characters.
 const LABEL_CHARS_MAX: usize = 64;
 
@@ -273,6 +275,7 @@ async fn remove(call: Call) -> Result<Value, ErrorBody> {
     let _change = devices.change().await;
     device(&call, &id)?;
     devices.remove(call.engine.store(), &id).await.map_err(failed)?;
+    call.host.guests.nodes().remove(&id);
     tracing::info!(device = %id, by = %who(&call), "a device was removed");
     Ok(json!({"deviceId": id}))
 }
@@ -337,8 +340,7 @@ async fn revoke(call: Call) -> Result<Value, ErrorBody> {
     let at = now(&call);
     let token = record.tokens.iter_mut().find(|token| token.role == role.name());
     let token = token.ok_or_else(|| ErrorBody::invalid("this device has no token of this role"))?;
-    token.revoked_at = Some(at);
-    token.fingerprint = None;
+    token.revoke(at);
     devices.put(call.engine.store(), &record).await.map_err(failed)?;
     tracing::info!(device = %id, role = role.name(), by = %who(&call), "a token was taken back");
     let why = "device token revoked";
@@ -368,19 +370,57 @@ fn setup_code(call: &Call) -> Result<Value, ErrorBody> {
     may_give(&call.caller, role, &scopes)?;
     let place = call.host.devices.place();
     let place = place.ok_or_else(|| ErrorBody::unavailable("no gateway is listening"))?;
-    let (url, source) = match &params.public_url {
-        Some(url) => (url.as_str(), "params.publicUrl"),
-        None => (place.url.as_str(), "gateway.bind"),
-    };
+    let Way { urls, source, fingerprint } = way(call, place, params.public_url.as_ref())?;
     let grant = SetupGrant { role, scopes, by: who(call) };
     let (token, expires_at) = call.host.devices.setups().add(grant, now(call))?;
-    let code = STANDARD.encode(json!({"url": url, "bootstrapToken": token}).to_string());
+    let mut code = json!({
+        "url": urls[0], "bootstrapToken": token, "expiresAtMs": expires_at,
+    });
+    if urls.len() > 1 {
+        code["urls"] = json!(urls);
+    }
+    if let Some(fingerprint) = fingerprint {
+        code["tlsFingerprint"] = json!(fingerprint);
+    }
     Ok(json!({
-        "setupCode": code,
-        "gatewayUrl": url,
+        "setupCode": BASE64.encode(code.to_string()),
+        "gatewayUrl": urls[0],
+        "gatewayUrls": urls,
         "auth": place.auth,
         "urlSource": source,
         "access": access,
         "expiresAtMs": expires_at,
     }))
+}
+
+/// Where a device is to come.
+struct Way {
+    /// At least one.
+    urls: Vec<String>,
+    source: &'static str,
+    /// By what it knows the gateway's own certificate.
+    fingerprint: Option<String>,
+}
+
+/// Where a device is to come: where somebody says, else over Tailscale, else to this machine's own
+/// addresses.
+fn way(call: &Call, place: &Place, said: Option<&Text>) -> Result<Way, ErrorBody> {
+    let elsewhere = |url: String, source| Way { urls: vec![url], source, fingerprint: None };
+    if let Some(url) = said {
+        return Ok(elsewhere(url.to_string(), "params.publicUrl"));
+    }
+    if let Some(url) = call.host.tailnet_url() {
+        let url = url.trim_end_matches('/').replacen("https://", "wss://", 1);
+        return Ok(elsewhere(url, "gateway.tailscale"));
+    }
+    let mut urls = place.urls();
+    urls.truncate(URLS_MAX);
+    if urls.is_empty() {
+        let text = "the gateway is only bound to loopback, where no other device reaches it: set \
+                    gateway.bind to lan, switch gateway.tailscale on, or give publicUrl";
+        return Err(ErrorBody::invalid(text));
+    }
+    let tls = call.host.tls.get().filter(|_| place.scheme == "wss");
+    let fingerprint = tls.map(|tls| tls.fingerprint().to_string());
+    Ok(Way { urls, source: "gateway.bind", fingerprint })
 }

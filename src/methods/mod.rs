@@ -28,7 +28,9 @@ mod keys;
 mod letter;
 mod logs;
 mod models;
+mod new_work;
 mod nodes;
+mod once;
 mod pairing;
 mod params;
 mod presence;
@@ -139,6 +141,7 @@ fn permitted(method: &str, call: &Call) -> Result<&'static Method, ErrorBody> {
         return Err(ErrorBody::invalid(format!("unknown method: {method}")));
     };
     rights::check(known, &call.params, &call.caller)?;
+    new_work::check(known.name, call.engine.is_admitting())?;
     Ok(known)
 }
 

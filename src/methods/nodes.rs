@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use telson_actors::answer::CallEnd;
 use telson_actors::node::NodeRecord;
 
+use super::once::{self, Stand};
 use super::params::{Nothing, Text, read};
 use super::{Call, ErrorBody, Method, Scope, ready};
 use crate::config::Config;
@@ -66,7 +68,7 @@ pub(super) const METHODS: &[Method] = &[
         name: "node.invoke.result",
         scope: Scope::Read,
         about: "what a node has done",
-        run: |call| ready(result(call)),
+        run: |call| Box::pin(result(call)),
     },
     Method {
         name: "node.event",
@@ -76,10 +78,14 @@ pub(super) const METHODS: &[Method] = &[
     },
 ];
 
+/// What calls of nodes are kept under.
+const INVOKE: &str = "node.invoke";
 /// The longest a call may take.
 const INVOKE_MAX: Duration = Duration::from_secs(30);
-/// Commands that reach further than what a node shows of itself: they need everything.
-const ADMIN_COMMANDS: [&str; 3] = ["browser.proxy", "fs.listDir", "system.run"];
+/// Commands that reach further than what a node shows of itself: they need everything. So does
+/// whatever begins like the last one.
+const ADMIN_COMMANDS: [&str; 2] = ["browser.proxy", "fs.listDir"];
+const ADMIN_BEGINNING: &str = "system.run";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -228,6 +234,8 @@ fn pending(call: &Call, records: &[NodeRecord]) -> Vec<Pending> {
 async fn rename(call: Call) -> Result<Value, ErrorBody> {
     let params: RenameParams = read("node.rename", call.params.clone())?;
     let id = params.node_id.as_str();
+    let devices = call.host.devices.clone();
+    let _change = devices.change().await;
     let record = call.engine.node(id).map_err(ErrorBody::internal)?;
     let mut record = record.ok_or_else(|| unknown(&params.node_id))?;
     record.display_name = Some(params.display_name.to_string());
@@ -269,10 +277,14 @@ fn needed(commands: &[String]) -> Scope {
 fn is_admin(command: &str) -> bool {
     ADMIN_COMMANDS.iter().any(|name| {
         command.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    }) || command.contains("execApprovals")
+    }) || command.starts_with(ADMIN_BEGINNING)
+        || command.contains("execApprovals")
 }
 
 async fn approve(call: Call) -> Result<Value, ErrorBody> {
+    // A device that is removed meanwhile is not allowed anything by this.
+    let devices = call.host.devices.clone();
+    let _change = devices.change().await;
     let request = requested("node.pair.approve", &call)?;
     let scope = needed(&request.commands);
     if !call.caller.may(scope) {
@@ -332,6 +344,8 @@ fn resolved(call: &Call, request: &Pending, decision: &str) {
 async fn remove(call: Call) -> Result<Value, ErrorBody> {
     let params: NodeParams = read("node.pair.remove", call.params.clone())?;
     let id = params.node_id.as_str();
+    let devices = call.host.devices.clone();
+    let _change = devices.change().await;
     if !call.engine.forget_node(id).await.map_err(ErrorBody::internal)? {
         return Err(unknown(&params.node_id));
     }
@@ -362,8 +376,18 @@ async fn invoke(call: Call) -> Result<Value, ErrorBody> {
         return Err(ErrorBody::invalid(text));
     }
     let wait = params.timeout_ms.map_or(INVOKE_MAX, Duration::from_millis).min(INVOKE_MAX);
-    // The same key is the same call: a node that is asked again can tell.
-    let id = short_hash(&format!("{node}\n{}", params.idempotency_key));
+    // The same key is the same call.
+    let key = params.idempotency_key.as_str();
+    let id = short_hash(&format!("{node}\n{key}"));
+    let asked = params.params.as_ref().map_or_else(String::new, Value::to_string);
+    let asked = once::digest_of(&[&command, &asked]);
+    let nodes = call.host.guests.nodes();
+    let kept = kept_under(node, &id);
+    let is_first = match once::begin(&call, INVOKE, (&kept, key), asked).await? {
+        Stand::Now => true,
+        Stand::Begun => false,
+        Stand::Ended(end) => return ended(node, command, key, end),
+    };
     let request = json!({
         "id": id,
         "nodeId": node,
@@ -372,26 +396,53 @@ async fn invoke(call: Call) -> Result<Value, ErrorBody> {
         "timeoutMs": u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
         "idempotencyKey": params.idempotency_key,
     });
-    let nodes = call.host.guests.nodes();
-    let waiting = nodes.ask(node, &id, without_nulls(request)).map_err(not_sent)?;
-    let outcome = tokio::time::timeout(wait, waiting).await;
-    nodes.give_up(&id);
-    match outcome {
+    let waiting = if is_first {
+        match nodes.ask(node, &id, without_nulls(request)) {
+            Ok(waiting) => waiting,
+            Err(why) => {
+                let forgotten = call.engine.forget_call(INVOKE, &kept).await;
+                forgotten.map_err(|error| ErrorBody::unavailable(error.to_string()))?;
+                return Err(not_sent(why));
+            }
+        }
+    } else {
+        // Whoever asks again waits for the same answer.
+        nodes.join(node, &id).ok_or_else(|| once::unknown(key))?
+    };
+    match tokio::time::timeout(wait, waiting).await {
         Err(_) => {
             let text = format!("the node has not answered within {} ms", wait.as_millis());
             Err(ErrorBody::unavailable(text).with(json!({"code": "TIMEOUT"})))
         }
-        Ok(Err(_)) => Err(ErrorBody::unavailable("the call was replaced by a newer one")),
-        Ok(Ok(Err((code, message)))) => {
-            Err(ErrorBody::unavailable(message).with(json!({"nodeError": {"code": code}})))
-        }
-        Ok(Ok(Ok(payload))) => {
-            let text = payload.to_string();
-            Ok(json!({
-                "ok": true, "nodeId": node, "command": command,
-                "payload": payload, "payloadJSON": text,
-            }))
-        }
+        Ok(Err(_)) => Err(ErrorBody::unavailable("too many newer calls are under way")),
+        Ok(Ok(Err((code, message)))) => Err(node_error(&code, message)),
+        Ok(Ok(Ok(payload))) => Ok(given(node, command, &payload)),
+    }
+}
+
+/// Of each node apart: none has a word in what another was asked.
+fn kept_under(node: &str, call: &str) -> String {
+    format!("{node}\n{call}")
+}
+
+fn given(node: &str, command: &str, payload: &Value) -> Value {
+    let text = payload.to_string();
+    json!({
+        "ok": true, "nodeId": node, "command": command, "payload": payload, "payloadJSON": text,
+    })
+}
+
+fn node_error(code: &str, message: String) -> ErrorBody {
+    ErrorBody::unavailable(message).with(json!({"nodeError": {"code": code}}))
+}
+
+/// What a call came to that was made before.
+fn ended(node: &str, command: &str, key: &str, end: CallEnd) -> Result<Value, ErrorBody> {
+    match end {
+        CallEnd::Done(text) => Ok(given(node, command, &once::parsed(&text))),
+        CallEnd::Failed(code, message) => Err(node_error(&code, message)),
+        CallEnd::TooLong(bytes) => Err(once::too_long(key, bytes)),
+        CallEnd::Open => Err(once::unknown(key)),
     }
 }
 
@@ -408,13 +459,15 @@ fn not_sent(why: NotSent) -> ErrorBody {
             ErrorBody::unavailable("node not connected").with(json!({"code": "NOT_CONNECTED"}))
         }
         NotSent::Full => ErrorBody::unavailable("too many calls to nodes are under way"),
+        NotSent::Unread => ErrorBody::unavailable("the node does not read what it was asked"),
     }
 }
 
-fn result(call: Call) -> Result<Value, ErrorBody> {
-    let params: ResultParams = read("node.invoke.result", call.params)?;
+async fn result(call: Call) -> Result<Value, ErrorBody> {
+    let params: ResultParams = read("node.invoke.result", call.params.clone())?;
     let nodes = call.host.guests.nodes();
     let own = nodes.of_connection(&call.caller.name);
+    let id = params.id.to_string();
     if own.as_deref() != Some(params.node_id.as_str()) {
         return Err(ErrorBody::invalid("nodeId mismatch: a node answers for itself"));
     }
@@ -431,7 +484,16 @@ fn result(call: Call) -> Result<Value, ErrorBody> {
         let message = error.message.unwrap_or_else(|| "node invoke failed".into());
         Err((error.code.unwrap_or_else(|| "UNAVAILABLE".into()), message))
     };
-    let is_heard = nodes.answered(params.node_id.as_str(), params.id.as_str(), outcome);
+    // Kept before it is told: whoever asked may have left, and asks again.
+    let end = match &outcome {
+        Ok(payload) => CallEnd::done(payload.to_string()),
+        Err((code, message)) => CallEnd::failed(code, message),
+    };
+    let kept = kept_under(params.node_id.as_str(), &id);
+    if let Err(error) = call.engine.end_call(INVOKE, &kept, end).await {
+        tracing::warn!(%error, "what a node has answered was not kept");
+    }
+    let is_heard = nodes.answered(params.node_id.as_str(), params.id.as_str(), &outcome);
     Ok(if is_heard { json!({"ok": true}) } else { json!({"ok": true, "ignored": true}) })
 }
 
@@ -439,4 +501,27 @@ fn event(call: Call) -> Result<Value, ErrorBody> {
     let params: EventParams = read("node.event", call.params)?;
     let reason = "nothing here acts on events of nodes";
     Ok(json!({"ok": true, "event": params.event, "handled": false, "reason": reason}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_programs_needs_an_administrator() {
+        for command in [
+            "system.run",
+            "system.run.prepare",
+            "system.runX",
+            "system.runAs",
+            "browser.proxy",
+            "fs.listDir",
+            "system.execApprovals.set",
+        ] {
+            assert_eq!(needed(&[command.to_owned()]), Scope::Admin, "{command}");
+        }
+        for command in ["system.which", "system", "fs.listDirs", "camera.snap"] {
+            assert_eq!(needed(&[command.to_owned()]), Scope::Pairing, "{command}");
+        }
+    }
 }

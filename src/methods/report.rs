@@ -95,10 +95,10 @@ fn summary_lines(accounts: &[Account]) -> Vec<String> {
     accounts.iter().map(line).collect()
 }
 
-/// Tells everybody who may know.
+/// Tells everybody who is let in.
 pub(crate) fn tell(engine: &Engine, host: &Host) {
     host.guests.health_told();
-    host.hub.tell("health", Some(super::Scope::Read), health(engine, host));
+    host.hub.tell("health", None, health(engine, host));
 }
 
 /// The agent of whoever names none.

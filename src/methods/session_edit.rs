@@ -10,7 +10,8 @@ use super::report::{agent_ids, default_agent, main_key, store_path};
 use super::session_list::find;
 use super::session_rows::{key_of, session_id};
 use super::{Call, ErrorBody, Method, Scope};
-use crate::engine::{ChooseError, EditError};
+use crate::engine::EditError;
+use crate::gateway::own_key;
 
 /// The methods of this family.
 pub(super) const METHODS: &[Method] = &[
@@ -82,10 +83,6 @@ struct DeleteParams {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct CreateParams {
     key: Option<Text>,
-    #[expect(
-        dead_code,
-        reason = "a session is made once however often it is asked for by its key"
-    )]
     idempotency_key: Option<Text>,
     agent_id: Option<Text>,
     label: Option<Text>,
@@ -161,22 +158,30 @@ const PATCHES: [&str; 32] = [
 async fn create(call: Call) -> Result<Value, ErrorBody> {
     let params: CreateParams = read("sessions.create", call.params.clone())?;
     let agent = params.agent_id.map_or_else(|| default_agent(&call.host), |id| id.to_string());
-    let key = match &params.key {
-        Some(key) => key_of(&call.host, key.as_str(), Some(&agent))?,
-        None => fresh_key(&agent)?,
+    let key = match (&params.key, &params.idempotency_key) {
+        (Some(key), _) => key_of(&call.host, key.as_str(), Some(&agent))?,
+        (None, Some(wish)) => {
+            // The same wish of the same client is the same session, in whatever life.
+            let owner = call.caller.device.as_deref().unwrap_or_default();
+            keyed(&agent, &own_key::hash(&format!("{agent}\n{owner}\n{wish}")))?
+        }
+        (None, None) => fresh_key(&agent)?,
     };
     let agent = key.agent().unwrap_or(agent);
     if !agent_ids(&call.host).contains(&agent) {
         return Err(ErrorBody::invalid(format!("unknown agent id {agent:?}")));
     }
-    call.engine.create_session(&key, &agent).await.map_err(ErrorBody::internal)?;
-    let label = params.label.or(params.display_name);
-    if let Some(label) = label {
-        let label = checked(label)?;
-        note(&call, &key, |note| note.label = Some(label)).await?;
-    }
-    if let Some(model) = params.model {
-        choose(&call, &key, Some(model.as_str())).await?;
+    let label = params.label.or(params.display_name).map(checked).transpose()?;
+    let model = params.model.as_ref().map(Text::as_str);
+    let begun = call.engine.begin_session(&key, &agent, label.clone(), model).await;
+    let is_repeat = params.key.is_none() && params.idempotency_key.is_some();
+    if !begun.map_err(refused)? && !is_repeat {
+        let change = |note: &mut SessionNote| {
+            note.label = label.or(note.label.take());
+            true
+        };
+        let edited = call.engine.edit_session(&key, model.map(Some), change).await;
+        edited.map_err(refused)?;
     }
     changed(&call, &key, "create");
     let entry = entry(&call, &key).await?;
@@ -186,7 +191,12 @@ async fn create(call: Call) -> Result<Value, ErrorBody> {
 fn fresh_key(agent: &str) -> Result<SessionKey, ErrorBody> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(|error| ErrorBody::internal(error.to_string()))?;
-    let word = format!("chat-{:016x}", u64::from_be_bytes(bytes));
+    keyed(agent, &format!("{:016x}", u64::from_be_bytes(bytes)))
+}
+
+/// The key of a session that nobody has named, by what makes it one of its own.
+fn keyed(agent: &str, own: &str) -> Result<SessionKey, ErrorBody> {
+    let word = format!("chat-{}", own.get(..16).unwrap_or(own));
     SessionKey::main(agent, &word).map_err(|error| ErrorBody::invalid(error.to_string()))
 }
 
@@ -201,13 +211,14 @@ async fn patch(call: Call) -> Result<Value, ErrorBody> {
         });
     }
     let key = key_of(&call.host, params.key.as_str(), params.agent_id.as_ref().map(Text::as_str))?;
-    expect_life(&call, &key, params.expected_session_id.as_ref()).await?;
-    if let Some(model) = &params.model {
-        choose(&call, &key, model.as_ref().map(Text::as_str)).await?;
-    }
+    let model = params.model.as_ref().map(|model| model.as_ref().map(Text::as_str));
+    let is_meant = is_life(&key, params.expected_session_id);
     let label = params.label.map(|label| label.map(checked).transpose()).transpose()?;
     let now = call.engine.clock().now();
-    note(&call, &key, |note| {
+    let change = |note: &mut SessionNote| {
+        if !is_meant(note) {
+            return false;
+        }
         if let Some(label) = label {
             note.label = label;
         }
@@ -220,8 +231,9 @@ async fn patch(call: Call) -> Result<Value, ErrorBody> {
                 None => {}
             }
         }
-    })
-    .await?;
+        true
+    };
+    call.engine.edit_session(&key, model, change).await.map_err(refused)?;
     changed(&call, &key, "patch");
     let entry = entry(&call, &key).await?;
     let resolved = json!({"modelProvider": entry["modelProvider"], "model": entry["model"]});
@@ -247,7 +259,7 @@ async fn delete(call: Call) -> Result<Value, ErrorBody> {
             format!("the main session {key} can't be deleted; sessions.reset begins it anew");
         return Err(ErrorBody::invalid(text));
     }
-    expect_life(&call, &key, params.expected_session_id.as_ref()).await?;
+    let is_meant = is_life(&key, params.expected_session_id);
     let Some(facts) = find(&call, &key).await? else {
         return Ok(json!({"ok": true, "key": key, "deleted": false, "archived": []}));
     };
@@ -259,7 +271,7 @@ async fn delete(call: Call) -> Result<Value, ErrorBody> {
     if params.archived_only && facts.note.archived_at.is_none() {
         return Err(ErrorBody::invalid(format!("{key} is not archived")));
     }
-    let life = call.engine.remove_session(&key).await.map_err(refused)?;
+    let life = call.engine.remove_session_if(&key, is_meant).await.map_err(refused)?;
     changed(&call, &key, "delete");
     let archived = if facts.last.is_some() { vec![format!("{key}#{life}")] } else { Vec::new() };
     Ok(json!({"ok": true, "key": key, "deleted": true, "archived": archived}))
@@ -269,22 +281,6 @@ fn is_main(call: &Call, key: &SessionKey) -> bool {
     let agent = key.agent().unwrap_or_default();
     SessionKey::main(&agent, &main_key(&call.host)).is_ok_and(|main| main == *key)
         || key.agent().is_none()
-}
-
-async fn note(
-    call: &Call,
-    key: &SessionKey,
-    change: impl FnOnce(&mut SessionNote),
-) -> Result<SessionNote, ErrorBody> {
-    call.engine.note_session(key, change).await.map_err(refused)
-}
-
-async fn choose(call: &Call, key: &SessionKey, name: Option<&str>) -> Result<(), ErrorBody> {
-    let chosen = call.engine.choose_model(key, name).await;
-    chosen.map(drop).map_err(|error| match error {
-        ChooseError::Refused(refusal) => ErrorBody::invalid(refusal.to_string()),
-        ChooseError::Store(error) => ErrorBody::internal(error),
-    })
 }
 
 /// The row of a session, which clients call its entry when it was changed.
@@ -304,17 +300,10 @@ async fn entry(call: &Call, key: &SessionKey) -> Result<Value, ErrorBody> {
     Ok(entry)
 }
 
-async fn expect_life(
-    call: &Call,
-    key: &SessionKey,
-    expected: Option<&Text>,
-) -> Result<(), ErrorBody> {
-    let Some(expected) = expected else { return Ok(()) };
-    let life = find(call, key).await?.map_or(0, |facts| facts.note.life);
-    if session_id(key, life) == expected.as_str() {
-        return Ok(());
-    }
-    Err(ErrorBody::invalid(format!("{key} was begun anew since; look at it again")))
+/// Whether a session is in the life that was meant; in any, if none was.
+fn is_life(key: &SessionKey, expected: Option<Text>) -> impl FnOnce(&SessionNote) -> bool {
+    let key = key.clone();
+    move |note| expected.is_none_or(|expected| session_id(&key, note.life) == expected.as_str())
 }
 
 fn checked(label: Text) -> Result<String, ErrorBody> {
@@ -335,7 +324,9 @@ pub(super) fn changed(call: &Call, key: &SessionKey, reason: &str) {
 
 fn refused(error: EditError) -> ErrorBody {
     match error {
-        EditError::Unknown(_) => ErrorBody::invalid(error.to_string()),
+        EditError::Unknown(_) | EditError::Begun(_) | EditError::Refused(_) => {
+            ErrorBody::invalid(error.to_string())
+        }
         EditError::Busy(_) | EditError::Abort(_) => ErrorBody::unavailable(error.to_string()),
         EditError::Store(error) => ErrorBody::internal(error),
     }

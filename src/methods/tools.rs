@@ -2,8 +2,10 @@
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use telson_actors::answer::CallEnd;
 
 use super::chat::agents;
+use super::once::{self, Stand};
 use super::params::{Text, read};
 use super::{Call, ErrorBody, Method, Scope, ready};
 use crate::config::{Config, ToolProfile};
@@ -24,6 +26,9 @@ pub(super) const METHODS: &[Method] = &[
         run: |call| Box::pin(invoke(call)),
     },
 ];
+
+/// What calls of it are kept under.
+const METHOD: &str = "tools.invoke";
 
 /// What is never called by hand, whatever an agent may do: it acts in other conversations' names, or
 /// on the machine itself, and nobody watches.
@@ -134,29 +139,28 @@ async fn invoke(call: Call) -> Result<Value, ErrorBody> {
         Some(false) => return hidden(),
         None => return Err(ErrorBody::unavailable(RESTARTING)),
     }
-    if let Some(key) = &params.idempotency_key {
-        let taken = call.engine.take_key(&format!("invoke:{key}"), &session).await;
-        if !taken.map_err(|error| ErrorBody::unavailable(error.to_string()))? {
-            let text = format!(
-                "the call with idempotencyKey {key:?} was made before; what it gave is not kept"
-            );
-            return Err(ErrorBody::invalid(text));
+    let arguments = Value::Object(params.args).to_string();
+    let mut kept = None;
+    if let Some(key) = params.idempotency_key.as_ref().map(Text::as_str) {
+        let asked = once::digest_of(&[&session, &agent, &name, &arguments]);
+        match once::begin(&call, METHOD, (key, key), asked).await? {
+            Stand::Now => kept = Some((METHOD, key.to_owned())),
+            Stand::Begun => return Err(once::under_way(key)),
+            Stand::Ended(CallEnd::Done(text)) => return Ok(done(name, &text)),
+            Stand::Ended(CallEnd::Failed(code, why)) => return failed(&code, why),
+            Stand::Ended(CallEnd::TooLong(bytes)) => return Err(once::too_long(key, bytes)),
+            Stand::Ended(CallEnd::Open) => return Err(once::unknown(key)),
         }
     }
-    let arguments = Value::Object(params.args).to_string();
-    match call.engine.invoke(&session, &agent, name, arguments).await {
-        Invoked::Done(text) => {
-            let output = json!({"content": [{"type": "text", "text": text}]});
-            let is_core = telson_actors::tool::core::NAMES.contains(&name);
-            let source = if is_core { "core" } else { "plugin" };
-            Ok(json!({"ok": true, "toolName": name, "output": output, "source": source}))
-        }
+    let key = kept.as_ref().map(|(_, key)| key.clone());
+    match call.engine.invoke(&session, &agent, (name, arguments), kept).await {
+        Invoked::Done(text) => Ok(done(name, &text)),
         // The same words for a tool that does not exist and one that may not be used.
         Invoked::Failed(text) => failed("tool_error", text),
         Invoked::Unknown => Err(ErrorBody::unavailable(UNKNOWN_CALL)),
         nothing @ (Invoked::Hidden | Invoked::Absent) => {
-            if let Some(key) = &params.idempotency_key {
-                let given = call.engine.give_back_key(&format!("invoke:{key}")).await;
+            if let Some(key) = &key {
+                let given = call.engine.forget_call(METHOD, key).await;
                 given.map_err(|error| ErrorBody::unavailable(error.to_string()))?;
             }
             if nothing == Invoked::Hidden {
@@ -165,6 +169,13 @@ async fn invoke(call: Call) -> Result<Value, ErrorBody> {
             Err(ErrorBody::unavailable(RESTARTING))
         }
     }
+}
+
+fn done(name: &str, text: &str) -> Value {
+    let output = json!({"content": [{"type": "text", "text": text}]});
+    let is_core = telson_actors::tool::core::NAMES.contains(&name);
+    let source = if is_core { "core" } else { "plugin" };
+    json!({"ok": true, "toolName": name, "output": output, "source": source})
 }
 
 /// A name of spaces is shown as it came.

@@ -88,13 +88,90 @@ async fn a_request_can_be_rejected_and_more_rights_are_asked_for_anew() {
     assert_eq!(answer["error"]["details"]["reason"], "scope-upgrade");
     let request = request_of(&answer);
     owner.call("device.pair.approve", json!({"requestId": request})).await.unwrap();
-    // The token of before is good no more; the next connection brings another one.
-    let mut by_token = reader.clone();
+    // The token it has carries more from now on, and stays the same.
+    let mut by_token = writer.clone();
     by_token["auth"] = json!({"deviceToken": first});
-    let (_, answer) = from_afar(&gateway, &device, by_token).await;
+    for params in [by_token, writer] {
+        let (_, answer) = from_afar(&gateway, &device, params).await;
+        assert_eq!(scopes(&answer), ["operator.write"]);
+        assert_eq!(answer["payload"]["auth"]["deviceToken"], Value::Null, "{answer}");
+    }
+}
+
+/// A device that has nothing but a token of its own, and how it comes back with it.
+async fn paired_by_code(gateway: &Gateway, owner: &mut Client, device: &Device) -> Value {
+    let asked = json!({"bootstrapProfile": "limited", "publicUrl": "wss://home.example"});
+    let made = owner.call("device.pair.setupCode", asked).await.unwrap();
+    let mut params = connect("openclaw-ios", "ui", &["operator.read"]);
+    params["auth"] = json!({"bootstrapToken": code_in(&made)["bootstrapToken"]});
+    let (_, answer) = from_afar(gateway, device, params.clone()).await;
+    params["auth"] = json!({"deviceToken": answer["payload"]["auth"]["deviceToken"]});
+    params
+}
+
+fn code_in(made: &Value) -> Value {
+    use base64::Engine as _;
+    let code = made["setupCode"].as_str().unwrap();
+    // In the letters that clients take: without any padding.
+    let code = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(code).unwrap();
+    serde_json::from_slice(&code).unwrap()
+}
+
+#[tokio::test]
+async fn a_device_with_nothing_but_its_own_token_can_be_given_more() {
+    let gateway = Gateway::behind_a_proxy();
+    let mut owner = gateway.owner().await;
+    let device = Device::new(11);
+    let mut params = paired_by_code(&gateway, &mut owner, &device).await;
+    params["scopes"] = json!(["operator.read", "operator.approvals"]);
+    let (_, answer) = from_afar(&gateway, &device, params.clone()).await;
+    assert_eq!(answer["error"]["details"]["reason"], "scope-upgrade", "{answer}");
+    let request = request_of(&answer);
+    owner.call("device.pair.approve", json!({"requestId": request})).await.unwrap();
+    let gateway = gateway.kill_and_start();
+    let (_, answer) = from_afar(&gateway, &device, params.clone()).await;
+    assert_eq!(scopes(&answer), ["operator.read", "operator.approvals"]);
+    params["scopes"] = json!(["operator.read", "operator.admin"]);
+    let (_, answer) = from_afar(&gateway, &device, params).await;
+    request_of(&answer);
+}
+
+#[tokio::test]
+async fn a_token_that_somebody_else_replaced_is_handed_to_its_device() {
+    let gateway = Gateway::behind_a_proxy();
+    let mut owner = gateway.owner().await;
+    let device = Device::new(12);
+    let old = paired_by_code(&gateway, &mut owner, &device).await;
+    let of_device = json!({"deviceId": device.id(), "role": "operator"});
+    let told = owner.call("device.token.rotate", of_device.clone()).await.unwrap();
+    assert_eq!(told["tokenDelivery"], "withheld-cross-device");
+    let back = async |params: &Value| {
+        let (_, answer) = from_afar(&gateway, &device, params.clone()).await;
+        assert_eq!(scopes(&answer), ["operator.read"]);
+        answer["payload"]["auth"]["deviceToken"].clone()
+    };
+    let with = |token: &Value| {
+        let mut params = old.clone();
+        params["auth"] = json!({"deviceToken": token});
+        params
+    };
+    // An answer that is lost on its way locks nobody out.
+    let lost = back(&old).await;
+    let new = back(&old).await;
+    assert!(lost.is_string() && new.is_string() && lost != new);
+    let (_, answer) = from_afar(&gateway, &device, with(&lost)).await;
     assert_eq!(refused(&answer), "AUTH_DEVICE_TOKEN_MISMATCH");
-    let (_, answer) = from_afar(&gateway, &device, writer).await;
-    assert!(answer["payload"]["auth"]["deviceToken"].is_string(), "{answer}");
+    assert_eq!(back(&with(&new)).await, Value::Null, "it has the new one");
+    let (_, answer) = from_afar(&gateway, &device, old.clone()).await;
+    assert_eq!(refused(&answer), "AUTH_DEVICE_TOKEN_MISMATCH", "which ends the one before");
+    // What is taken back is taken back, whatever was replaced before.
+    owner.call("device.token.rotate", of_device.clone()).await.unwrap();
+    owner.call("device.token.revoke", of_device).await.unwrap();
+    let (_, answer) = from_afar(&gateway, &device, with(&new)).await;
+    assert_eq!(refused(&answer), "AUTH_DEVICE_TOKEN_MISMATCH");
+    // A thief of the text has not the key.
+    let (_, answer) = from_afar(&gateway, &Device::new(13), old).await;
+    assert_eq!(refused(&answer), "AUTH_DEVICE_TOKEN_MISMATCH");
 }
 
 // X1
@@ -186,10 +263,10 @@ async fn a_token_is_replaced_only_within_what_was_approved() {
     assert_eq!(other["tokenDelivery"], "withheld-cross-device");
     assert_eq!(other["token"], Value::Null);
     assert_eq!(client.end().await, (4001, "device token rotated".to_owned()));
-    assert_eq!(refused(&by(&second, &["operator.read"]).await), "AUTH_DEVICE_TOKEN_MISMATCH");
     let mut client = gateway.knock().await;
     let back = client.connect_as(&device, connect("cli", "cli", &["operator.read"])).await;
     let third = back["payload"]["auth"]["deviceToken"].as_str().unwrap().to_owned();
+    assert_eq!(refused(&by(&second, &["operator.read"]).await), "AUTH_DEVICE_TOKEN_MISMATCH");
     assert_eq!(scopes(&by(&third, &["operator.read"]).await), ["operator.read"]);
 }
 
@@ -241,16 +318,13 @@ async fn what_is_taken_back_ends_at_once() {
 
 #[tokio::test]
 async fn a_setup_code_lets_one_device_in_once() {
-    use base64::Engine as _;
     let gateway = Gateway::behind_a_proxy();
     let mut owner = gateway.owner().await;
-    let asked = json!({"bootstrapProfile": "limited"});
+    let asked = json!({"bootstrapProfile": "limited", "publicUrl": "wss://home.example"});
     let made = owner.call("device.pair.setupCode", asked).await.unwrap();
     assert_eq!((&made["access"], &made["auth"]), (&json!("limited"), &json!("token")));
-    let code = made["setupCode"].as_str().unwrap();
-    let code = base64::engine::general_purpose::STANDARD.decode(code).unwrap();
-    let code: Value = serde_json::from_slice(&code).unwrap();
-    assert_eq!(code["url"], gateway.url());
+    let code = code_in(&made);
+    assert_eq!(code["url"], "wss://home.example");
     let mut params = connect("openclaw-ios", "ui", &ALL);
     params["auth"] = json!({"bootstrapToken": code["bootstrapToken"]});
     let (_, answer) = from_afar(&gateway, &Device::new(8), params.clone()).await;
@@ -263,6 +337,33 @@ async fn a_setup_code_lets_one_device_in_once() {
     let (_, back) = from_afar(&gateway, &Device::new(8), params).await;
     assert_eq!(scopes(&back), ["operator.read"]);
     assert!(!gateway.service.log().contains(TOKEN));
+}
+
+#[tokio::test]
+async fn a_setup_code_names_only_where_others_can_come() {
+    let near = Gateway::start();
+    let refused = near.owner().await.call("device.pair.setupCode", json!({})).await.unwrap_err();
+    assert!(refused["message"].as_str().unwrap().contains("publicUrl"), "{refused}");
+    let open = Gateway::with(&format!(
+        "{{gateway: {{bind: 'lan', tls: {{enabled: true}}, auth: {{token: '{TOKEN}'}}}}}}"
+    ));
+    let made = crate::service::until("it answers", || {
+        let home = &open.home;
+        crate::wire::Wire::connect(&home.socket())?.call("device.pair.setupCode", &json!({})).ok()
+    });
+    let code = code_in(&made);
+    let urls = made["gatewayUrls"].as_array().unwrap();
+    for url in urls {
+        let url = url.as_str().unwrap();
+        assert!(url.starts_with("wss://") && url.ends_with(&format!(":{}", open.port)), "{url}");
+        assert!(!url.contains("0.0.0.0") && !url.contains("127.0.0.1"), "{url}");
+    }
+    assert_eq!(code["url"], urls[0]);
+    assert!(urls.len() == 1 || code["urls"] == made["gatewayUrls"], "{code}");
+    let shown = open.service.out();
+    let fingerprint = code["tlsFingerprint"].as_str().unwrap();
+    assert!(shown.contains(fingerprint), "{fingerprint} is not in {shown}");
+    assert_eq!(code["expiresAtMs"], made["expiresAtMs"]);
 }
 
 #[tokio::test]

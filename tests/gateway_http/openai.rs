@@ -235,3 +235,33 @@ fn a_key_that_was_used_for_another_session_is_refused() {
     assert_eq!(content(&asked("ann")), content(&first));
     service.process.stop();
 }
+
+// The same within a conversation: the answer to one question is not for another.
+#[test]
+fn a_key_that_was_used_for_another_request_is_refused() {
+    let scene = Scene::new(endpoints());
+    let service = scene.start();
+    let asked = |text: &str, more: &[(&str, Value)]| {
+        let mut body = ask(text);
+        for (name, value) in more {
+            body[*name] = value.clone();
+        }
+        service.post("/v1/chat/completions", &[("idempotency-key", "one")], &body)
+    };
+    let first = asked("hello", &[]);
+    assert_eq!(first.status, 200, "{first:?}");
+    for other in [asked("something else", &[]), asked("hello", &[("max_tokens", json!(7))])] {
+        assert_eq!(other.status, 409, "{other:?}");
+        assert_eq!(other.json()["error"]["type"], "idempotency_key_reused", "{other:?}");
+    }
+    // How the answer is shown makes no other request of it.
+    let again = asked("hello", &[("stream", json!(true))]);
+    assert_eq!(again.status, 200, "{again:?}");
+    assert!(again.body.contains("you said hello"), "{again:?}");
+    assert_eq!(content(&asked("hello", &[])), content(&first));
+    assert_eq!(scene.model.asked("something else"), 0);
+    let body = json!({"model": "openclaw", "input": "hello"});
+    let elsewhere = service.post("/v1/responses", &[("idempotency-key", "one")], &body);
+    assert_eq!(elsewhere.status, 409, "{elsewhere:?}");
+    service.process.stop();
+}

@@ -126,6 +126,17 @@ impl Client {
         }
     }
 
+    /// The next answer to whatever call.
+    pub(crate) async fn next_answer(&mut self) -> Value {
+        loop {
+            let frame = self.hear().await;
+            if frame["type"] != "event" {
+                return frame;
+            }
+            self.events.push_back(frame);
+        }
+    }
+
     /// The payload of the next event of this name for which `is_it` holds.
     pub(crate) async fn event(&mut self, name: &str, is_it: impl Fn(&Value) -> bool) -> Value {
         let listening = async {

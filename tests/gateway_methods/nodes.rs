@@ -65,6 +65,68 @@ async fn a_node_is_asked_what_is_allowed() {
 }
 
 #[tokio::test]
+async fn a_node_that_is_removed_is_allowed_nothing_when_it_comes_back() {
+    let home = Home::new();
+    let (service, port) = serve(&home, "{}");
+    let mut person = Client::operator(port, "ui", "person").await;
+    let mut first = node(port, &["system.run"]).await;
+    let request = person.event("node.pair.requested", |_| true).await;
+    person.call("node.pair.approve", &json!({"requestId": request["requestId"]})).await.unwrap();
+    let waiting = person.ask("node.invoke", &invoke("system.run", "a")).await;
+    first.event("node.invoke.request", |_| true).await;
+    person.ask("device.pair.remove", &json!({"deviceId": id()})).await;
+    for _ in 0..2 {
+        let answer = person.next_answer().await;
+        let ended = answer["error"]["message"].as_str().unwrap_or_default();
+        assert_eq!(ended.contains("removed"), answer["id"] == waiting, "{answer}");
+    }
+    drop(first);
+    let list = person.call("node.list", &json!({})).await.unwrap();
+    assert_eq!(list["nodes"], json!([]), "{list}");
+    let list = person.call("node.pair.list", &json!({})).await.unwrap();
+    assert_eq!((&list["paired"], &list["pending"]), (&json!([]), &json!([])), "{list}");
+    service.kill();
+
+    // It is let in as anybody on this machine is, and asks anew for what it offers.
+    let (service, port) = serve(&home, "{}");
+    let mut person = Client::operator(port, "ui", "person").await;
+    let _again = node(port, &["system.run"]).await;
+    person.event("node.pair.requested", |it| it["nodeId"] == id()).await;
+    let refused = person.call("node.invoke", &invoke("system.run", "b")).await.unwrap_err();
+    assert!(refused["message"].as_str().unwrap().contains("not allowed"), "{refused}");
+    service.stop();
+}
+
+// L1: a client whose calls wait for others is heard all the same.
+#[tokio::test]
+async fn calls_that_wait_keep_their_client_from_nothing() {
+    let home = Home::new();
+    let (service, port) = serve(&home, "{}");
+    let mut person = Client::operator(port, "ui", "person").await;
+    let mut node = node(port, &["camera.snap"]).await;
+    let request = person.event("node.pair.requested", |_| true).await;
+    person.call("node.pair.approve", &json!({"requestId": request["requestId"]})).await.unwrap();
+    let mut waiting = std::collections::BTreeSet::new();
+    for number in 0..100 {
+        let asked = invoke("camera.snap", &format!("k-{number}"));
+        waiting.insert(person.ask("node.invoke", &asked).await);
+    }
+    let asked = person.ask("health", &json!({})).await;
+    assert_eq!(person.next_answer().await["id"], asked, "before any of those");
+    for _ in 0..100 {
+        let call = node.event("node.invoke.request", |_| true).await;
+        let answer = json!({"id": call["id"], "nodeId": id(), "ok": true, "payload": {}});
+        node.call("node.invoke.result", &answer).await.unwrap();
+    }
+    while !waiting.is_empty() {
+        let answer = person.next_answer().await;
+        assert_eq!(answer["ok"], true, "{answer}");
+        assert!(waiting.remove(answer["id"].as_str().unwrap()), "{answer}");
+    }
+    service.stop();
+}
+
+#[tokio::test]
 async fn what_is_allowed_outlives_a_restart_and_a_node_that_goes_is_noticed() {
     let home = Home::new();
     let (service, port) = serve(&home, "{}");

@@ -211,6 +211,89 @@ fn a_restart_waits_for_the_commands_of_jobs_and_begins_none() {
     service.stop();
 }
 
+/// A job whose command runs until it may end.
+struct Held<'a> {
+    home: &'a Home,
+    id: &'a str,
+}
+
+impl<'a> Held<'a> {
+    fn begin(home: &'a Home, id: &'a str) -> Self {
+        let (begun, may_end) = (home.path(&format!("{id}-begun")), home.path(&format!("{id}-go")));
+        let (from, to) = (begun.display(), may_end.display());
+        let script = format!("echo x >> {from}; until [ -e {to} ]; do sleep 0.05; done");
+        let job = json!({
+            "id": id, "schedule": {"kind": "every", "everyMs": 86_400_000},
+            "payload": {"kind": "command", "argv": ["/bin/sh", "-c", script]},
+        });
+        call(home, "cron.add", &job).unwrap();
+        call(home, "cron.run", &json!({"id": id})).unwrap();
+        until("the command runs", || begun.exists().then_some(()));
+        Self { home, id }
+    }
+
+    fn end(self) {
+        std::fs::write(self.home.path(&format!("{}-go", self.id)), "").unwrap();
+    }
+}
+
+// Who is told that the restart under way serves him too is promised the config as it is by then.
+#[test]
+fn a_restart_goes_by_what_the_config_says_when_it_happens() {
+    let home = Home::new();
+    home.configure("{}");
+    let service = home.start(&["--drain-seconds", "600"]);
+    let agents = |id: &str| format!("{{agents: {{entries: {{{id}: {{}}}}}}}}");
+    let waits = |count| {
+        let begun = || service.log().matches("beginning anew").count();
+        until("it waits", || (begun() >= count).then_some(()));
+    };
+    let first = || call(&home, "agents.list", &json!({})).unwrap()["agents"][0]["id"].clone();
+
+    let held = Held::begin(&home, "one");
+    home.configure(&agents("early"));
+    call(&home, "gateway.restart.request", &json!({})).unwrap();
+    waits(1);
+    home.configure(&agents("late"));
+    let answer = call(&home, "gateway.restart.request", &json!({})).unwrap();
+    assert_eq!(answer["status"], "coalesced", "{answer}");
+    held.end();
+    until("it has begun anew", || (done(&home)? == 1).then_some(()));
+    assert_eq!(first(), "late");
+    assert!(!notices(&home).unwrap().contains("can't be used"));
+
+    // Nobody is left without a service by what came last: it is told instead.
+    let held = Held::begin(&home, "two");
+    home.configure(&agents("third"));
+    call(&home, "gateway.restart.request", &json!({})).unwrap();
+    waits(2);
+    home.configure("{agents: {{}}");
+    held.end();
+    until("it has begun anew", || (done(&home)? == 2).then_some(()));
+    assert_eq!(first(), "third");
+    let told = notices(&home).unwrap();
+    assert!(told.contains("can't be used") && told.contains("telson.json"), "{told}");
+    service.stop();
+}
+
+#[test]
+fn a_signal_has_the_service_begin_anew_unless_the_config_says_otherwise() {
+    let home = Home::new();
+    home.configure("{}");
+    let service = home.start(&[]);
+    let usr1 = rustix::process::Signal::USR1;
+    home.configure("{agents: {entries: {work: {}}}, commands: {restart: false}}");
+    service.signal(usr1);
+    until("it has begun anew", || (done(&home)? == 1).then_some(()));
+    let agents = call(&home, "agents.list", &json!({})).unwrap();
+    assert_eq!(agents["agents"][0]["id"], "work", "{agents}");
+    service.signal(usr1);
+    until("it is told", || service.log().contains("SIGUSR1 is ignored").then_some(()));
+    call(&home, "health", &json!({})).unwrap();
+    assert_eq!(done(&home), Some(1));
+    service.stop();
+}
+
 #[test]
 fn who_does_not_want_to_wait_ends_the_waiting_of_others() {
     let home = Home::new();

@@ -82,6 +82,8 @@ pub enum Space {
     ClientTools = 0x89,
     /// How much of its time the turn of a job has had.
     CronSpent = 0x8a,
+    /// What calls under an idempotency key have come to.
+    Answer = 0x8c,
 }
 
 impl Space {
@@ -90,7 +92,7 @@ impl Space {
         [Space::Inbox, Space::Outbox, Space::DeadLetter, Space::Quarantine];
 
     /// Spaces of the other rooms' records.
-    pub(super) const RECORDS: [Space; 36] = [
+    pub(super) const RECORDS: [Space; 37] = [
         Space::Cursor,
         Space::Dedupe,
         Space::Inbox,
@@ -127,6 +129,7 @@ impl Space {
         Space::CronCommand,
         Space::ClientTools,
         Space::CronSpent,
+        Space::Answer,
     ];
 }
 

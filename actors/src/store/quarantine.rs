@@ -42,7 +42,7 @@ impl Damaged {
 
     /// What it was, in a word.
     pub fn kind(&self) -> &'static str {
-        const KINDS: [(Space, &str); 32] = [
+        const KINDS: [(Space, &str); 33] = [
             (Space::Meta, "store"),
             (Space::Cursor, "cursor"),
             (Space::Dedupe, "platform id"),
@@ -75,6 +75,7 @@ impl Damaged {
             (Space::SessionNote, "note about a session"),
             (Space::PastLife, "exchange of a past life"),
             (Space::Node, "node"),
+            (Space::Answer, "answer to a call"),
         ];
         let space = self.key.first().copied();
         KINDS.iter().find(|(known, _)| space == Some(*known as u8)).map_or("record", |kind| kind.1)

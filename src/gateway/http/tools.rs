@@ -37,7 +37,7 @@ pub(super) async fn invoke(
         return Err(hidden(&asked.tool));
     }
     let arguments = Value::Object(asked.arguments).to_string();
-    match engine.invoke(&asked.session, &asked.agent, &asked.tool, arguments).await {
+    match engine.invoke(&asked.session, &asked.agent, (&asked.tool, arguments), None).await {
         Invoked::Done(text) => {
             let content = json!([{"type": "text", "text": text}]);
             Ok(Json(json!({"ok": true, "result": {"content": content}})))

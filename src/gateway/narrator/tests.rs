@@ -54,7 +54,7 @@ impl Scene {
     fn told(&mut self) -> Vec<u64> {
         let mut told = Vec::new();
         while let Ok(event) = self.told.try_recv() {
-            let payload: Value = serde_json::from_str(&event.payload).unwrap();
+            let payload: Value = serde_json::from_str(&event.text().unwrap()).unwrap();
             told.extend(payload["number"].as_u64());
         }
         told.sort_unstable();

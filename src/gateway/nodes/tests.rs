@@ -54,10 +54,10 @@ fn a_call_is_answered_by_its_node_alone_and_once() {
     nodes.connect("n", &connect(&[], &["x"]), ("c1", &link), 10);
     let mut answer = nodes.ask("n", "k1", json!({"id": "k1"})).unwrap();
     assert!(matches!(events.try_recv(), Ok(LinkMessage::Event("node.invoke.request", _))));
-    assert!(!nodes.answered("other", "k1", Ok(json!(1))));
+    assert!(!nodes.answered("other", "k1", &Ok(json!(1))));
     assert!(answer.try_recv().is_err());
-    assert!(nodes.answered("n", "k1", Ok(json!(2))));
-    assert!(!nodes.answered("n", "k1", Ok(json!(3))));
+    assert!(nodes.answered("n", "k1", &Ok(json!(2))));
+    assert!(!nodes.answered("n", "k1", &Ok(json!(3))));
     assert_eq!(answer.try_recv(), Ok(Ok(json!(2))));
     assert_eq!(nodes.ask("away", "k2", json!({})).unwrap_err(), NotSent::Away);
 }
@@ -82,7 +82,7 @@ fn calls_of_those_who_have_left_take_no_room() {
     for number in 0..CALLS_MAX * 3 {
         drop(nodes.ask("n", &format!("k{number}"), json!({})).unwrap());
     }
-    assert!(nodes.state().calls.len() <= 1);
+    assert!(nodes.state().calls.len() <= CALLS_MAX);
     let waiting: Vec<_> =
         (0..CALLS_MAX).map(|number| nodes.ask("n", &format!("w{number}"), json!({}))).collect();
     assert!(waiting.iter().all(Result::is_ok));
@@ -90,18 +90,33 @@ fn calls_of_those_who_have_left_take_no_room() {
 }
 
 #[test]
-fn a_call_that_is_given_up_is_gone_and_a_later_one_of_its_name_is_not() {
+fn whoever_asks_again_waits_for_the_same_answer() {
     let nodes = Nodes::default();
-    let (link, _events) = mpsc::unbounded_channel();
+    let (link, mut events) = mpsc::unbounded_channel();
     nodes.connect("n", &connect(&[], &["x"]), ("c1", &link), 10);
     drop(nodes.ask("n", "k", json!({})).unwrap());
-    nodes.give_up("k");
-    assert!(nodes.state().calls.is_empty());
-    assert!(!nodes.answered("n", "k", Ok(json!(1))), "nobody waits for it");
-    let first = nodes.ask("n", "k", json!({})).unwrap();
-    let mut second = nodes.ask("n", "k", json!({})).unwrap();
-    drop(first);
-    nodes.give_up("k");
-    assert!(nodes.answered("n", "k", Ok(json!(2))));
+    assert!(nodes.join("other", "k").is_none() && nodes.join("n", "unknown").is_none());
+    let mut first = nodes.join("n", "k").unwrap();
+    let mut second = nodes.join("n", "k").unwrap();
+    assert!(nodes.answered("n", "k", &Ok(json!(2))));
+    assert_eq!(first.try_recv(), Ok(Ok(json!(2))));
     assert_eq!(second.try_recv(), Ok(Ok(json!(2))));
+    assert!(nodes.join("n", "k").is_none(), "it has ended");
+    assert!(events.try_recv().is_ok() && events.try_recv().is_err(), "and was sent once");
+}
+
+// L1: what a node does not read waits for it in bounds, whoever has given up.
+#[test]
+fn a_node_that_does_not_read_is_asked_no_more() {
+    let nodes = Nodes::default();
+    let (link, mut events) = mpsc::unbounded_channel();
+    nodes.connect("n", &connect(&[], &["x"]), ("c1", &link), 10);
+    let long = json!("x".repeat(UNREAD_BYTES_MAX / 4));
+    let asked: Vec<_> =
+        (0..6).map(|number| nodes.ask("n", &format!("k{number}"), long.clone()).is_ok()).collect();
+    assert_eq!(asked, [true, true, true, false, false, false]);
+    assert_eq!(nodes.ask("n", "k", long.clone()).unwrap_err(), NotSent::Unread);
+    assert!(nodes.ask("n", "short", json!(1)).is_ok());
+    drop(events.try_recv().unwrap());
+    assert!(nodes.ask("n", "k", long).is_ok());
 }

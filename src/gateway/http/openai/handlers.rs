@@ -44,7 +44,7 @@ pub(in super::super) async fn chat_completions(
     let body = body::read(&headers, body, BODY_BYTES_MAX).await?;
     let body = body::object(&headers, &body)?;
     let (asked, has_usage) = chat::read(&body)?;
-    let target = Target::read(&routes, &asked.model, &headers, asked.user.as_deref())?;
+    let target = Target::read(&routes, &asked.model, &headers, (&body, asked.user.as_deref()))?;
     let on: fn(&Endpoints) -> &Endpoint = |on| &on.chat_completions;
     let wanted = wanted((&routes, &engine), target, &asked, on).await?;
     let turn = Turn::begin(engine, wanted).await?;
@@ -63,7 +63,7 @@ pub(in super::super) async fn responses(
     let body = body::read(&headers, body, BODY_BYTES_MAX).await?;
     let body = body::object(&headers, &body)?;
     let (asked, previous) = responses::read(&body)?;
-    let mut target = Target::read(&routes, &asked.model, &headers, asked.user.as_deref())?;
+    let mut target = Target::read(&routes, &asked.model, &headers, (&body, asked.user.as_deref()))?;
     if let Some(previous) = &previous {
         target.go_on(&previous.session)?;
     }

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use axum::http::HeaderMap;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
+use telson_actors::inbox::digest;
 use telson_actors::message::session_key::{DmScope, KeyParts, Place};
 use telson_actors::message::{AccountKey, SessionKey};
 
@@ -28,6 +30,8 @@ pub(super) struct Target {
     pub(super) session: SessionKey,
     /// The key under which the same request is never answered twice.
     pub(super) dedupe_key: String,
+    /// What was asked, where somebody may ask the same again: under a key of its own.
+    pub(super) asked: Option<u64>,
     /// Whether the session keeps a history that the client may come back to.
     pub(super) has_history: bool,
     /// The model that is to be asked instead of the agent's own.
@@ -82,7 +86,7 @@ impl Target {
         routes: &Routes,
         model: &str,
         headers: &HeaderMap,
-        user: Option<&str>,
+        (body, user): (&Value, Option<&str>),
     ) -> Result<Self, HttpError> {
         let (all, default) = agents(routes);
         let key = header(headers, "x-openclaw-session-key")?;
@@ -116,7 +120,8 @@ impl Target {
             return Err(HttpError::param("x-openclaw-model", text));
         }
         let dedupe_key = format!("openai:{once}");
-        Ok(Self { agent, session, dedupe_key, has_history, model })
+        let asked = header(headers, "idempotency-key")?.map(|_| what_is_asked(body));
+        Ok(Self { agent, session, dedupe_key, asked, has_history, model })
     }
 
     /// Goes on in the session of an earlier response.
@@ -190,6 +195,15 @@ fn once(headers: &HeaderMap, agent: &str) -> Result<String, HttpError> {
         getrandom::fill(&mut bytes).map_err(HttpError::internal)?;
     }
     Ok(crate::hex::hex(&bytes))
+}
+
+/// Tells one request from another, however its answer is to be shown.
+fn what_is_asked(body: &Value) -> u64 {
+    let mut body = body.clone();
+    if let Some(fields) = body.as_object_mut() {
+        fields.retain(|name, _| !matches!(name.as_str(), "stream" | "stream_options"));
+    }
+    digest(&body.to_string())
 }
 
 fn bad_key(why: impl ToString) -> HttpError {

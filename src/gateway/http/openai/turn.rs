@@ -15,7 +15,7 @@ use super::client_tools::Offer;
 use super::pictures::remove;
 use super::shown::Shown;
 use super::target::Target;
-use crate::engine::{Engine, Outcome};
+use crate::engine::{Engine, Outcome, Relay};
 use crate::gateway::http::error::HttpError;
 
 /// How often the journal is looked at while the stream says nothing of an end.
@@ -91,6 +91,7 @@ impl Turn {
                 .await
                 .map_err(|error| HttpError::param("x-openclaw-model", error.to_string()))?;
         }
+        let key = target.dedupe_key.clone();
         let tools = (!offer.tools.is_empty()).then(|| ClientTools {
             at: engine.clock().now(),
             tools: offer.tools,
@@ -115,13 +116,9 @@ impl Turn {
             },
             tools,
         };
+        let said = relayed.inbound.text.clone();
         let relay = engine.relay(relayed).await.map_err(refused)?;
-        // The answer of another conversation is not for whoever asks in this one.
-        if relay.session != session {
-            let text = "this Idempotency-Key was used for another session; this request needs a \
-                        key of its own";
-            return Err(HttpError::new(409, "idempotency_key_reused", text));
-        }
+        check_key(&engine, (&key, target.asked), (&session, &said), &relay).await?;
         let (created, now) = (engine.clock().now().0 / 1000, Instant::now());
         Ok(Self {
             engine,
@@ -231,6 +228,32 @@ impl Turn {
             None => Some(Step::Done(Answer { text, calls, usage })),
         }
     }
+}
+
+/// A key names one request: the answer of another one is not for whoever asks this.
+async fn check_key(
+    engine: &Engine,
+    (key, asked): (&str, Option<u64>),
+    (session, said): (&SessionKey, &str),
+    relay: &Relay,
+) -> Result<(), HttpError> {
+    let Some(asked) = asked else { return Ok(()) };
+    let reused = |what: &str| {
+        let text = format!(
+            "this Idempotency-Key was used for another {what}; this request needs a key of its own"
+        );
+        HttpError::new(409, "idempotency_key_reused", text)
+    };
+    if relay.session != *session {
+        return Err(reused("session"));
+    }
+    if relay.is_new {
+        // The message itself is durable by now, with its text.
+        return engine.note_asked(key, session, asked).await.map_err(HttpError::internal);
+    }
+    let is_same = engine.said_under(key, said).map_err(HttpError::internal)?
+        && engine.asked_under(key, asked).map_err(HttpError::internal)?;
+    if is_same { Ok(()) } else { Err(reused("request")) }
 }
 
 fn stopping() -> HttpError {

@@ -1,0 +1,118 @@
+//! Layouts of the records of devices that older versions of the program wrote.
+
+use serde::{Deserialize, Serialize};
+use telson_actors::store::codec::older;
+
+use super::{DeviceRecord, Portrait, TokenRecord};
+
+/// A device of an older layout.
+pub(super) fn older_device(version: u8, payload: &[u8]) -> Option<DeviceRecord> {
+    (version == 1).then(|| older::<DeviceRecordV1>(payload)).flatten().map(DeviceRecord::from)
+}
+
+/// When a token that was replaced was good no more at once.
+#[derive(Serialize, Deserialize)]
+struct DeviceRecordV1 {
+    portrait: Portrait,
+    label: Option<String>,
+    roles: Vec<String>,
+    scopes: Vec<String>,
+    approved_via: String,
+    approved_by: Option<String>,
+    created_at: i64,
+    approved_at: i64,
+    seen_at: i64,
+    tokens: Vec<TokenRecordV1>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TokenRecordV1 {
+    role: String,
+    scopes: Vec<String>,
+    fingerprint: Option<[u8; 32]>,
+    created_at: i64,
+    rotated_at: Option<i64>,
+    revoked_at: Option<i64>,
+}
+
+impl From<DeviceRecordV1> for DeviceRecord {
+    fn from(old: DeviceRecordV1) -> Self {
+        Self {
+            portrait: old.portrait,
+            label: old.label,
+            roles: old.roles,
+            scopes: old.scopes,
+            approved_via: old.approved_via,
+            approved_by: old.approved_by,
+            created_at: old.created_at,
+            approved_at: old.approved_at,
+            seen_at: old.seen_at,
+            tokens: old.tokens.into_iter().map(TokenRecord::from).collect(),
+        }
+    }
+}
+
+impl From<TokenRecordV1> for TokenRecord {
+    fn from(old: TokenRecordV1) -> Self {
+        Self {
+            role: old.role,
+            scopes: old.scopes,
+            fingerprint: old.fingerprint,
+            retiring: None,
+            created_at: old.created_at,
+            rotated_at: old.rotated_at,
+            revoked_at: old.revoked_at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use telson_actors::store::codec::{decode, encode};
+    use telson_actors::store::{Key, Record, Space};
+
+    use super::*;
+
+    impl Record for DeviceRecordV1 {
+        const VERSION: u8 = 1;
+    }
+
+    #[test]
+    fn a_device_of_before_keeps_its_token() {
+        let portrait = Portrait {
+            device_id: "own".into(),
+            public_key: "key".into(),
+            display_name: None,
+            platform: "ios".into(),
+            device_family: None,
+            client_id: "openclaw-ios".into(),
+            client_mode: "ui".into(),
+        };
+        let token = TokenRecordV1 {
+            role: "operator".into(),
+            scopes: vec!["operator.read".into()],
+            fingerprint: Some([7; 32]),
+            created_at: 1,
+            rotated_at: Some(2),
+            revoked_at: None,
+        };
+        let old = DeviceRecordV1 {
+            portrait,
+            label: Some("mine".into()),
+            roles: vec!["operator".into()],
+            scopes: vec!["operator.read".into()],
+            approved_via: "setup-code".into(),
+            approved_by: None,
+            created_at: 1,
+            approved_at: 1,
+            seen_at: 3,
+            tokens: vec![token],
+        };
+        let key = Key::of(Space::Device).text("own");
+        let bytes = encode(&key, &old);
+        let read: DeviceRecord = decode(&key, &bytes).unwrap();
+        assert_eq!((read.label.as_deref(), read.seen_at), (Some("mine"), 3));
+        assert_eq!((read.tokens[0].fingerprint, read.tokens[0].retiring), (Some([7; 32]), None));
+        assert_eq!(DeviceRecord::from_older(0, &bytes), None);
+    }
+}
