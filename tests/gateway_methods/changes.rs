@@ -86,7 +86,7 @@ async fn a_change_that_is_refused_changes_nothing() {
     for refused in [
         json!({"key": KEY, "model": "mock/n", "label": long}),
         json!({"key": KEY, "model": "mock/n", "expectedSessionId": "another"}),
-        json!({"key": KEY, "model": "mock/none", "pinned": true}),
+        json!({"key": KEY, "model": "nowhere/n", "pinned": true}),
         json!({"key": "agent:main:nobody", "model": "mock/n"}),
     ] {
         assert!(client.call("sessions.patch", &refused).await.is_err(), "{refused}");

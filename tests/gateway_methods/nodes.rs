@@ -126,6 +126,71 @@ async fn calls_that_wait_keep_their_client_from_nothing() {
     service.stop();
 }
 
+// A node runs programs: whoever asks again, because he did not hear the answer, must not run them
+// twice.
+#[tokio::test]
+async fn a_node_is_asked_once_for_each_key() {
+    let home = Home::new();
+    let (service, port) = serve(&home, "{}");
+    let mut person = Client::operator(port, "ui", "person").await;
+    let mut first = node(port, &["system.run"]).await;
+    let request = person.event("node.pair.requested", |_| true).await;
+    person.call("node.pair.approve", &json!({"requestId": request["requestId"]})).await.unwrap();
+    // His connection breaks before the node has answered.
+    person.ask("node.invoke", &invoke("system.run", "k")).await;
+    let asked = first.event("node.invoke.request", |_| true).await;
+    drop(person);
+    let mut person = Client::operator(port, "ui", "person").await;
+    let again = person.ask("node.invoke", &invoke("system.run", "k")).await;
+    person.call("health", &json!({})).await.unwrap();
+    let result = json!({"id": asked["id"], "nodeId": id(), "ok": true, "payload": {"exit": 0}});
+    first.call("node.invoke.result", &result).await.unwrap();
+    let got = person.answer(&again).await.unwrap();
+    assert_eq!(got["payload"]["exit"], 0, "{got}");
+    assert_eq!(person.call("node.invoke", &invoke("system.run", "k")).await.unwrap(), got);
+    let other = person.call("node.invoke", &invoke("system.runX", "k")).await.unwrap_err();
+    assert_eq!(other["code"], "INVALID_REQUEST", "{other}");
+
+    // One that a life has left open is not made again, and its caller is told so.
+    person.ask("node.invoke", &invoke("system.run", "open")).await;
+    first.event("node.invoke.request", |_| true).await;
+    service.kill();
+    let (service, port) = serve(&home, "{}");
+    let mut second = node(port, &["system.run"]).await;
+    let mut person = Client::operator(port, "ui", "person").await;
+    let lost = person.call("node.invoke", &invoke("system.run", "open")).await.unwrap_err();
+    assert_eq!(lost["details"]["code"], "OUTCOME_UNKNOWN", "{lost}");
+    assert_ne!(lost["retryable"], true, "{lost}");
+    assert_eq!(person.call("node.invoke", &invoke("system.run", "k")).await.unwrap(), got);
+    // The first it is asked in this life is something else.
+    let fresh = person.ask("node.invoke", &invoke("system.run", "fresh")).await;
+    let asked = second.event("node.invoke.request", |_| true).await;
+    assert_eq!(asked["idempotencyKey"], "fresh", "{asked}");
+    let result = json!({"id": asked["id"], "nodeId": id(), "ok": false,
+        "error": {"code": "NO", "message": "not here"}});
+    second.call("node.invoke.result", &result).await.unwrap();
+    let failed = person.answer(&fresh).await.unwrap_err();
+    assert_eq!(failed["details"]["nodeError"]["code"], "NO", "{failed}");
+    let again = person.call("node.invoke", &invoke("system.run", "fresh")).await.unwrap_err();
+    assert_eq!(again, failed);
+    // A node that is away was not asked: the key is free.
+    drop(second);
+    let away = loop {
+        let away = person.call("node.invoke", &invoke("system.run", "later")).await.unwrap_err();
+        if away["details"]["code"] == "NOT_CONNECTED" {
+            break invoke("system.run", "later");
+        }
+        // It was still taken for connected: nobody knows of that one.
+        assert!(away["message"].as_str().unwrap().contains("disconnected"), "{away}");
+        break invoke("system.run", "even later");
+    };
+    let mut third = node(port, &["system.run"]).await;
+    person.ask("node.invoke", &away).await;
+    let asked = third.event("node.invoke.request", |_| true).await;
+    assert_eq!(asked["idempotencyKey"], away["idempotencyKey"], "{asked}");
+    service.stop();
+}
+
 #[tokio::test]
 async fn what_is_allowed_outlives_a_restart_and_a_node_that_goes_is_noticed() {
     let home = Home::new();

@@ -37,6 +37,23 @@ async fn whoever_comes_and_goes_is_seen() {
 }
 
 #[tokio::test]
+async fn whoever_is_let_in_is_told_who_is_there_and_how_it_goes() {
+    let home = Home::new();
+    let (service, port) = serve(&home, "{}");
+    let nothing = json!({"role": "operator", "scopes": []});
+    let mut bare = Client::connect(port, "ui", "bare", &nothing).await;
+    let is_there = |it: &serde_json::Value| {
+        it["presence"].as_array().unwrap().iter().any(|it| it["instanceId"] == "guest")
+    };
+    let mut guest = Client::operator(port, "webchat", "guest").await;
+    bare.event("presence", is_there).await;
+    guest.call("health", &json!({"probe": true})).await.unwrap();
+    bare.event("health", |_| true).await;
+    assert!(bare.call("system-presence", &json!({})).await.is_err(), "and asks for nothing");
+    service.stop();
+}
+
+#[tokio::test]
 async fn a_gateway_has_one_identity() {
     let home = Home::new();
     let (service, port) = serve(&home, "{}");
