@@ -11,6 +11,8 @@
 
 #[path = "gateway_chat/agent.rs"]
 mod agent;
+#[path = "gateway_chat/attachments.rs"]
+mod attachments;
 #[path = "gateway_chat/client.rs"]
 mod client;
 #[path = "gateway_chat/compact.rs"]
@@ -49,3 +51,5 @@ mod sending;
 mod webchat;
 #[path = "service/wire.rs"]
 mod wire;
+#[path = "gateway_chat/wishes.rs"]
+mod wishes;

@@ -210,7 +210,7 @@ impl Engine {
 
     /// The session's actor remembers what was moved: the next one reads the store.
     fn reload(&self, session: &SessionKey) {
-        if self.0.sessions.cast(DynamicMessage::Kill(session.clone())).is_err() {
+        if self.0.sessions.cast(DynamicMessage::Renew(session.clone())).is_err() {
             tracing::debug!(%session, "sessions are restarting; they read the store themselves");
         }
         self.0.index.changed(session);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use telson_actors::context::Context;
+use telson_actors::context::{Context, Inputs};
 use telson_actors::message::SessionKey;
 use telson_actors::model::ModelRef;
 
@@ -24,7 +24,7 @@ impl Sight {
 }
 
 impl Engine {
-    /// The model that the next turn of a session asks, and whether it sees pictures: the model
+    /// The model that the next turn of a session asks, and what it is shown besides text: the model
     /// `named`, else the one chosen for the session, else its agent's own.
     ///
     /// # Errors
@@ -34,14 +34,14 @@ impl Engine {
         agent: &str,
         session: &SessionKey,
         named: Option<&str>,
-    ) -> Result<(ModelRef, bool), ChooseError> {
+    ) -> Result<(ModelRef, Inputs), ChooseError> {
         let chosen = match named {
             Some(name) => Some(self.0.catalog.choose(name)?),
             None => self.chosen_model(session)?,
         };
         let own = || self.0.sight.own.get(agent).cloned().unwrap_or_else(|| ModelRef::new("", ""));
         let model = chosen.map_or_else(own, |choice| choice.model);
-        let sees = self.0.sight.context.inputs_of(&model).has_images();
-        Ok((model, sees))
+        let inputs = self.0.sight.context.inputs_of(&model);
+        Ok((model, inputs))
     }
 }

@@ -31,7 +31,7 @@ use super::handshake::Grant;
 use super::hello::hello;
 use super::hub::{Forgotten, HubEvent};
 use super::journeys::Journeys;
-use super::link::{ConnectionLink, LinkMessage, LinkSender};
+use super::link::{ConnectionLink, LinkMessage, LinkSender, Topics};
 use super::outgoing::{Outgoing, answer, answer_text, challenge};
 use super::refusal::Refusal;
 use super::settings::Settings;
@@ -316,7 +316,7 @@ async fn talk(mut client: Client, served: Served, let_in: LetIn, cuts: Receiver<
     let LetIn { guest, connected, mut events, link, mut links, visit: _visit } = let_in;
     let mut leash = Leash { cuts, connected };
     let mut outgoing = Outgoing::new(served.host.hub.clone());
-    let mut journeys = Journeys::default();
+    let (mut journeys, topics) = (Journeys::default(), Topics::default());
     let caller = guest.caller();
     let mut calls = FuturesUnordered::new();
     let policy = &served.settings.policy;
@@ -365,7 +365,8 @@ async fn talk(mut client: Client, served: Served, let_in: LetIn, cuts: Receiver<
                         let id = Value::from(request.id.clone());
                         match under_way.begin(&request.method, text.len()) {
                             Some(kind) => {
-                                let link = ConnectionLink { id, connection: link.clone() };
+                                let (connection, topics) = (link.clone(), topics.clone());
+                                let link = ConnectionLink { id, connection, topics };
                                 let (served, caller) = (served.clone(), caller.clone());
                                 calls.push(perform(request, served, caller, (link, kind)));
                                 Some(())

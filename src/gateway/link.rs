@@ -1,7 +1,8 @@
 //! How a method reaches the connection it was called over.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
@@ -10,6 +11,29 @@ use crate::methods::Link;
 
 /// The way to a connection.
 pub(super) type LinkSender = UnboundedSender<LinkMessage>;
+
+/// Topics one connection may ask for: nobody reads so many sessions at once.
+const TOPICS_MAX: usize = 1024;
+
+/// What a connection has asked for so far.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Topics(Arc<Mutex<BTreeSet<String>>>);
+
+impl Topics {
+    /// Notes a topic; `false` if there are too many.
+    fn add(&self, topic: &str) -> bool {
+        let mut topics = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_room = topics.len() < TOPICS_MAX || topics.contains(topic);
+        if has_room {
+            topics.insert(topic.to_owned());
+        }
+        has_room
+    }
+
+    fn remove(&self, topic: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(topic);
+    }
+}
 
 /// What a method asks of its connection.
 #[derive(Debug)]
@@ -56,6 +80,7 @@ impl Drop for Weighed {
 pub(super) struct ConnectionLink {
     pub(super) id: Value,
     pub(super) connection: LinkSender,
+    pub(super) topics: Topics,
 }
 
 impl ConnectionLink {
@@ -70,11 +95,16 @@ impl Link for ConnectionLink {
         self.tell(LinkMessage::Early(self.id.clone(), payload));
     }
 
-    fn subscribe(&self, topic: &str) {
-        self.tell(LinkMessage::Subscribe(topic.to_owned()));
+    fn subscribe(&self, topic: &str) -> bool {
+        let has_room = self.topics.add(topic);
+        if has_room {
+            self.tell(LinkMessage::Subscribe(topic.to_owned()));
+        }
+        has_room
     }
 
     fn unsubscribe(&self, topic: &str) {
+        self.topics.remove(topic);
         self.tell(LinkMessage::Unsubscribe(topic.to_owned()));
     }
 }

@@ -60,6 +60,7 @@ pub(crate) use enrolment::is_login;
 pub use guests::Guests;
 pub(crate) use handshake::{SetupGrant, Wish};
 pub use http::Metrics;
+pub(crate) use http::{BASE64, Picture, keep_files};
 pub use hub::{Hub, HubEvent};
 pub use identity::Whois;
 pub(crate) use listener::GATEWAY;

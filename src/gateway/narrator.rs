@@ -9,6 +9,7 @@
 pub(crate) mod story;
 pub(crate) mod tale;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ use telson_actors::dead_letter::{self, DeadLetter, DeadLetterId, Item, Reason};
 use telson_actors::event::{Journal, JourneyEvent, JourneyStep};
 use telson_actors::inbox::{DedupeRecord, Fate, InboxRecord, dedupe_key, inbox_key};
 use telson_actors::journey::{Ending, ending};
-use telson_actors::message::{EnvelopeId, SessionKey};
+use telson_actors::message::{EnvelopeId, Inbound, SessionKey};
 use telson_actors::session::{Exchange, exchange_key};
 use telson_actors::store::{Key, Space, Store, StoreError};
 use telson_actors::stream::{Item as StreamItem, StreamEvent, StreamKind, Streams};
@@ -26,6 +27,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use self::story::{At, kind_of};
 use self::tale::{Told, topic_of};
+use super::http::remove;
 use super::hub::Hub;
 use super::runs::Runs;
 use crate::methods::Scope;
@@ -149,6 +151,7 @@ impl Narrator {
             let run = run_of_record(&record);
             let (session, agent) = (record.session.as_str(), record.agent.as_str());
             self.deps.runs.with(|story| story.open(&run, session, agent, at));
+            self.deps.runs.keep_files(&run, own_files(&record.envelope.inbound));
         }
         // Runs that ended while nobody listened.
         self.look(true)
@@ -239,6 +242,9 @@ impl Narrator {
     fn ended(&self, session: &SessionKey, exchange: &Exchange) {
         let at = self.at();
         self.tell(self.deps.runs.with(|story| story.told(session, exchange, at)));
+        for said in &exchange.said {
+            remove(&self.deps.runs.take_files(&run_of(&said.platform_id, said.envelope.0)));
+        }
         if self.deps.hub.wants(&topic_of(session.as_str())) {
             for shown in view::exchange(exchange).into_iter().skip(exchange.said.len()) {
                 self.message(session, shown);
@@ -254,6 +260,8 @@ impl Narrator {
         };
         let (run, why, at) = (run_of_record(record), letter.reason.to_string(), self.at());
         let turn = record.envelope.id.0;
+        // A replay shows them once more; what is not replayed soon goes with the next sweep.
+        self.deps.runs.take_files(&run);
         self.tell(self.deps.runs.with(|story| story.dead(&run, turn, (&why, kind), at)));
     }
 
@@ -318,6 +326,9 @@ impl Narrator {
         for (run, session) in quiet {
             let Some((id, session)) = self.find(&run, &session)? else {
                 self.deps.runs.with(|story| story.absent(&run, at));
+                if self.deps.runs.session_of(&run).is_none() {
+                    self.deps.runs.take_files(&run);
+                }
                 continue;
             };
             match ending(&self.deps.store, &session, id)? {
@@ -326,6 +337,7 @@ impl Narrator {
                 Ending::Dead(letter) => self.dead(&letter),
                 Ending::Forgotten => {
                     let at = self.at();
+                    remove(&self.deps.runs.take_files(&run));
                     self.tell(self.deps.runs.with(|story| story.lost(&run, at)));
                 }
             }
@@ -359,6 +371,14 @@ pub(crate) fn shown_kept(record: &ChatRecord) -> Value {
         "at": record.at.0,
         "text": record.text,
     })
+}
+
+/// The files that lie in the gateway's own folder: its own account has no others.
+pub(crate) fn own_files(inbound: &Inbound) -> Vec<PathBuf> {
+    if inbound.account != account() {
+        return Vec::new();
+    }
+    inbound.attachments.iter().filter_map(|file| file.path.clone().map(PathBuf::from)).collect()
 }
 
 fn run_of_record(record: &InboxRecord) -> String {

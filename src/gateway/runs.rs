@@ -1,6 +1,8 @@
 //! What the narrator has told: shared with the methods that begin the runs clients wait for. It lives
 //! as long as the service, so a narrator that is restarted knows what it has told.
 
+use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::narrator::story::{At, Story};
@@ -14,6 +16,8 @@ struct Shared {
     story: Mutex<Story>,
     /// The number of the last message of web chat that needs not be told any more.
     kept_to: Mutex<Option<u64>>,
+    /// What came along with the messages of runs, and goes with their answers.
+    files: Mutex<HashMap<String, Vec<PathBuf>>>,
 }
 
 impl Runs {
@@ -25,6 +29,34 @@ impl Runs {
     /// It has not begun after all, or has ended long ago: nothing will be told.
     pub(crate) fn forget(&self, run: &str) {
         self.with(|story| story.forget(run));
+        self.take_files(run);
+    }
+
+    /// The runs of a session that are open, and those that have begun to be asked for.
+    pub(crate) fn open_in(&self, session: &str) -> Vec<String> {
+        self.with(|story| story.open_in(session))
+    }
+
+    /// The session of a run that is open.
+    pub(crate) fn session_of(&self, run: &str) -> Option<String> {
+        self.with(|story| story.session_of(run).map(str::to_owned))
+    }
+
+    /// These files go once the run has ended.
+    pub(crate) fn keep_files(&self, run: &str, files: Vec<PathBuf>) {
+        if !files.is_empty() {
+            self.0
+                .files
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(run.to_owned(), files);
+        }
+    }
+
+    /// The files of a run, which nobody looks after any more.
+    pub(super) fn take_files(&self, run: &str) -> Vec<PathBuf> {
+        let mut files = self.0.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.remove(run).unwrap_or_default()
     }
 
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut Story) -> T) -> T {

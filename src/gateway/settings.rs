@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use telson_actors::context::{DOCUMENT_BYTES_MAX, IMAGE_BYTES_MAX};
+
 use super::crowd::Room;
 use super::enrolment::Enrolment;
 use super::identity::{ProxyRules, Whois};
@@ -56,8 +58,8 @@ pub struct Policy {
     pub calls_max: usize,
     /// Longest time a client may take to read what is sent to it.
     pub write_max: Duration,
-    /// Largest attachment and largest image, decoded, in bytes.
-    pub attachment_max: (usize, usize),
+    /// Largest attachment and largest image, decoded, in bytes: no model is shown larger ones.
+    pub attachment_max: (u64, u64),
     /// How many at once.
     pub room: Room,
 }
@@ -72,7 +74,7 @@ impl Default for Policy {
             tick: Duration::from_secs(15),
             calls_max: 64,
             write_max: Duration::from_secs(10),
-            attachment_max: (19_464_192, 6_291_456),
+            attachment_max: (DOCUMENT_BYTES_MAX, IMAGE_BYTES_MAX),
             room: Room {
                 total_max: 16 * 1024,
                 unknown_per_address_max: 1024,

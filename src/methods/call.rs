@@ -41,8 +41,9 @@ pub trait Link: Send + Sync {
     /// Answers the call without ending it: its last answer follows under the same id.
     fn answer_early(&self, payload: Value);
     /// Begins to tell a connection of a kind of event it asked for, such as `sessions` or
-    /// `session:<key>`.
-    fn subscribe(&self, topic: &str);
+    /// `session:<key>`; `false` if it has asked for too many.
+    #[must_use]
+    fn subscribe(&self, topic: &str) -> bool;
     /// Ends that.
     fn unsubscribe(&self, topic: &str);
 }

@@ -98,7 +98,24 @@ type Command =
     (&'static str, &'static [&'static str], &'static str, Option<(&'static str, &'static str)>);
 
 /// The commands of a session: name, other spellings, what they are for, what may follow.
-const COMMANDS: [Command; 3] = [
+const COMMANDS: [Command; 10] = [
+    ("help", &["/commands"], "What can be typed.", None),
+    ("status", &[], "How this conversation is.", None),
+    (
+        "model",
+        &[],
+        "Which model answers, or choose another.",
+        Some(("name", "provider/model or an alias; default goes back")),
+    ),
+    ("models", &[], "Which models can be chosen.", None),
+    ("context", &[], "How much of the conversation the model sees.", None),
+    (
+        "compact",
+        &[],
+        "Sum up the older part of the conversation.",
+        Some(("words", "What matters in it")),
+    ),
+    ("usage", &[], "What the models have used.", None),
     ("stop", &["/abort"], "End the running turn and drop what waits.", None),
     (
         "queue",

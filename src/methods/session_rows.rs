@@ -4,26 +4,22 @@ use serde_json::{Value, json};
 use telson_actors::message::SessionKey;
 use telson_actors::message::session_key::{KeyParts, Place, RoomKind};
 
+use super::chat::agents;
 use super::models::window;
-use super::report::{default_agent, main_key};
+use super::report::main_key;
 use crate::engine::SessionFacts;
 use crate::frame::ErrorBody;
 use crate::gateway::own_key::short_hash;
 use crate::host::Host;
 
-/// The key a client means: a whole one, or a word that names a conversation of an agent.
+/// The key a client means: a whole one, or a word that names a conversation of an agent. The same
+/// word means the same conversation as in a chat.
 pub(super) fn key_of(
     host: &Host,
     text: &str,
     agent: Option<&str>,
 ) -> Result<SessionKey, ErrorBody> {
-    let wrong = |why: String| ErrorBody::invalid(format!("invalid session key: {why}"));
-    if text.contains(':') || text == "global" {
-        return SessionKey::parse(text).map_err(|error| wrong(error.to_string()));
-    }
-    let agent = agent.map_or_else(|| default_agent(host), str::to_owned);
-    let word = if text == "main" { main_key(host) } else { text.to_owned() };
-    SessionKey::main(&agent, &word).map_err(|error| wrong(error.to_string()))
+    agents(host).named(text, agent).map(|(session, _)| session)
 }
 
 /// The name of a session's present life: changes when it is begun anew.

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::chat::too_many;
 use super::params::{Nothing, read};
 use super::{Call, ErrorBody, Method, Scope, ready};
 
@@ -37,10 +38,10 @@ fn watch(call: &Call, is_wanted: bool) -> Result<Value, ErrorBody> {
         let text = "only a WebSocket can be told later; here, use telson.events.subscribe";
         return Err(ErrorBody::invalid(text));
     };
-    if is_wanted {
-        link.subscribe(JOURNEYS);
-    } else {
+    if !is_wanted {
         link.unsubscribe(JOURNEYS);
+    } else if !link.subscribe(JOURNEYS) {
+        return Err(too_many());
     }
     Ok(json!({"subscribed": is_wanted}))
 }

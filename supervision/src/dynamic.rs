@@ -5,6 +5,7 @@
 //! is sent later comes back to the owner, who waits for the end and starts the key again with it.
 //! After a crash the child is restarted (its mailbox is gone; whoever needs its content must have
 //! made it durable before). A key that spends its restart budget rests and is tried again later.
+//! A child whose memory no longer holds is renewed: that is no crash, and costs no budget and no pause.
 //!
 //! ```
 //! use std::time::Duration;
@@ -83,6 +84,10 @@ pub enum DynamicMessage<K, M> {
     Dispatch(K, M),
     /// Kill the child of this key as a crash would (from a chaos test).
     Kill(K),
+    /// What the child of this key remembers does not hold any more: it ends behind the message it is
+    /// at, and the next life begins at once. Its mailbox is gone, as after a crash; messages sent
+    /// behind this one are for the next life. A key without a child has nothing to forget.
+    Renew(K),
     /// A restart pause is over (sent by itself).
     Due(K, u64),
 }
@@ -155,6 +160,10 @@ impl<K: Key, M: Message> Actor for Dynamic<K, M> {
             DynamicMessage::Kill(key) => {
                 children.shared.health.taken();
                 children.kill(&key);
+            }
+            DynamicMessage::Renew(key) => {
+                children.shared.health.taken();
+                children.renew(&myself, &key);
             }
             DynamicMessage::Due(key, generation) => {
                 children.due(&myself, &key, generation).await;

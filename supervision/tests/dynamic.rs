@@ -165,6 +165,53 @@ async fn a_key_that_keeps_crashing_rests() {
     assert_eq!((ledger.lives(1), ledger.numbers(1)), (4, vec![10]));
 }
 
+// A renewal is no crash: however often it is asked for, nobody waits and nothing is counted.
+#[tokio::test(start_paused = true)]
+async fn a_key_is_renewed_without_a_pause_as_often_as_it_is_asked_for() {
+    let (_stage, ledger, tree, pool) = small_world().await;
+    let mut events = tree.events();
+    let begin = Instant::now();
+    send(&pool, 1, Letter::Number(0));
+    for life in 1..=20 {
+        ledger.total(life).await;
+        pool.cast(DynamicMessage::Renew(1)).unwrap();
+        send(&pool, 1, Letter::Number(life));
+    }
+    ledger.total(21).await;
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+    assert_eq!((ledger.lives(1), ledger.numbers(1)), (21, (0..=20).collect()));
+    assert_eq!((ledger.most_alive_per_key(), ledger.stopped()), (1, 20));
+    assert_eq!(event_names(&mut events), [""; 0]);
+    pool.cast(DynamicMessage::Renew(2)).unwrap();
+    pass(SECOND).await;
+    assert_eq!(ledger.lives(2), 0, "who has nothing to forget is not begun");
+    // Crashes count as before.
+    send(&pool, 1, Letter::Fail);
+    pass(SECOND).await;
+    assert_eq!(event_names(&mut events), ["root/pool/1 Exited", "root/pool/1 Restarting"]);
+    assert_eq!(tree.shutdown(MINUTE).await, StopOutcome::Drained);
+}
+
+// The message it is at is the last one of the old life, and the next life begins also if it never ends.
+#[tokio::test(start_paused = true)]
+async fn a_renewed_child_ends_behind_its_message_or_in_its_time() {
+    let (_stage, ledger, _tree, pool) = small_world().await;
+    send(&pool, 1, Letter::SlowNumber(SECOND / 2, 10));
+    send(&pool, 1, Letter::Number(11));
+    send(&pool, 2, Letter::Hang);
+    pass(SECOND / 10).await;
+    for key in [1, 2] {
+        pool.cast(DynamicMessage::Renew(key)).unwrap();
+        pool.cast(DynamicMessage::Renew(key)).unwrap();
+        send(&pool, key, Letter::Number(20));
+    }
+    pass(SECOND).await;
+    assert_eq!(ledger.numbers(1), [10, 20], "what was in its mailbox is gone, as after a crash");
+    pass(SECOND).await;
+    assert_eq!(ledger.numbers(2), [20]);
+    assert_eq!((ledger.lives(1), ledger.lives(2), ledger.most_alive_per_key()), (2, 2, 1));
+}
+
 // V1: nor does a key spin whose child refuses to start.
 #[tokio::test(start_paused = true)]
 async fn a_key_that_cannot_start_is_tried_in_bounds_and_its_messages_wait() {

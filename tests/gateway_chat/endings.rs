@@ -174,3 +174,35 @@ async fn a_run_of_an_earlier_life_ends_in_this_one() {
     no_more_endings(&mut client, &["k1"]).await;
     service.stop();
 }
+
+// Both frames are on their way before anything is known of the run.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_is_stopped_in_the_same_breath_is_stopped() {
+    let rig = Rig::new();
+    let service = rig.start();
+    let mut client = client(&service).await;
+    for number in 0..20 {
+        let key = format!("k{number}");
+        let text = format!("never mind [#{number}] [[hold]]");
+        let sent = client.ask("chat.send", crate::client::message("main", &text, &key)).await;
+        let stop = match number % 4 {
+            0 => client.ask("sessions.abort", json!({"runId": key})).await,
+            1 => client.ask("chat.abort", json!({"sessionKey": "main"})).await,
+            _ => client.ask("chat.abort", json!({"sessionKey": "main", "runId": key})).await,
+        };
+        assert_eq!(client.answer(&sent).await.unwrap()["status"], "started");
+        let stopped = client.answer(&stop).await.unwrap();
+        let runs = if number % 4 == 0 {
+            json!([stopped["abortedRunId"]])
+        } else {
+            stopped["runIds"].clone()
+        };
+        assert_eq!(runs, json!([key]), "{stopped}");
+        assert_eq!(client.ending(&key).await["state"], "aborted");
+    }
+    let unknown = json!({"sessionKey": "main", "runId": "nobody"});
+    let stopped = client.call("chat.abort", unknown).await.unwrap();
+    assert_eq!(stopped["aborted"], false);
+    assert_eq!(count(&client.history("main").await, "assistant", "echo"), 0);
+    service.stop();
+}

@@ -60,6 +60,15 @@ impl Model {
         self.ledger().iter().filter(|text| text.contains(mark)).count()
     }
 
+    /// The addresses of pictures it was shown with this mark, for each question.
+    pub(crate) fn shown(&self, mark: &str) -> Vec<String> {
+        let ledger = self.server.ledger();
+        let last = ledger.iter().filter_map(|asked| asked["messages"].as_array()?.last());
+        let parts = last.filter(|last| last.to_string().contains(mark));
+        let parts = parts.flat_map(|last| last["content"].as_array().cloned().unwrap_or_default());
+        parts.filter_map(|part| part["image_url"]["url"].as_str().map(str::to_owned)).collect()
+    }
+
     /// Time between two pieces from now on.
     pub(crate) fn pause(&self, pause: Duration) {
         self.state.0.lock().unwrap().pause = pause;

@@ -33,6 +33,17 @@ async fn a_platforms_runs_are_told_and_its_people_can_be_answered() {
     let texts = scene.texts_to(&friend);
     assert!(texts[1].contains("[#there]") && !texts.concat().contains("[#here]"), "{texts:?}");
 
+    // Another channel than the one that is named is not where it was meant to go.
+    let ask = |channel: &str, key: &str| {
+        json!({"message": format!("over [#{key}]"), "sessionKey": session, "deliver": true,
+               "channel": channel, "idempotencyKey": key})
+    };
+    let error = client.call("agent", ask("telegram", "a1")).await.unwrap_err();
+    assert_eq!(error["code"], "INVALID_REQUEST", "{error}");
+    for (count, channel) in [(3, "imessage"), (4, "last")] {
+        client.call("agent", ask(channel, channel)).await.unwrap();
+        until("it is delivered", || (scene.texts_to(&friend).len() == count).then_some(()));
+    }
     let post = json!({
         "to": "+15550100001", "channel": "imessage", "message": "plain [#3]", "idempotencyKey": "p",
     });

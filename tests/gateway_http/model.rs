@@ -80,6 +80,8 @@ fn answer(asked: &mut Asked, shared: &(Mutex<State>, Condvar)) -> std::io::Resul
         vec![format!("{} messages", persons.len())]
     } else if text.contains("PIECES") {
         ["pi", "ec", "es of an ", "answer"].map(String::from).to_vec()
+    } else if text.contains("FLOOD") {
+        flood()
     } else if text.contains("SLOW") {
         vec!["begun ".into(), String::new(), "ended".into()]
     } else if text.contains("MUTE") {
@@ -108,6 +110,11 @@ fn answer(asked: &mut Asked, shared: &(Mutex<State>, Condvar)) -> std::io::Resul
     asked.end(11, 7)?;
     shared.0.lock().unwrap().answered.push(text);
     Ok(())
+}
+
+/// Many pieces: far more than anybody holds for a reader who does not read.
+pub(crate) fn flood() -> Vec<String> {
+    (0..8_000).map(|number| format!("{number:05} {}\n", "x".repeat(394))).collect()
 }
 
 /// A text that says `CALL a b` makes it call those of these tools that it is offered.

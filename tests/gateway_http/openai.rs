@@ -265,3 +265,29 @@ fn a_key_that_was_used_for_another_request_is_refused() {
     assert_eq!(elsewhere.status, 409, "{elsewhere:?}");
     service.process.stop();
 }
+
+// What a slow reader has missed comes at the end, in its place.
+#[test]
+fn a_reader_who_stalls_gets_the_whole_answer_once() {
+    let scene = Scene::new(endpoints());
+    let service = scene.start();
+    let mut body = ask("FLOOD");
+    body["stream"] = json!(true);
+    let token = format!("Bearer {TOKEN}");
+    let headers = [("authorization", token.as_str())];
+    let mut stream = service.connect();
+    let text = request("POST", "/v1/chat/completions", &headers, &body.to_string());
+    stream.write_all(text.as_bytes()).unwrap();
+    until("the model has said everything", || (scene.model.answered("FLOOD") == 1).then_some(()));
+    service.process.idle();
+    let answer = super::kit::read(&mut stream);
+    assert_eq!(answer.status, 200);
+    let events = answer.body.lines().filter_map(|line| line.strip_prefix("data: "));
+    let events: Vec<Value> = events.filter_map(|data| serde_json::from_str(data).ok()).collect();
+    let pieces = events.iter().filter_map(|it| it["choices"][0]["delta"]["content"].as_str());
+    let pieces: Vec<&str> = pieces.filter(|piece| !piece.is_empty()).collect();
+    let flood = super::model::flood();
+    assert!(pieces.len() < flood.len(), "it was slow enough to miss some: {}", pieces.len());
+    assert!(pieces.concat() == flood.concat(), "in {} pieces", pieces.len());
+    service.process.stop();
+}

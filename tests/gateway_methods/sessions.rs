@@ -98,6 +98,30 @@ async fn a_removed_session_is_gone_from_the_list_and_begins_afresh() {
     engine.shutdown(Duration::from_secs(5)).await;
 }
 
+// A session that is begun anew has not crashed: whoever does it often waits for nothing.
+#[tokio::test]
+async fn a_session_is_begun_anew_often_and_answers_at_once() {
+    let (platform, model) = (Platform::new(), Arc::new(Model::default()));
+    let engine = engine(&platform, &model, &Arc::new(MemoryBackend::default())).await;
+    say(&engine, "0", "the first").await;
+    let key = engine.sessions().await.unwrap()[0].key.clone();
+    let often = async {
+        for number in 1..=12 {
+            engine.reset_session(&key).await.unwrap();
+            let said = format!("message {number}");
+            say(&engine, &number.to_string(), &said).await;
+            let asked = model.last();
+            assert!(asked.contains(&said) && asked.matches("noted").count() == 0, "{asked}");
+        }
+        engine.remove_session(&key).await.unwrap();
+        say(&engine, "13", "the last").await;
+    };
+    // A key that has spent its budget of crashes rests for half a minute.
+    tokio::time::timeout(Duration::from_secs(20), often).await.expect("nothing rests");
+    assert_eq!(platform.sent().len(), 14);
+    engine.shutdown(Duration::from_secs(5)).await;
+}
+
 #[tokio::test]
 async fn an_unknown_session_is_not_reset() {
     let (platform, model) = (Platform::new(), Arc::new(Model::default()));

@@ -103,3 +103,20 @@ async fn a_message_that_was_not_taken_is_sent_again_under_its_own_key() {
     assert_eq!(browser.value("document.querySelectorAll('#log .user').length").await, 1);
     service.stop();
 }
+
+#[tokio::test]
+async fn a_message_that_is_refused_for_good_is_given_back_and_the_next_goes_out() {
+    let (home, service) = echoing();
+    let script = include_str!("refuse_for_good.js");
+    let Some(mut browser) = chatting(&home, Some(script)).await else { return };
+    browser.click("#say", "").await;
+    browser.write("to nobody").await;
+    browser.click("#send", "Send").await;
+    browser.shows("#chat-trouble", "unknown agent id").await;
+    assert_eq!(browser.value("document.querySelector('#say').value").await, "to nobody");
+    assert_eq!(browser.value("document.querySelectorAll('#log .user').length").await, 0);
+    browser.click("#send", "Send").await;
+    browser.shows("#log .assistant", "echo: to nobody").await;
+    assert_eq!(browser.value("document.querySelector('#chat-trouble').textContent").await, "");
+    service.stop();
+}

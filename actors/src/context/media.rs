@@ -13,11 +13,11 @@ use crate::provider::{Media, Part, Role, TurnMessage};
 /// Largest picture, in bytes: the strictest provider takes 5 MB in base64.
 pub const IMAGE_BYTES_MAX: u64 = 3_750_000;
 /// Largest document, in bytes.
-const DOCUMENT_BYTES_MAX: u64 = 10_000_000;
+pub const DOCUMENT_BYTES_MAX: u64 = 10_000_000;
 /// Bytes of all files of a turn. Requests have limits of 20 MB and more, and base64 adds a third.
 pub const TURN_BYTES_MAX: u64 = 15_000_000;
 /// Files of a turn that are shown.
-const FILES_MAX: usize = 10;
+pub const FILES_MAX: usize = 10;
 
 /// What a model can be shown besides text, as media types.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,6 +45,11 @@ impl Inputs {
         self
     }
 
+    /// Whether it is shown files of this media type.
+    pub fn has(&self, media_type: &str) -> bool {
+        self.0.contains(media_type)
+    }
+
     /// Whether it sees pictures.
     pub fn has_images(&self) -> bool {
         self.0.contains("image/png")
@@ -69,7 +74,11 @@ pub struct Found {
 
 /// The most that is read of a file; nothing for what no model is shown.
 pub fn bytes_max(attachment: &Attachment) -> u64 {
-    let media_type = attachment.media_type.to_ascii_lowercase();
+    bytes_max_of(&attachment.media_type.to_ascii_lowercase())
+}
+
+/// The same, by its media type in small letters.
+pub fn bytes_max_of(media_type: &str) -> u64 {
     if media_type == "application/pdf" { DOCUMENT_BYTES_MAX } else { IMAGE_BYTES_MAX }
 }
 

@@ -21,7 +21,8 @@ pub use compaction::{Job, Question, Verdict, judge, question, split};
 pub use conversation::{Past, Stage, View, conversation};
 pub use estimate::{Scale, of_message, of_request, of_text};
 pub use media::{
-    Found, IMAGE_BYTES_MAX, Inputs, TURN_BYTES_MAX, add_to, bytes_max, media_type_of, parts,
+    DOCUMENT_BYTES_MAX, FILES_MAX, Found, IMAGE_BYTES_MAX, Inputs, TURN_BYTES_MAX, add_to,
+    bytes_max, bytes_max_of, media_type_of, parts,
 };
 pub use prompt::{PromptFile, PromptLimits, system_prompt};
 pub use prompts::Prompts;

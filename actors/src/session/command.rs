@@ -13,6 +13,9 @@ const QUIET_MILLIS_MAX: u64 = 600_000;
 /// Largest cap a person can choose.
 const CAP_MAX: u32 = 1_000;
 
+/// What follows it is the message, also if it reads like an option.
+const VERBATIM: &str = "--";
+
 /// Words that stop a running turn when they are all of a message, compared without case and without
 /// punctuation behind them. With nothing running they are ordinary messages.
 const STOP_WORDS: [&str; 12] = [
@@ -49,7 +52,8 @@ pub enum Command {
     Compact(String),
     /// `/status`, `/model` and the like.
     Ask(Query),
-    /// `/queue steer and this`, `/steer this`: this message only, without the command.
+    /// `/queue steer and this`, `/queue steer -- collect`, `/steer this`: this message only, without
+    /// the command.
     Once(Mode, String),
 }
 
@@ -72,6 +76,12 @@ impl Command {
     }
 }
 
+/// The text of a message that waits in this way, whatever it says: it is read back as
+/// [`Command::Once`].
+pub fn once(mode: Mode, text: &str) -> String {
+    format!("/queue {} {VERBATIM} {text}", mode.name())
+}
+
 fn is_stop_word(text: &str) -> bool {
     let said = text.trim_end_matches(['.', '!', '?', '…', ',', ' ']).to_lowercase();
     STOP_WORDS.contains(&said.as_str())
@@ -86,9 +96,11 @@ fn queue(mut rest: &str) -> Command {
         return Command::Reset;
     }
     let mut choice = QueueChoice::default();
-    while !rest.is_empty() {
+    let mut is_verbatim = false;
+    while !rest.is_empty() && !is_verbatim {
         let (word, after) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
         match option(word) {
+            _ if word == VERBATIM => is_verbatim = true,
             Some(Ok(chosen)) => choice = choice.and(chosen),
             Some(Err(wrong)) => return Command::Wrong(wrong),
             None => break,
@@ -96,6 +108,7 @@ fn queue(mut rest: &str) -> Command {
         rest = after.trim_start();
     }
     match (choice.mode, rest) {
+        (_, "") if is_verbatim => Command::Wrong(format!("no message follows {VERBATIM}")),
         (_, "") => Command::Choose(choice),
         (Some(mode), text)
             if choice == (QueueChoice { mode: Some(mode), ..QueueChoice::default() }) =>
@@ -182,9 +195,11 @@ mod tests {
         assert_eq!(Command::parse(text), Some(Command::Choose(all)));
         assert_eq!(Command::parse("/queue"), Some(Command::Show));
         assert_eq!(Command::parse("/queue Default"), Some(Command::Reset));
-        let once = |mode, text: &str| Some(Command::Once(mode, text.into()));
-        assert_eq!(Command::parse("/queue interrupt do that"), once(Mode::Interrupt, "do that"));
-        assert_eq!(Command::parse("/steer left  now"), once(Mode::Steer, "left  now"));
+        let said = |mode, text: &str| Some(Command::Once(mode, text.into()));
+        assert_eq!(Command::parse("/queue interrupt do that"), said(Mode::Interrupt, "do that"));
+        assert_eq!(Command::parse("/steer left  now"), said(Mode::Steer, "left  now"));
+        let verbatim = "/queue followup -- collect my mail";
+        assert_eq!(Command::parse(verbatim), said(Mode::Followup, "collect my mail"));
     }
 
     #[test]
@@ -196,6 +211,9 @@ mod tests {
             ("/queue debounce:11m", "debounce:11m"),
             ("/queue drop:all", "drop:all"),
             ("/queue cap:5 hello", "\"hello\""),
+            ("/queue -- hello", "\"hello\""),
+            ("/queue steer cap:5 -- hello", "\"hello\""),
+            ("/queue steer --", "no message"),
         ] {
             let Some(Command::Wrong(wrong)) = Command::parse(text) else { panic!("{text}") };
             assert!(wrong.contains(part), "{text}: {wrong}");
@@ -203,6 +221,16 @@ mod tests {
     }
 
     proptest! {
+        // What stands beside a mode is never read as part of it.
+        #[test]
+        fn a_message_that_waits_in_its_own_way_is_read_back(
+            text in "(steer|cap:5|drop:old|--|status|default|/stop|[a-z]{1,5})( [a-z:=0-9-]{1,8}){0,3}",
+            mode in 0usize..4,
+        ) {
+            let mode = [Mode::Steer, Mode::Followup, Mode::Collect, Mode::Interrupt][mode];
+            prop_assert_eq!(Command::parse(&once(mode, &text)), Some(Command::Once(mode, text)));
+        }
+
         // Whatever is typed has a meaning, and a choice read back is the same choice.
         #[test]
         fn parsing_never_fails_and_choices_round_trip(

@@ -11,6 +11,7 @@ use super::{Routes, auth};
 use crate::control::CONTROL;
 use crate::engine::Engine;
 use crate::gateway::GATEWAY;
+use crate::gateway::narrator::NARRATOR;
 use crate::gateway::visitor::Visitor;
 
 /// Always, while the process answers at all.
@@ -89,7 +90,8 @@ fn troubles(engine: &Engine) -> Vec<Trouble> {
 pub(super) fn accounts(tree: &Node) -> Vec<(String, Option<String>)> {
     let edge = tree.children.iter().find(|child| child.id == "edge");
     let accounts = edge.map(|edge| edge.children.as_slice()).unwrap_or_default();
-    let accounts = accounts.iter().filter(|child| child.id != CONTROL && child.id != GATEWAY);
+    let accounts =
+        accounts.iter().filter(|child| ![CONTROL, GATEWAY, NARRATOR].contains(&child.id.as_str()));
     accounts.map(|account| (account.id.clone(), trouble(account))).collect()
 }
 

@@ -16,6 +16,7 @@ mod upgrade;
 
 pub use metrics::Metrics;
 pub(super) use metrics::watch;
+pub(crate) use openai::{BASE64, Picture, keep_files, remove};
 
 use std::sync::Arc;
 

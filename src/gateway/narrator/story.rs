@@ -92,6 +92,17 @@ impl Story {
         self.open.remove(run);
     }
 
+    /// The runs that are open in a session.
+    pub(crate) fn open_in(&self, session: &str) -> Vec<String> {
+        let open = self.open.iter().filter(|(_, open)| open.session == session);
+        open.map(|(run, _)| run.clone()).collect()
+    }
+
+    /// The session of a run that is open.
+    pub(crate) fn session_of(&self, run: &str) -> Option<&str> {
+        self.open.get(run).map(|open| open.session.as_str())
+    }
+
     /// Whether this turn is being told.
     pub(crate) fn knows(&self, turn: u64) -> bool {
         self.turns.contains_key(&turn)

@@ -98,12 +98,13 @@ export class Chat {
     const message = this.#parts.field.value.trim();
     if (!message || !this.#isOnline || this.#sending) return;
     this.#parts.field.value = "";
-    this.#parts.log.append(bubble("user", message));
+    const shown = bubble("user", message);
+    this.#parts.log.append(shown);
     this.#scroll();
-    await this.#send({ sessionKey: this.#key, message, idempotencyKey: freshKey() });
+    await this.#send({ sessionKey: this.#key, message, idempotencyKey: freshKey() }, shown);
   }
 
-  async #send(params) {
+  async #send(params, shown) {
     this.#sending = params;
     fill(this.#parts.trouble);
     try {
@@ -115,10 +116,22 @@ export class Chat {
       else if (this.#run === null && this.#over !== runId) this.#started(runId);
     } catch (error) {
       if (this.#sending !== params) return;
-      const again = () => this.#isOnline && this.#send(params);
+      // It would be refused again: its writer gets it back and goes on.
+      if (error.code && !error.retryable) {
+        shown.remove();
+        return this.#giveBack(params.message, error);
+      }
+      const again = () => this.#isOnline && this.#send(params, shown);
       fill(this.#parts.trouble, failure(error),
         el("button", { type: "button", onclick: again }, "Send again"));
     }
+  }
+
+  #giveBack(message, error) {
+    this.#sending = null;
+    fill(this.#parts.trouble, failure(error));
+    const { field } = this.#parts;
+    field.value = [message, field.value].filter((text) => text).join("\n");
   }
 
   async #abort() {

@@ -8,10 +8,10 @@ use telson_actors::session::Exchange;
 
 use super::params::Params;
 use super::place::Named;
-use super::send::{Ask, Begun, begin, checked_key, reply_to, with_attachments};
+use super::send::{Ask, Begun, begin, checked_key, noting, reply_to, with_files};
 use super::view::{answer_text, model_of};
 use super::wait::end_of;
-use super::{Call, ErrorBody, agents};
+use super::{Call, ErrorBody, agents, by_id};
 
 /// How long `agent` waits where its caller sets no time.
 const AGENT_WAIT: Duration = Duration::from_hours(48);
@@ -26,13 +26,22 @@ pub(super) async fn agent(call: Call) -> Result<Value, ErrorBody> {
     let run = checked_key(&params, params.needed("idempotencyKey")?)?;
     let all = agents(&call.host);
     let agent = params.text("agentId")?;
-    let (session, agent) = match params.text("sessionKey")? {
-        Some(key) => all.session(&key, agent.as_deref())?,
-        None => all.main_session(agent.as_deref())?,
+    let id = params.text("sessionId")?;
+    let (session, agent) = match (params.text("sessionKey")?, &id) {
+        (Some(key), _) => all.session(&key, agent.as_deref())?,
+        (None, Some(id)) => match by_id::find(&call, id).await? {
+            Some(session) => all.session(session.as_str(), agent.as_deref())?,
+            None => {
+                let why = "is the id of no session; sessions.list shows them";
+                return Err(params.wrong("sessionId", why));
+            }
+        },
+        (None, None) => all.main_session(agent.as_deref())?,
     };
+    by_id::check(&call, &session, id.as_deref()).await?;
     let or = |first: &str, second: &str| Ok(params.text(first)?.or(params.text(second)?));
     let named = Named {
-        channel: or("replyChannel", "channel")?,
+        channel: or("replyChannel", "channel")?.filter(|channel| channel != LAST),
         account: or("replyAccountId", "accountId")?,
         target: or("replyTo", "to")?,
         thread: params.text("threadId")?,
@@ -41,8 +50,10 @@ pub(super) async fn agent(call: Call) -> Result<Value, ErrorBody> {
         None | Some(0) => AGENT_WAIT,
         Some(seconds) => Duration::from_secs(seconds),
     };
-    let reply_to = reply_to(&call.engine, &session, params.flag("deliver")?, named)?;
-    let (text, attachments) = with_attachments(&params, &params.needed("message")?)?;
+    let is_best_effort = params.flag("bestEffortDeliver")?;
+    let deliver = params.flag("deliver")?.then_some(is_best_effort);
+    let reply_to = reply_to(&call.engine, &session, deliver, named)?;
+    let (text, files) = with_files(&params, &params.needed("message")?)?;
     let accepted = json!({
         "runId": run,
         "sessionKey": session.as_str(),
@@ -50,8 +61,9 @@ pub(super) async fn agent(call: Call) -> Result<Value, ErrorBody> {
         "status": "accepted",
         "acceptedAt": call.engine.clock().now().0,
     });
+    let accepted = noting(accepted, &params.wishes(UNMET));
     let session_key = session.to_string();
-    let ask = Ask { run: run.clone(), session, agent, text, attachments, reply_to };
+    let ask = Ask { run: run.clone(), session, agent, text, files, reply_to };
     if let Begun::Ended(ending) = begin(&call, ask).await? {
         return finished(&run, &session_key, &ending);
     }
@@ -166,6 +178,21 @@ fn failed(run: &str, why: &str) -> ErrorBody {
     let details = json!({"runId": run, "status": "error"});
     ErrorBody { retryable: false, ..ErrorBody::unavailable(why).with(details) }
 }
+
+/// The channel of the last answer, which is meant where none is named.
+const LAST: &str = "last";
+
+/// Wishes about an answer that are met nowhere here: the first answer to the call names them.
+const UNMET: &[&str] = &[
+    "thinking",
+    "lane",
+    "promptMode",
+    "bootstrapContextMode",
+    "sessionEffects",
+    "sourceReplyDeliveryMode",
+    "forceRestartSafeTools",
+    "forceCodeModeTools",
+];
 
 /// Everything the protocol knows; most of it is about things this gateway leaves to its config.
 const KNOWN: &[&str] = &[

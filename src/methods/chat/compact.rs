@@ -58,7 +58,7 @@ pub(super) async fn compact(call: Call) -> Result<Value, ErrorBody> {
         session: session.clone(),
         agent,
         text: "/compact".into(),
-        attachments: Vec::new(),
+        files: Vec::new(),
         reply_to,
     };
     let ending = match begin(&call, ask).await? {

@@ -10,7 +10,7 @@ use telson_actors::store::StoreError;
 
 use super::params::Params;
 use super::view::{self, Shown};
-use super::{Call, ErrorBody, agents};
+use super::{Call, ErrorBody, agents, by_id};
 use crate::engine::Engine;
 
 /// Messages of one answer, where nobody says otherwise and at most.
@@ -42,6 +42,7 @@ pub(super) async fn history(call: Call) -> Result<Value, ErrorBody> {
     params.refuse(&["messageId"])?;
     let (session, agent) = agents(&call.host)
         .named(&params.needed("sessionKey")?, params.text("agentId")?.as_deref())?;
+    by_id::check(&call, &session, params.text("sessionId")?.as_deref()).await?;
     if params.any_text("cursor")?.is_some() {
         // Whoever reads on from a place reads anew: no place is handed out.
         return Ok(json!({"kind": "reset"}));

@@ -8,7 +8,9 @@
 mod abort;
 mod agent;
 mod attachments;
+mod by_id;
 mod compact;
+mod files;
 mod history;
 mod params;
 mod place;
@@ -25,6 +27,7 @@ use super::{Answer, Call, ErrorBody, Method, Scope};
 use crate::host::Host;
 
 pub(super) use abort::sessions_abort;
+pub(super) use subscribe::too_many;
 
 /// The methods of this family.
 pub(super) const METHODS: &[Method] = &[

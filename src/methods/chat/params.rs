@@ -94,6 +94,17 @@ impl Params {
         }
     }
 
+    /// Which of these are asked for. What asks for what is so anyway counts for nothing.
+    pub(super) fn wishes(&self, keys: &[&'static str]) -> Vec<&'static str> {
+        let is_wish = |value: &Value| match value {
+            Value::Bool(wish) => *wish,
+            Value::String(wish) => !["", "off", "auto"].contains(&wish.as_str()),
+            Value::Number(wish) => wish.as_u64() != Some(0),
+            _ => true,
+        };
+        keys.iter().filter(|key| self.value(key).is_some_and(is_wish)).copied().collect()
+    }
+
     /// The error for a bad value.
     pub(super) fn wrong(&self, key: &str, why: &str) -> ErrorBody {
         invalid(self.method, &format!("at /{key}: {why}"))

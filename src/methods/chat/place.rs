@@ -29,7 +29,7 @@ impl Agents {
     }
 
     /// The same for a session to be looked at or ended: its agent may be gone.
-    pub(super) fn named(
+    pub(in crate::methods) fn named(
         &self,
         key: &str,
         agent: Option<&str>,
@@ -87,18 +87,31 @@ pub(super) struct Named {
 }
 
 impl Named {
+    /// Whether no place is named at all.
+    pub(super) fn is_nowhere(&self) -> bool {
+        let Self { channel, account, target, thread } = self;
+        [channel, account, target, thread].iter().all(|part| part.is_none())
+    }
+
+    /// Whether it names web chat, where every answer can be read.
+    pub(super) fn is_web_chat(&self) -> bool {
+        self.channel.as_deref() == Some("webchat")
+    }
+
+    /// Whether an account is one of those that are named, or none are.
+    pub(super) fn may_be(&self, account: &AccountKey) -> bool {
+        account.channel != "webchat"
+            && self.channel.as_ref().is_none_or(|channel| *channel == account.channel)
+            && self.account.as_ref().is_none_or(|name| *name == account.account)
+    }
+
     /// The destination, among the accounts that can send. Nothing if no target is named.
     pub(super) fn destination<'a>(
         self,
         accounts: impl Iterator<Item = &'a AccountKey>,
     ) -> Result<Option<Destination>, ErrorBody> {
-        let Some(target) = self.target else { return Ok(None) };
-        let is_meant = |account: &&AccountKey| {
-            account.channel != "webchat"
-                && self.channel.as_ref().is_none_or(|channel| *channel == account.channel)
-                && self.account.as_ref().is_none_or(|name| *name == account.account)
-        };
-        let mut meant: Vec<&AccountKey> = accounts.filter(is_meant).collect();
+        let Some(target) = self.target.clone() else { return Ok(None) };
+        let mut meant: Vec<&AccountKey> = accounts.filter(|it| self.may_be(it)).collect();
         if meant.len() > 1 && self.account.is_none() {
             let first = meant[0].channel.clone();
             if meant.iter().all(|account| account.channel == first) {

@@ -5,17 +5,19 @@ use telson_actors::channel::webchat;
 use telson_actors::clock::Clock;
 use telson_actors::journey::Ending;
 use telson_actors::message::session_key::{KeyParts, Place, RoomKind};
-use telson_actors::message::{Attachment, ChatKind, Destination, Inbound, SessionKey};
+use telson_actors::message::{ChatKind, Destination, Inbound, SessionKey};
 use telson_actors::router::{AdmitError, Relayed};
-use telson_actors::session::command::Command;
+use telson_actors::session::command::{Command, once};
+use telson_actors::session::lane::Mode;
 
-use super::attachments::attached;
+use super::attachments::{File, attached};
+use super::files::keep;
 use super::params::Params;
 use super::place::Named;
 use super::view::dedupe_of;
-use super::{Call, ErrorBody, agents};
+use super::{Call, ErrorBody, agents, by_id};
 use crate::engine::Engine;
-use crate::gateway::{At, Policy};
+use crate::gateway::At;
 
 /// Longest idempotency key, in bytes: it is part of a key of the store.
 const KEY_BYTES_MAX: usize = 512;
@@ -30,7 +32,7 @@ pub(super) struct Ask {
     pub(super) session: SessionKey,
     pub(super) agent: String,
     pub(super) text: String,
-    pub(super) attachments: Vec<Attachment>,
+    pub(super) files: Vec<File>,
     pub(super) reply_to: Destination,
 }
 
@@ -50,27 +52,52 @@ pub(super) async fn send(call: Call) -> Result<Value, ErrorBody> {
     let run = checked_key(&params, params.needed("idempotencyKey")?)?;
     let (session, agent) = agents(&call.host)
         .session(&params.needed("sessionKey")?, params.text("agentId")?.as_deref())?;
+    by_id::check(&call, &session, params.text("sessionId")?.as_deref()).await?;
     let text = params.needed_any("message")?;
     if params.flag("suppressCommandInterpretation")? && Command::parse(&text).is_some() {
         return Err(
             params.wrong("message", "would be read as a command, and that can't be suppressed")
         );
     }
-    let text = match params.text("queueMode")? {
-        // The mode of a single message is part of it.
-        Some(mode) if Command::parse(&text).is_none() => format!("/queue {mode} {text}"),
-        _ => text,
-    };
+    let mode = params.text("queueMode")?;
+    let mode = mode.map(|mode| queue_mode(&params, &mode)).transpose()?;
     let named = Named {
         channel: params.text("originatingChannel")?,
         account: params.text("originatingAccountId")?,
         target: params.text("originatingTo")?,
         thread: params.text("originatingThreadId")?,
     };
-    let reply_to = reply_to(&call.engine, &session, params.flag("deliver")?, named)?;
-    let (text, attachments) = with_attachments(&params, &text)?;
-    let ask = Ask { run: run.clone(), session, agent, text, attachments, reply_to };
-    Ok(shown(&run, begin(&call, ask).await?))
+    // Who names no place sees the answer here, where the session has no place of its own.
+    let is_best_effort = named.is_nowhere();
+    let deliver = params.flag("deliver")?.then_some(is_best_effort);
+    let reply_to = reply_to(&call.engine, &session, deliver, named)?;
+    let (text, files) = with_files(&params, &text)?;
+    let text = match mode {
+        Some(mode) if !text.trim().is_empty() && Command::parse(&text).is_none() => {
+            once(mode, &text)
+        }
+        _ => text,
+    };
+    let ask = Ask { run: run.clone(), session, agent, text, files, reply_to };
+    let wishes = params.wishes(UNMET);
+    Ok(noting(shown(&run, begin(&call, ask).await?), &wishes))
+}
+
+/// The protocol's names alone: a person may type others.
+fn queue_mode(params: &Params, mode: &str) -> Result<Mode, ErrorBody> {
+    let is_known = ["steer", "followup", "collect", "interrupt"].contains(&mode);
+    let mode = Mode::named(mode).filter(|_| is_known);
+    mode.ok_or_else(|| {
+        params.wrong("queueMode", "must be one of steer, followup, collect, interrupt")
+    })
+}
+
+/// Names in an answer what was understood and changes nothing here.
+pub(super) fn noting(mut answer: Value, wishes: &[&str]) -> Value {
+    if !wishes.is_empty() {
+        answer["notApplied"] = json!(wishes);
+    }
+    answer
 }
 
 pub(super) async fn sessions_send(call: Call) -> Result<Value, ErrorBody> {
@@ -83,10 +110,11 @@ pub(super) async fn sessions_send(call: Call) -> Result<Value, ErrorBody> {
     };
     let (session, agent) =
         agents(&call.host).session(&params.needed("key")?, params.text("agentId")?.as_deref())?;
-    let (text, attachments) = with_attachments(&params, &params.needed_any("message")?)?;
+    let (text, files) = with_files(&params, &params.needed_any("message")?)?;
     let reply_to = webchat::destination(&session);
-    let ask = Ask { run: run.clone(), session, agent, text, attachments, reply_to };
-    Ok(shown(&run, begin(&call, ask).await?))
+    let ask = Ask { run: run.clone(), session, agent, text, files, reply_to };
+    let wishes = params.wishes(UNMET);
+    Ok(noting(shown(&run, begin(&call, ask).await?), &wishes))
 }
 
 /// Everything the protocol knows; most of it is about things this gateway leaves to its config.
@@ -119,7 +147,10 @@ const KNOWN: &[&str] = &[
     "expectedToolOverrides",
 ];
 
-/// Conditions and wishes that must not be passed over in silence.
+/// Wishes about an answer that are met nowhere here: the answer to the call names them.
+pub(super) const UNMET: &[&str] = &["thinking", "fastMode", "timeoutMs", "replyToId"];
+
+/// Conditions and wishes without which something else would be done.
 const UNSUPPORTED: &[&str] = &[
     "intent",
     "toolBindings",
@@ -131,7 +162,7 @@ const UNSUPPORTED: &[&str] = &[
 
 /// Admits a message, or finds what became of it.
 pub(super) async fn begin(call: &Call, ask: Ask) -> Result<Begun, ErrorBody> {
-    let Ask { run, session, agent, text, attachments, reply_to } = ask;
+    let Ask { run, session, agent, text, mut files, reply_to } = ask;
     let (engine, runs) = (&call.engine, &call.host.runs);
     if text.trim().is_empty() {
         return Err(ErrorBody::invalid("message or attachment required"));
@@ -145,8 +176,20 @@ pub(super) async fn begin(call: &Call, ask: Ask) -> Result<Begun, ErrorBody> {
         if matches!(begun, Begun::Ended(_)) {
             return Ok(begun);
         }
+        // What came along with it is there.
+        files.clear();
     }
+    // Before anything is waited for: whoever stops it from now on means it.
     let is_new = runs.open(&run, session.as_str(), &agent, at(&clock));
+    let attachments = match keep(call, &run, (&session, &agent), files).await {
+        Ok(attachments) => attachments,
+        Err(error) => {
+            if is_new {
+                runs.forget(&run);
+            }
+            return Err(error);
+        }
+    };
     let inbound = Inbound {
         account: webchat::account(),
         dedupe_key: dedupe_of(&run),
@@ -227,31 +270,41 @@ fn shown(run: &str, begun: Begun) -> Value {
     }
 }
 
-/// Where the answer goes: to web chat's readers; with `deliver` to the place that is named, else to
-/// where the session's last answer to a platform went, if there is one.
+/// Where the answer goes: to web chat's readers; if it is to be delivered, to the place that is
+/// named, else to where the session's last answer to a platform went. Where that leads nowhere, web
+/// chat's readers have it only if delivering is `Some(true)`, by best effort.
 pub(super) fn reply_to(
     engine: &Engine,
     session: &SessionKey,
-    deliver: bool,
+    deliver: Option<bool>,
     named: Named,
 ) -> Result<Destination, ErrorBody> {
-    if !deliver {
-        return Ok(webchat::destination(session));
-    }
-    let place = match named.destination(engine.accounts())? {
-        Some(place) => Some(place),
-        None => engine.last_place(session).map_err(ErrorBody::internal)?,
+    let here = webchat::destination(session);
+    let Some(is_best_effort) = deliver.filter(|_| !named.is_web_chat()) else {
+        return Ok(here);
     };
-    Ok(place.unwrap_or_else(|| webchat::destination(session)))
+    let is_meant = named.clone();
+    let place = match named.destination(engine.accounts()) {
+        Ok(None) => {
+            let last = engine.last_place(session).map_err(ErrorBody::internal)?;
+            last.filter(|place| is_meant.may_be(&place.account))
+        }
+        Ok(place) => place,
+        Err(_) if is_best_effort => None,
+        Err(error) => return Err(error),
+    };
+    match place {
+        Some(place) => Ok(place),
+        None if is_best_effort => Ok(here),
+        None => Err(ErrorBody::invalid(format!(
+            "there is no place to deliver the answer to: session {session} has answered nobody \
+             there yet; name where to, or leave delivering to best effort"
+        ))),
+    }
 }
 
-pub(super) fn with_attachments(
-    params: &Params,
-    text: &str,
-) -> Result<(String, Vec<Attachment>), ErrorBody> {
-    let max = Policy::default().attachment_max;
-    attached(text, params.list("attachments")?, max)
-        .map_err(|why| params.wrong("attachments", &why))
+pub(super) fn with_files(params: &Params, text: &str) -> Result<(String, Vec<File>), ErrorBody> {
+    attached(text, params.list("attachments")?).map_err(|why| params.wrong("attachments", &why))
 }
 
 pub(super) fn checked_key(params: &Params, key: String) -> Result<String, ErrorBody> {

@@ -11,7 +11,7 @@ use crate::methods::Link;
 
 pub(super) fn sessions(call: &Call, wants: bool) -> Result<Value, ErrorBody> {
     Params::new("sessions.subscribe", call.params.clone(), &[])?;
-    set(&link(call)?, SESSIONS, wants);
+    set(&link(call)?, SESSIONS, wants)?;
     Ok(json!({"subscribed": wants}))
 }
 
@@ -20,7 +20,7 @@ pub(super) fn messages(call: &Call, wants: bool) -> Result<Value, ErrorBody> {
     let params = Params::new("sessions.messages.subscribe", call.params.clone(), &known)?;
     let (session, _) =
         agents(&call.host).named(&params.needed("key")?, params.text("agentId")?.as_deref())?;
-    set(&link(call)?, &topic_of(session.as_str()), wants);
+    set(&link(call)?, &topic_of(session.as_str()), wants)?;
     Ok(json!({"subscribed": wants, "key": session.as_str()}))
 }
 
@@ -30,10 +30,18 @@ fn link(call: &Call) -> Result<Arc<dyn Link>, ErrorBody> {
         .ok_or_else(|| ErrorBody::invalid("events come over the gateway's WebSocket only"))
 }
 
-fn set(link: &Arc<dyn Link>, topic: &str, wants: bool) {
-    if wants {
-        link.subscribe(topic);
-    } else {
+fn set(link: &Arc<dyn Link>, topic: &str, wants: bool) -> Result<(), ErrorBody> {
+    if !wants {
         link.unsubscribe(topic);
+    } else if !link.subscribe(topic) {
+        return Err(too_many());
     }
+    Ok(())
+}
+
+/// What a connection is told that asks for more than it may.
+pub(in super::super) fn too_many() -> ErrorBody {
+    ErrorBody::invalid(
+        "this connection asks for too many kinds of events already; unsubscribe from some",
+    )
 }

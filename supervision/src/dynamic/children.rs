@@ -22,6 +22,8 @@ enum Life<M> {
     Live(ActorRef<M>),
     /// Has refused a message: it drains, and its key starts again behind it.
     Leaving,
+    /// Was told to end, so that its key begins anew.
+    Renewed(ActorRef<M>),
     /// Waits for its restart.
     Down,
     /// Was never started: there is no room.
@@ -85,10 +87,29 @@ impl<K: Key, M: Message> Children<K, M> {
         }
     }
 
-    /// The pause of a key is over, if nothing else has happened to it since.
+    /// Ends the child of a key in order, for another life.
+    pub(super) fn renew(&mut self, myself: &Myself<K, M>, key: &K) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        let Life::Live(child) = &slot.life else { return };
+        let child = child.clone();
+        child.stop(None);
+        slot.life = Life::Renewed(child);
+        slot.generation += 1;
+        // It may be at a message that never ends.
+        let (key, generation) = (key.clone(), slot.generation);
+        myself.send_after(self.shared.spec.shutdown.stop, move || {
+            DynamicMessage::Due(key, generation)
+        });
+    }
+
+    /// The time of a key is over, if nothing else has happened to it since.
     pub(super) async fn due(&mut self, myself: &Myself<K, M>, key: &K, generation: u64) {
-        if self.slots.get(key).is_some_and(|slot| slot.generation == generation) {
-            self.start(myself, key).await;
+        let Some(slot) = self.slots.get(key).filter(|slot| slot.generation == generation) else {
+            return;
+        };
+        match &slot.life {
+            Life::Renewed(child) => child.get_cell().kill(),
+            _ => self.start(myself, key).await,
         }
     }
 
@@ -207,7 +228,11 @@ impl<K: Key, M: Message> Children<K, M> {
     pub(super) async fn exited(&mut self, myself: &Myself<K, M>, id: ActorId, exit: Exit) {
         self.shared.ended(id);
         let Some(key) = self.keys.remove(&id) else { return };
-        if exit.is_abnormal() {
+        let life = self.slots.get(&key).map(|slot| &slot.life);
+        if matches!(life, Some(Life::Renewed(_))) {
+            // However it went: its end was asked for. It may have left messages that are durable.
+            self.start(myself, &key).await;
+        } else if exit.is_abnormal() {
             if let Some(slot) = self.slots.get_mut(&key)
                 && slot.started.elapsed() >= HEALTHY_AFTER
             {

@@ -103,8 +103,8 @@ async fn wanted(
 fn see(engine: &Engine, target: &Target) -> Result<(), HttpError> {
     let sight = engine.sight(&target.agent, &target.session, target.model.as_deref());
     match sight {
-        Ok((_, true)) => Ok(()),
-        Ok((model, false)) => {
+        Ok((_, inputs)) if inputs.has_images() => Ok(()),
+        Ok((model, _)) => {
             let text = format!(
                 "the agent's model {model} sees no pictures, as far as is known; say so in its \
                  input under models.providers, or choose another"

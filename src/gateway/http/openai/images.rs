@@ -19,7 +19,7 @@ pub(super) const PLACEHOLDER: &str = "<media:image>";
 /// Kinds of pictures that models see.
 const KINDS: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/webp"];
 /// Clients pad or don't.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
+pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
@@ -35,9 +35,9 @@ pub(super) enum Image {
 
 /// A picture, by what is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Picture {
-    pub(super) media_type: &'static str,
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Picture {
+    pub(crate) media_type: &'static str,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// Reads a part of type `image_url` or `input_image`.

@@ -24,6 +24,9 @@ mod sse;
 mod target;
 mod turn;
 
+pub(crate) use self::images::{BASE64, Picture};
+pub(crate) use self::pictures::{keep_files, remove};
+
 pub(super) use self::handlers::{chat_completions, embed, model, models, responses};
 
 mod handlers;

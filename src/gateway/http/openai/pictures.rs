@@ -1,4 +1,5 @@
-//! Pictures of requests as files: a turn reads them when it begins, in whatever life that is.
+//! Pictures of requests, and files that chat clients attach, as files: a turn reads them when it
+//! begins, in whatever life that is.
 //!
 //! They lie below the state directory until their turn has ended, and for a day at most. Together
 //! they are bounded, too: where they fill their shelf the oldest go that no message waits for, and
@@ -107,25 +108,30 @@ fn host(url: &str) -> Option<String> {
 /// Writes the pictures of a request, which bears `name`, and gives what a message says of them.
 /// Those of a repeat are there already.
 pub(super) async fn keep(
-    (state_dir, store): (PathBuf, Store),
+    place: (PathBuf, Store),
     name: String,
     pictures: Vec<Picture>,
 ) -> Result<Vec<Attachment>, HttpError> {
+    keep_files(place, name, pictures).await.map_err(|error| {
+        let text = format!("a picture was not kept: {error}");
+        match error.kind() {
+            ErrorKind::StorageFull => HttpError::new(507, "insufficient_storage", text),
+            _ => HttpError::unavailable(text),
+        }
+    })
+}
+
+/// The same for files of any kind that models see.
+pub(crate) async fn keep_files(
+    (state_dir, store): (PathBuf, Store),
+    name: String,
+    files: Vec<Picture>,
+) -> std::io::Result<Vec<Attachment>> {
     let kept = tokio::task::spawn_blocking(move || {
         let used = || used(&store).map_err(std::io::Error::other);
-        write(&state_dir.join(FOLDER), &name, &pictures, (SHELF, used))
+        write(&state_dir.join(FOLDER), &name, &files, (SHELF, used))
     });
-    let failed = |why: String| HttpError::unavailable(format!("a picture was not kept: {why}"));
-    match kept.await {
-        Ok(Ok(kept)) => Ok(kept),
-        Ok(Err(error)) if error.kind() == ErrorKind::StorageFull => Err(HttpError::new(
-            507,
-            "insufficient_storage",
-            format!("a picture was not kept: {error}"),
-        )),
-        Ok(Err(error)) => Err(failed(error.to_string())),
-        Err(error) => Err(failed(error.to_string())),
-    }
+    kept.await.map_err(std::io::Error::other)?
 }
 
 /// The files that waiting messages speak of.
@@ -149,7 +155,7 @@ fn write(
     telson_actors::store::durable::create_dir(folder)?;
     let _placing = PLACING.lock().unwrap_or_else(PoisonError::into_inner);
     let place = |number: usize, picture: &Picture| {
-        let kind = picture.media_type.trim_start_matches("image/");
+        let kind = picture.media_type.rsplit('/').next().unwrap_or_default();
         (folder.join(format!("{name}-{number}.{kind}")), kind.to_owned())
     };
     // Those of a repeat are there already.
@@ -211,7 +217,7 @@ fn make_room(
 }
 
 /// The turn has its answer: the files go.
-pub(super) fn remove(kept: &[PathBuf]) {
+pub(crate) fn remove(kept: &[PathBuf]) {
     for path in kept {
         // What stays goes with the next sweep.
         drop(fs::remove_file(path));

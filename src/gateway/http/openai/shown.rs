@@ -13,6 +13,8 @@ pub(super) struct Shown {
     begin: usize,
     /// Bytes of the present part that the present attempt has said too.
     said: usize,
+    /// Whether pieces were missed: what follows would stand behind a hole.
+    is_broken: bool,
 }
 
 impl Shown {
@@ -24,8 +26,17 @@ impl Shown {
         self.said = 0;
     }
 
+    /// Pieces were missed. Nothing is shown until the whole answer is known, of which what was shown
+    /// is the beginning.
+    pub(super) fn gap(&mut self) {
+        self.is_broken = true;
+    }
+
     /// The next piece of the answer; gives what is to be sent.
     pub(super) fn piece(&mut self, piece: &str) -> Option<String> {
+        if self.is_broken {
+            return None;
+        }
         let part = self.whole.get(self.begin..).unwrap_or_default();
         let ahead = part.get(self.said..).unwrap_or_default();
         if ahead.starts_with(piece) {
@@ -117,6 +128,28 @@ mod tests {
             let answer = pieces.concat();
             let all: Vec<&str> = pieces.iter().map(String::as_str).collect();
             prop_assert_eq!(shown(&[&all], &answer), answer);
+        }
+
+        #[test]
+        fn a_gap_is_filled_at_the_end(
+            pieces in prop::collection::vec("[ab]{1,3}", 1..12),
+            missed in (0usize..12, 0usize..12),
+        ) {
+            let answer = pieces.concat();
+            let (from, to) = (missed.0.min(pieces.len()), missed.0.saturating_add(missed.1));
+            let mut shown = Shown::default();
+            shown.attempt(true);
+            let mut sent = String::new();
+            for (place, piece) in pieces.iter().enumerate() {
+                if place == from {
+                    shown.gap();
+                }
+                if place < from || place >= to {
+                    sent.extend(shown.piece(piece));
+                }
+            }
+            sent.extend(shown.end(&answer));
+            prop_assert_eq!(sent, answer);
         }
 
         #[test]

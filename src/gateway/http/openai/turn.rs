@@ -168,7 +168,10 @@ impl Turn {
             let item = tokio::time::timeout_at(look_at, self.subscription.next()).await.ok()?;
             let event = match item {
                 Some(Item::Event(event)) => event,
-                Some(Item::Gap(_)) => continue,
+                Some(Item::Gap(_)) => {
+                    self.shown.gap();
+                    continue;
+                }
                 None => return Some(Step::Failed(stopping())),
             };
             let is_own = event.turn == self.message.0;
