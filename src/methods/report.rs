@@ -95,7 +95,7 @@ fn summary_lines(accounts: &[Account]) -> Vec<String> {
     accounts.iter().map(line).collect()
 }
 
-/// Tells everybody who is let in.
+/// Tells everybody: whoever comes is told the same with its greeting.
 pub(crate) fn tell(engine: &Engine, host: &Host) {
     host.guests.health_told();
     host.hub.tell("health", None, health(engine, host));

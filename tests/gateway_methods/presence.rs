@@ -19,7 +19,11 @@ async fn whoever_comes_and_goes_is_seen() {
     assert_eq!(own["reason"], "connect");
     assert!(own.get("ip").is_none(), "an address of this machine says nothing: {own}");
 
+    let narrow = json!({"role": "operator", "scopes": ["operator.pairing"]});
+    let mut narrow = Client::connect(port, "ui", "narrow", &narrow).await;
     let guest = Client::operator(port, "webchat", "guest").await;
+    // Whatever it may do else, it was told the same with its greeting.
+    narrow.event("presence", |it| has(&it["presence"], "guest").is_some()).await;
     let told = guest.hello["snapshot"]["presence"].clone();
     assert!(has(&told, "watcher").is_some(), "a newcomer is told who is there");
     watcher.event("presence", |it| has(&it["presence"], "guest").is_some()).await;

@@ -105,3 +105,35 @@ fn trouble(node: &Node) -> Option<String> {
     };
     own.or_else(|| node.children.iter().find_map(trouble))
 }
+
+#[cfg(test)]
+mod tests {
+    use telson_supervision::NodeKind;
+
+    use super::*;
+
+    fn node(id: &str, children: Vec<Node>) -> Node {
+        Node {
+            id: id.into(),
+            kind: NodeKind::Worker,
+            state: NodeState::Restarting,
+            restarts: 1,
+            last_error: None,
+            note: None,
+            mailbox_depth: 0,
+            idle_ms: None,
+            up_ms: None,
+            live: None,
+            children,
+        }
+    }
+
+    #[test]
+    fn only_accounts_are_accounts() {
+        let edge = ["imessage/default", CONTROL, NARRATOR, GATEWAY];
+        let edge = edge.map(|id| node(id, Vec::new())).into();
+        let tree = node("engine", vec![node("core", Vec::new()), node("edge", edge)]);
+        let known: Vec<String> = accounts(&tree).into_iter().map(|(id, _)| id).collect();
+        assert_eq!(known, ["imessage/default"]);
+    }
+}
