@@ -195,11 +195,14 @@ async fn a_key_is_renewed_without_a_pause_as_often_as_it_is_asked_for() {
 // The message it is at is the last one of the old life, and the next life begins also if it never ends.
 #[tokio::test(start_paused = true)]
 async fn a_renewed_child_ends_behind_its_message_or_in_its_time() {
-    let (_stage, ledger, _tree, pool) = small_world().await;
+    let (_stage, ledger, tree, pool) = small_world().await;
+    let mut events = tree.events();
     send(&pool, 1, Letter::SlowNumber(SECOND / 2, 10));
     send(&pool, 1, Letter::Number(11));
     send(&pool, 2, Letter::Hang);
+    send(&pool, 3, Letter::Number(30));
     pass(SECOND / 10).await;
+    pool.cast(DynamicMessage::Renew(3)).unwrap();
     for key in [1, 2] {
         pool.cast(DynamicMessage::Renew(key)).unwrap();
         pool.cast(DynamicMessage::Renew(key)).unwrap();
@@ -210,6 +213,8 @@ async fn a_renewed_child_ends_behind_its_message_or_in_its_time() {
     pass(SECOND).await;
     assert_eq!(ledger.numbers(2), [20]);
     assert_eq!((ledger.lives(1), ledger.lives(2), ledger.most_alive_per_key()), (2, 2, 1));
+    assert_eq!(ledger.lives(3), 2, "its durable messages may wait for another life");
+    assert_eq!(event_names(&mut events), [""; 0], "none of it was a crash");
 }
 
 // V1: nor does a key spin whose child refuses to start.

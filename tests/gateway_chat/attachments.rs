@@ -7,17 +7,9 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, message};
 use crate::kit::until;
-use crate::model::Model;
 use crate::rig::{Rig, client};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n a picture";
-
-fn seeing() -> Rig {
-    let model = Model::start();
-    let mut config = model.config();
-    config["models"]["providers"]["mock"]["models"][0]["input"] = json!(["text", "image"]);
-    Rig::with(model, &config)
-}
 
 fn picture() -> Value {
     // What it calls itself counts for nothing.
@@ -42,7 +34,7 @@ async fn refused(client: &mut Client, key: &str, attachments: Value) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_model_that_sees_is_shown_what_came_along() {
-    let rig = seeing();
+    let rig = Rig::seeing();
     let service = rig.start();
     let mut client = client(&service).await;
     let list = json!([picture()]);
@@ -69,7 +61,7 @@ async fn a_model_that_sees_is_shown_what_came_along() {
 // D2: what was acknowledged is answered, with what came along, also by another life.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_picture_outlives_the_life_that_took_it_in() {
-    let rig = seeing();
+    let rig = Rig::seeing();
     let service = rig.start();
     let mut first = client(&service).await;
     let mut params = message("main", "look [#1] [[hold]]", "k1");
@@ -90,7 +82,7 @@ async fn a_picture_outlives_the_life_that_took_it_in() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_no_model_would_be_shown_is_refused() {
-    let (blind, seeing) = (Rig::new(), seeing());
+    let (blind, seeing) = (Rig::new(), Rig::seeing());
     let service = blind.start();
     let mut one = client(&service).await;
     let why = refused(&mut one, "a", json!([picture()])).await;

@@ -51,6 +51,24 @@ impl Client {
         id
     }
 
+    /// Sends two requests in one piece.
+    pub(crate) async fn ask_both(
+        &mut self,
+        first: (&str, Value),
+        second: (&str, Value),
+    ) -> [String; 2] {
+        let ids = [first, second].map(|(method, params)| {
+            self.next += 1;
+            let id = self.next.to_string();
+            (id.clone(), json!({"type": "req", "id": id, "method": method, "params": params}))
+        });
+        for (_, frame) in &ids {
+            self.socket.feed(Message::text(frame.to_string())).await.unwrap();
+        }
+        self.socket.flush().await.unwrap();
+        ids.map(|(id, _)| id)
+    }
+
     /// The next answer under an id.
     pub(crate) async fn answer(&mut self, id: &str) -> Result<Value, Value> {
         loop {

@@ -22,6 +22,15 @@ impl Rig {
         Self::with(model, &config)
     }
 
+    /// With a model that sees pictures.
+    pub(crate) fn seeing() -> Self {
+        let model = Model::start();
+        let mut config = model.config();
+        config["models"]["providers"]["mock"]["models"][0]["input"] =
+            serde_json::json!(["text", "image"]);
+        Self::with(model, &config)
+    }
+
     pub(crate) fn with(model: Model, config: &Value) -> Self {
         let home = Home::new();
         home.configure(&config.to_string());

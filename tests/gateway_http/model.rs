@@ -114,7 +114,7 @@ fn answer(asked: &mut Asked, shared: &(Mutex<State>, Condvar)) -> std::io::Resul
 
 /// Many pieces: far more than anybody holds for a reader who does not read.
 pub(crate) fn flood() -> Vec<String> {
-    (0..8_000).map(|number| format!("{number:05} {}\n", "x".repeat(394))).collect()
+    (0..20_000).map(|number| format!("{number:05} {}\n", "x".repeat(180))).collect()
 }
 
 /// A text that says `CALL a b` makes it call those of these tools that it is offered.
