@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use serde_json::json;
-use telson_actors::message::SessionKey;
 
 use super::args::Place;
 use super::exit::Failure;
@@ -15,12 +14,10 @@ pub(super) async fn run(
     session: &str,
     output: &Output,
 ) -> Result<ExitCode, Failure> {
-    // A person who mistypes is told; programs may use short keys.
-    SessionKey::parse(session).map_err(|error| {
-        Failure::rejected(format!("{error}; `telson why` shows the session of a message"))
-    })?;
     let mut client = Line::open(place).await?;
     let answer = client.call("sessions.abort", json!({"key": session})).await?;
+    // Whole, whichever part of it was typed.
+    let session = answer["session"].as_str().unwrap_or(session);
     output.show(&answer, || match answer["stopped"]["messages"].as_u64() {
         None | Some(0) => format!("nothing runs or waits in {session}\n"),
         Some(1) => format!("stopped in {session}: 1 message is not answered\n"),

@@ -64,13 +64,16 @@ pub(super) enum Command {
     },
     /// Show what became of a message.
     Why {
-        /// A piece of its text, its platform id, or a number such as m12, e7, d3.
+        /// A piece of its text, its platform id, or a number such as m12, e7, d3; or a session.
         #[arg(required = true, value_name = "TEXT_OR_ID")]
         query: Vec<String>,
+        /// How many at most, the newest first.
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=super::why::LIMIT_MAX))]
+        limit: u64,
     },
     /// End what runs and what waits in a session. Whoever waited for an answer is told.
     Abort {
-        /// The session's key, as `telson why` shows it.
+        /// The session's key, as `telson why` shows it; of the default agent its last part will do.
         session: String,
     },
     /// People who want to write: list them, let them in, or turn them away.
@@ -147,8 +150,15 @@ pub(super) enum Command {
         /// Which shell.
         shell: clap_complete::Shell,
     },
-    /// Print the manual page.
-    Man,
+    /// Print a page of the manual, or write all of them into a folder.
+    Man {
+        /// The command whose page is wanted, such as `cron add` [default: the program's own].
+        #[arg(value_name = "COMMAND", conflicts_with = "all")]
+        command: Vec<String>,
+        /// Write the page of every command into this folder.
+        #[arg(long, value_name = "DIR")]
+        all: Option<PathBuf>,
+    },
     /// Stand in for imsg over a synthetic database (for the demo and for tests).
     #[command(hide = true)]
     ImsgDouble {
@@ -320,6 +330,23 @@ pub(super) enum ConfigCommand {
     Validate,
     /// Print the config's JSON schema.
     Schema,
+}
+
+impl Command {
+    /// Whether it does its work without asking a running service.
+    pub(super) fn asks_nobody(&self) -> bool {
+        match self {
+            Self::Run(_)
+            | Self::Demo(_)
+            | Self::Selftest(_)
+            | Self::Config { .. }
+            | Self::Completions { .. }
+            | Self::Man { .. }
+            | Self::ImsgDouble { .. } => true,
+            Self::Cron { command } => command.asks_nobody(),
+            _ => false,
+        }
+    }
 }
 
 impl Place {

@@ -1,12 +1,15 @@
-//! Completion scripts and the manual page, made from the same description as `--help`.
+//! Completion scripts and the manual pages, made from the same description as `--help`.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Command, CommandFactory};
+use serde_json::json;
 
 use super::args::Args;
 use super::exit::Failure;
+use super::output::Output;
 
 pub(super) fn completions(shell: clap_complete::Shell) -> Result<ExitCode, Failure> {
     let mut script = Vec::new();
@@ -22,12 +25,43 @@ pub(super) fn completions(shell: clap_complete::Shell) -> Result<ExitCode, Failu
     print(&script)
 }
 
-pub(super) fn man() -> Result<ExitCode, Failure> {
+/// The page of a command, or all pages into a folder.
+pub(super) fn man(
+    words: &[String],
+    folder: Option<&Path>,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
+    let mut command = Args::command().disable_help_subcommand(true);
+    // Gives every command its whole name, and the options that all have.
+    command.build();
+    if let Some(folder) = folder {
+        return pages(&command, folder, output);
+    }
+    let mut asked = &command;
+    for word in words {
+        let known = asked.find_subcommand(word).filter(|command| !command.is_hide_set());
+        asked = known.ok_or_else(|| {
+            let parent = asked.get_display_name().unwrap_or("telson").replace('-', " ");
+            Failure::rejected(format!("`{parent}` has no command {word:?}; see `{parent} --help`"))
+        })?;
+    }
     let mut page = Vec::new();
-    clap_mangen::Man::new(Args::command())
+    clap_mangen::Man::new(asked.clone())
         .render(&mut page)
         .map_err(|error| Failure::failed(error.to_string()))?;
     print(&page)
+}
+
+fn pages(command: &Command, folder: &Path, output: &Output) -> Result<ExitCode, Failure> {
+    let failed = |error: std::io::Error| Failure::failed(format!("{}: {error}", folder.display()));
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    clap_mangen::generate_to(command.clone(), folder).map_err(failed)?;
+    let document = json!({"ok": true, "path": folder});
+    output.show(&document, || {
+        let place = folder.display();
+        format!("the manual is in {place}: `man -l {place}/telson.1`")
+    });
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print(bytes: &[u8]) -> Result<ExitCode, Failure> {

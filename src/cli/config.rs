@@ -10,6 +10,7 @@ use super::output::Output;
 use super::programs;
 use crate::assembly::assemble;
 use crate::config;
+use crate::gateway;
 
 pub(super) fn run(
     place: &Place,
@@ -37,6 +38,8 @@ fn validate(place: &Place, output: &Output) -> Result<ExitCode, Failure> {
     drop(rustls::crypto::ring::default_provider().install_default());
     let assembly = assemble(&loaded.config, &env).map_err(Failure::config)?;
     warnings.extend(assembly.warnings);
+    // A gateway that `run` would not open.
+    warnings.extend(gateway::check(&loaded.config, &env).map_err(Failure::config)?);
     warnings.extend(programs::missing(&loaded.config, &env));
     let exists = loaded.from_file.is_some();
     let document = json!({"ok": true, "path": path, "exists": exists, "warnings": warnings, "notes": assembly.notes});

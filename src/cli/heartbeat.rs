@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 use super::args::{HeartbeatCommand, Place, SystemCommand};
 use super::exit::Failure;
 use super::output::Output;
+use super::remote::Line;
 use super::time::moment;
-use crate::control::Client;
 
 pub(super) async fn run(
     place: &Place,
     command: HeartbeatCommand,
     output: &Output,
 ) -> Result<ExitCode, Failure> {
-    let mut client = Client::connect(&place.state_dir()?).await?;
+    let mut client = Line::open(place).await?;
     match command {
         HeartbeatCommand::Last => {
             let last = client.call("last-heartbeat", json!({})).await?;
@@ -33,7 +33,7 @@ pub(super) async fn system(
     output: &Output,
 ) -> Result<ExitCode, Failure> {
     let SystemCommand::Event { text, mode, session } = command;
-    let mut client = Client::connect(&place.state_dir()?).await?;
+    let mut client = Line::open(place).await?;
     let params = json!({"text": text, "mode": mode, "sessionKey": session});
     let answer = client.call("wake", params).await?;
     let session = answer["sessionKey"].as_str().unwrap_or("?");
@@ -45,7 +45,7 @@ pub(super) async fn system(
     Ok(ExitCode::SUCCESS)
 }
 
-async fn switch(client: &mut Client, enabled: bool, output: &Output) -> Result<(), Failure> {
+async fn switch(client: &mut Line, enabled: bool, output: &Output) -> Result<(), Failure> {
     let answer = client.call("set-heartbeats", json!({"enabled": enabled})).await?;
     let said = if enabled { "on" } else { "off, until `telson heartbeat enable`" };
     output.show(&answer, || format!("heartbeats are {said}\n"));

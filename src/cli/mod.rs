@@ -27,7 +27,7 @@ mod why;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use args::{Args, Command};
 use exit::Failure;
@@ -36,19 +36,52 @@ use output::Output;
 /// Runs the command line of this process and answers its exit code: 0 done, 1 failed, 2 not
 /// understood, 78 a bad config or a held lock.
 pub fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let args = match understood() {
         Ok(args) => args,
         Err(error) => return misunderstood(&error),
     };
     let output = Output::new(args.json, args.no_color);
+    let is_service = matches!(args.command, Command::Run(_));
     let result = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(dispatch(args, &output)),
         Err(error) => Err(Failure::failed(format!("cannot start the runtime: {error}"))),
     };
-    match result {
+    let code = match result {
         Ok(code) => code,
         Err(failure) => failure.report(&output),
+    };
+    // A service does its work whoever reads what it says; of an answer that is all there is.
+    match Output::refusal().filter(|_| !is_service && code == ExitCode::SUCCESS) {
+        None => code,
+        Some(why) => {
+            output.aside(&format!("telson: cannot write to standard output: {why}"));
+            ExitCode::FAILURE
+        }
     }
+}
+
+/// What was typed.
+fn understood() -> Result<Args, clap::Error> {
+    let words: Vec<_> = std::env::args_os().collect();
+    let is_plain = words.iter().any(|word| word == "--no-color");
+    let color = if is_plain { clap::ColorChoice::Never } else { clap::ColorChoice::Auto };
+    let mut command = Args::command().color(color);
+    let matches = command.try_get_matches_from_mut(words)?;
+    let args = Args::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    // The environment says where other commands ask; who types it means this one.
+    let named = ["url", "token", "tls_fingerprint"].into_iter().find(|id| was_typed(&matches, id));
+    let Some(flag) = named.filter(|_| args.command.asks_nobody()) else { return Ok(args) };
+    let text = format!(
+        "--{} is for commands that ask a running service, and this one asks nobody",
+        flag.replace('_', "-")
+    );
+    Err(command.error(clap::error::ErrorKind::ArgumentConflict, text))
+}
+
+/// Whether an option that all commands have stands on the command line.
+fn was_typed(matches: &clap::ArgMatches, id: &str) -> bool {
+    let is_here = matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine);
+    is_here || matches.subcommand().is_some_and(|(_, inner)| was_typed(inner, id))
 }
 
 /// Help and version are answers; anything else was not understood, and a program that asked for
@@ -74,7 +107,7 @@ async fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Failure> {
         Command::Status => status::run(&place, output).await,
         Command::Tree => tree::run(&place, output).await,
         Command::Usage { days } => usage::run(&place, days, output).await,
-        Command::Why { query } => why::run(&place, &query.join(" "), output).await,
+        Command::Why { query, limit } => why::run(&place, &query.join(" "), limit, output).await,
         Command::Abort { session } => abort::run(&place, &session, output).await,
         Command::Pairing { command } => pairing::run(&place, command, output).await,
         Command::Models { command } => models::run(&place, command, output).await,
@@ -91,7 +124,7 @@ async fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Failure> {
         Command::Gateway { command } => remote::gateway(&place, command, output).await,
         Command::Config { command } => config::run(&place, &command, output),
         Command::Completions { shell } => completions::completions(shell),
-        Command::Man => completions::man(),
+        Command::Man { command, all } => completions::man(&command, all.as_deref(), output),
         Command::ImsgDouble { command, db } => demo::imsg_double(&command, db.as_deref()),
     }
 }

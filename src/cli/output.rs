@@ -1,8 +1,12 @@
 //! Text for people, one JSON document for programs.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::OnceLock;
 
 use serde_json::Value;
+
+/// Why standard output does not take what is printed, since it does not. It is one for the process.
+static REFUSAL: OnceLock<String> = OnceLock::new();
 
 /// Where a command prints.
 #[derive(Debug, Clone, Copy)]
@@ -53,10 +57,33 @@ impl Output {
         }
     }
 
-    #[expect(clippy::unused_self, reason = "everything is printed through the output")]
-    /// Prints one line. A reader that has gone is no error: it has seen enough.
+    /// Prints one line.
     pub(super) fn line(self, text: &str) {
-        drop(writeln!(std::io::stdout().lock(), "{text}"));
+        self.write(&format!("{text}\n"));
+    }
+
+    #[expect(clippy::unused_self, reason = "everything is printed through the output")]
+    /// Prints a text as it is, at once. A reader that has gone is no error: it has seen enough.
+    /// Anything else, such as a full disk, is remembered for [`Output::refusal`].
+    pub(super) fn write(self, text: &str) {
+        let mut out = std::io::stdout().lock();
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        if let Err(error) = written
+            && error.kind() != ErrorKind::BrokenPipe
+        {
+            REFUSAL.get_or_init(|| error.to_string());
+        }
+    }
+
+    /// Why something that was to be printed was not, if that is so.
+    pub(super) fn refusal() -> Option<&'static str> {
+        REFUSAL.get().map(String::as_str)
+    }
+
+    #[expect(clippy::unused_self, reason = "everything is printed through the output")]
+    /// Prints a line beside the answers. Nobody has to read it.
+    pub(super) fn aside(self, text: &str) {
+        drop(writeln!(std::io::stderr().lock(), "{text}"));
     }
 
     /// Prints a line for people; a program does not get it.

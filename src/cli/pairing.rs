@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 use super::args::{PairingCode, PairingCommand, Place};
 use super::exit::Failure;
 use super::output::{Output, table};
+use super::remote::Line;
 use super::time::moment;
-use crate::control::Client;
 
 pub(super) async fn run(
     place: &Place,
     command: PairingCommand,
     output: &Output,
 ) -> Result<ExitCode, Failure> {
-    let mut client = Client::connect(&place.state_dir()?).await?;
+    let mut client = Line::open(place).await?;
     match command {
         PairingCommand::List { channel, account } => {
             let params = json!({"channel": channel, "account": account});

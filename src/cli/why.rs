@@ -10,9 +10,17 @@ use super::output::{Output, Tone};
 use super::remote::Line;
 use super::time::moment;
 
-pub(super) async fn run(place: &Place, query: &str, output: &Output) -> Result<ExitCode, Failure> {
+/// Journeys of one answer at most.
+pub(super) const LIMIT_MAX: u64 = 1_000;
+
+pub(super) async fn run(
+    place: &Place,
+    query: &str,
+    limit: u64,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
     let mut client = Line::open(place).await?;
-    let answer = client.call("telson.why", json!({"query": query})).await?;
+    let answer = client.call("telson.why", json!({"query": query, "limit": limit})).await?;
     let journeys = answer["journeys"].as_array().cloned().unwrap_or_default();
     if journeys.is_empty() {
         let text = format!("nothing in the journal matches {query:?}");
@@ -20,7 +28,15 @@ pub(super) async fn run(place: &Place, query: &str, output: &Output) -> Result<E
         return Ok(ExitCode::FAILURE);
     }
     output.show(&answer, || {
-        journeys.iter().map(|journey| text(*output, journey)).collect::<Vec<_>>().join("\n")
+        let shown: Vec<_> = journeys.iter().map(|journey| text(*output, journey)).collect();
+        let total = answer["total"].as_u64().unwrap_or(0);
+        let more = match total.saturating_sub(journeys.len() as u64) {
+            0 => String::new(),
+            more => {
+                format!("\nand {more} more: --limit {} shows them\n", total.min(LIMIT_MAX))
+            }
+        };
+        shown.join("\n") + &more
     });
     Ok(ExitCode::SUCCESS)
 }

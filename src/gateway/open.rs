@@ -65,14 +65,15 @@ pub fn plan(wanted: Wanted, host: Host) -> Result<GatewaySpec, String> {
     Ok(GatewaySpec { wanted: Arc::new(wanted), host, opened, inherited })
 }
 
-/// Whether a service could start its gateway with a config, as far as that can be known before.
+/// Whether a service could start its gateway with a config, as far as that can be known before, and
+/// what a person should know if it could.
 ///
 /// # Errors
 /// A sentence that says what to do.
-pub(crate) fn check(config: &Config, env: &Lookup<'_>) -> Result<(), String> {
+pub(crate) fn check(config: &Config, env: &Lookup<'_>) -> Result<Vec<String>, String> {
     let from_env = ["TOKEN", "PASSWORD"].map(|name| own_env(env, name));
-    judge(&config.gateway, Some(config), &from_env)?;
-    settings(&config.gateway, config.gateway.auth_mode(), None).map(drop)
+    let warnings = judge(&config.gateway, Some(config), &from_env)?;
+    settings(&config.gateway, config.gateway.auth_mode(), None).map(|_| warnings)
 }
 
 /// A variable of the environment that is about the gateway, under our name or the incumbent's.

@@ -244,5 +244,5 @@ pub(super) fn check(draft: &Path, path: &Path) -> Result<(), String> {
         |why: String| why.replace(&draft.display().to_string(), &path.display().to_string());
     let loaded = config::load(draft, &env).map_err(|error| named(error.to_string()))?;
     assemble(&loaded.config, &env).map(drop).map_err(named)?;
-    gateway::check(&loaded.config, &env)
+    gateway::check(&loaded.config, &env).map(drop)
 }

@@ -15,10 +15,7 @@ use crate::session::Exchange;
 use crate::session::chain::{Attempt, ChainRecord, chain_key};
 use crate::store::{Key, Space, Store, StoreError};
 
-/// Journeys answered at most: a person can't read more.
-const JOURNEYS_MAX: usize = 20;
-
-/// Finds the journeys that `query` names, newest first. This reads the whole journal: it is meant
+/// Finds all journeys that `query` names, newest first. This reads the whole journal: it is meant
 /// for a person's question, not for a program's loop.
 ///
 /// # Errors
@@ -38,7 +35,6 @@ pub fn find(store: &Store, query: &str) -> Result<Vec<Journey>, StoreError> {
     if journeys.is_empty() {
         journeys.extend(lone_entries(store, &query)?);
     }
-    journeys.truncate(JOURNEYS_MAX);
     Ok(journeys)
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::args::Place;
 use super::exit::Failure;
 use super::output::Output;
-use crate::control::Client;
+use super::remote::Line;
 
 /// What can be done with jobs.
 #[derive(Debug, clap::Subcommand)]
@@ -57,6 +57,13 @@ pub(super) enum CronCommand {
     Next(next::NextArgs),
 }
 
+impl CronCommand {
+    /// Whether it does its work without a service.
+    pub(super) fn asks_nobody(&self) -> bool {
+        matches!(self, Self::Next(_))
+    }
+}
+
 pub(super) async fn run(
     place: &Place,
     command: CronCommand,
@@ -65,7 +72,7 @@ pub(super) async fn run(
     if let CronCommand::Next(args) = &command {
         return next::run(args, output);
     }
-    let mut client = Client::connect(&place.state_dir()?).await?;
+    let mut client = Line::open(place).await?;
     let mut ask = async |method: &str, params: Value| client.call(method, params).await;
     match command {
         CronCommand::Next(_) => {}
@@ -110,7 +117,7 @@ pub(super) async fn run(
 }
 
 /// All pages of the list.
-async fn everything(client: &mut Client, all: bool) -> Result<Value, Failure> {
+async fn everything(client: &mut Line, all: bool) -> Result<Value, Failure> {
     let (mut jobs, mut offset) = (Vec::new(), json!(0));
     loop {
         let params = json!({"includeDisabled": all, "limit": 200, "offset": offset});

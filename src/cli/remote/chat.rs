@@ -1,6 +1,9 @@
 //! `telson chat`: a conversation in the terminal, line by line, with answers while they are made.
+//!
+//! Where no person sits at both ends, standard output has the answers and nothing else: what is said
+//! about them goes to standard error, and a message that was not answered fails the command.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -10,10 +13,10 @@ use super::super::args::Place;
 use super::super::exit::Failure;
 use super::super::output::{Output, Tone};
 use super::ChatArgs;
-use super::lines::lines;
+use super::lines::{Typed, lines};
 use super::reach::Reach;
 use super::transcript::{Ending, Heard, Transcript, printable, text_of};
-use crate::gateway_client::GatewayClient;
+use crate::gateway_client::{GatewayClient, GatewayError};
 
 /// Messages shown of what was said before.
 const HISTORY_SHOWN: u32 = 10;
@@ -33,7 +36,16 @@ pub(in crate::cli) async fn run(
         .map_err(|error| Failure::failed(format!("cannot listen to signals: {error}")))?;
     let session = args.session.or_else(|| main_session(client.hello()));
     let session = session.unwrap_or_else(|| "agent:main:main".into());
-    let mut chat = Chat { client, session, interrupts, output: *output };
+    let here = [std::io::stdin().is_terminal(), std::io::stdout().is_terminal()];
+    let mut chat = Chat {
+        client,
+        session,
+        interrupts,
+        output: *output,
+        is_typed: here[0],
+        is_script: here.contains(&false),
+        has_failed: false,
+    };
     match args.message {
         Some(message) => chat.once(&message).await,
         None => chat.talk().await,
@@ -50,6 +62,12 @@ struct Chat {
     session: String,
     interrupts: Signal,
     output: Output,
+    /// Somebody types.
+    is_typed: bool,
+    /// A program says what is typed, or reads what is printed.
+    is_script: bool,
+    /// A message has got no answer.
+    has_failed: bool,
 }
 
 /// How one message went.
@@ -91,34 +109,71 @@ impl Chat {
 
     /// Line by line, until the input ends or the person leaves.
     async fn talk(&mut self) -> Result<ExitCode, Failure> {
-        let is_terminal = std::io::stdin().is_terminal();
-        self.begin().await?;
+        if !self.is_script {
+            self.begin().await?;
+        }
         let mut lines = lines();
         loop {
-            if is_terminal {
-                self.print(&self.output.paint(Tone::Bold, "> "));
-            }
-            let line = tokio::select! {
-                line = lines.recv() => line,
+            self.prompt();
+            let typed = tokio::select! {
+                typed = lines.recv() => typed,
                 _ = self.interrupts.recv() => None,
                 // The next message is the next event that matters; a lost connection does too.
                 error = lost(&mut self.client) => return Err(error),
             };
-            let Some(line) = line else {
-                self.print("\n");
-                return Ok(ExitCode::SUCCESS);
+            let line = match typed {
+                None => {
+                    self.tell("\n");
+                    return Ok(self.done());
+                }
+                Some(Typed::Said(line)) => line,
+                Some(Typed::NoText(number)) => {
+                    let text = format!("line {number} is no UTF-8 and was not sent");
+                    self.fail(&text);
+                    continue;
+                }
+                Some(Typed::Broken(why)) => {
+                    return Err(Failure::failed(format!("cannot read what is said: {why}")));
+                }
             };
             match line.trim() {
                 "" => {}
-                "/exit" | "/quit" => return Ok(ExitCode::SUCCESS),
-                message => match self.say(message).await?.ending {
-                    None => return Ok(ExitCode::from(INTERRUPTED)),
-                    Some(Ending::Stopped) => self.remark(Tone::Warn, "stopped"),
-                    Some(Ending::Failed(why)) => self.remark(Tone::Bad, &format!("failed: {why}")),
-                    Some(Ending::Answered) => {}
-                },
+                "/exit" | "/quit" => return Ok(self.done()),
+                message => {
+                    if !self.exchange(message).await? {
+                        return Ok(ExitCode::from(INTERRUPTED));
+                    }
+                }
             }
         }
+    }
+
+    /// A message and its answer; `false` if the person left before its end.
+    async fn exchange(&mut self, message: &str) -> Result<bool, Failure> {
+        let run = match self.send(message, &fresh_key()?).await {
+            Ok(run) => run,
+            // It says no to this message; the next one may be another matter.
+            Err(GatewayError::Refused(body)) => {
+                self.fail(&format!("refused: {}", body.message));
+                return Ok(true);
+            }
+            Err(error) => return Err(unsure(&error)),
+        };
+        match self.hear(run).await?.ending {
+            None => return Ok(false),
+            Some(Ending::Stopped) => {
+                self.has_failed = true;
+                self.remark(Tone::Warn, "stopped");
+            }
+            Some(Ending::Failed(why)) => self.fail(&format!("failed: {why}")),
+            Some(Ending::Answered) => {}
+        }
+        Ok(true)
+    }
+
+    /// How a conversation ends that nobody broke off: a person has seen what failed.
+    fn done(&self) -> ExitCode {
+        if self.is_script && self.has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 
     /// Where one is, and what was said last.
@@ -144,26 +199,44 @@ impl Chat {
 
     /// Says something and prints the answer while it is made.
     async fn say(&mut self, message: &str) -> Result<Said, Failure> {
-        let key = fresh_key()?;
+        let run = self.send(message, &fresh_key()?).await.map_err(|error| unsure(&error))?;
+        self.hear(run).await
+    }
+
+    /// Hands a message in. It is durable when this returns.
+    async fn send(&mut self, message: &str, key: &str) -> Result<String, GatewayError> {
         let params = json!({"sessionKey": self.session, "message": message, "idempotencyKey": key});
         let answer = self.client.call("chat.send", params).await?;
-        let mut run = Transcript::of(answer["runId"].as_str().unwrap_or(&key));
+        Ok(answer["runId"].as_str().unwrap_or(key).to_owned())
+    }
+
+    /// Prints the answer of a run while it is made.
+    async fn hear(&mut self, run: String) -> Result<Said, Failure> {
+        let mut run = Transcript::of(&run);
         let mut is_stopping = false;
         let ending = loop {
             let event = tokio::select! {
-                event = self.client.event() => event?,
+                event = self.client.event() => event.map_err(|error| self.kept(&error))?,
                 _ = self.interrupts.recv() => {
                     if is_stopping {
                         break None;
                     }
                     is_stopping = true;
                     let params = json!({"sessionKey": self.session, "runId": run.run()});
-                    self.client.call("chat.abort", params).await?;
+                    let stopped = self.client.call("chat.abort", params).await;
+                    stopped.map_err(|error| self.kept(&error))?;
                     continue;
                 }
             };
             let (name, payload) = event;
-            match run.hear(if name == "chat" { &payload } else { &Value::Null }) {
+            if name != "chat" {
+                continue;
+            }
+            if let Some(key) = payload["sessionKey"].as_str().filter(|_| run.is_of(&payload)) {
+                // Whole, whichever part of it was typed.
+                key.clone_into(&mut self.session);
+            }
+            match run.hear(&payload) {
                 Heard::Nothing => {}
                 Heard::More(text) => self.print(&printable(&text)),
                 Heard::Over(text, ending) => {
@@ -172,21 +245,65 @@ impl Chat {
                 }
             }
         };
-        self.print("\n");
+        if !self.is_script || !run.answer().is_empty() {
+            self.print("\n");
+        }
         let (run, answer) = (run.run().to_owned(), run.answer().to_owned());
         Ok(Said { run, answer, ending })
     }
 
-    fn remark(&self, tone: Tone, text: &str) {
-        self.print(&format!("{}\n", self.output.paint(tone, text)));
+    /// What a person is told of a message that was taken and whose answer is not heard to its end.
+    fn kept(&self, error: &GatewayError) -> Failure {
+        let GatewayError::Lost { .. } = error else { return Failure::failed(error.to_string()) };
+        Failure::failed(format!(
+            "{error}; the message was taken and is kept: it is answered once the service runs \
+             again, and `telson chat --session {}` shows it",
+            self.session
+        ))
     }
 
-    /// Prints at once, and only for people. A reader that has gone is no error.
+    /// Says what went wrong with a message.
+    fn fail(&mut self, text: &str) {
+        self.has_failed = true;
+        self.remark(Tone::Bad, text);
+    }
+
+    fn prompt(&self) {
+        if self.is_typed {
+            self.tell(&self.output.paint(Tone::Bold, "> "));
+        }
+    }
+
+    fn remark(&self, tone: Tone, text: &str) {
+        self.tell(&format!("{}\n", self.output.paint(tone, text)));
+    }
+
+    /// Prints something that is no answer: beside the answers, where a program reads those.
+    fn tell(&self, text: &str) {
+        match (self.is_script, text.trim_end()) {
+            (false, _) => self.print(text),
+            (true, "") => {}
+            (true, text) => self.output.aside(text),
+        }
+    }
+
+    /// Prints at once, and only for people.
     fn print(&self, text: &str) {
         if !self.output.is_json() {
-            let mut out = std::io::stdout().lock();
-            drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+            self.output.write(text);
         }
+    }
+}
+
+/// What a person is told when nobody knows whether a message was taken.
+fn unsure(error: &GatewayError) -> Failure {
+    let text = error.to_string();
+    match error {
+        GatewayError::Refused(body) if body.code == "INVALID_REQUEST" => Failure::rejected(text),
+        GatewayError::Lost { .. } | GatewayError::Late { .. } => Failure::failed(format!(
+            "{text}; nobody can say whether the message was taken: look before you send it again"
+        )),
+        _ => Failure::failed(text),
     }
 }
 

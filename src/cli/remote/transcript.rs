@@ -47,9 +47,14 @@ impl Transcript {
         &self.shown
     }
 
+    /// Whether the payload of a `chat` event is about this run.
+    pub(super) fn is_of(&self, event: &Value) -> bool {
+        event["runId"] == self.run.as_str()
+    }
+
     /// Takes in the payload of a `chat` event.
     pub(super) fn hear(&mut self, event: &Value) -> Heard {
-        if event["runId"] != self.run.as_str() {
+        if !self.is_of(event) {
             return Heard::Nothing;
         }
         let said = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
