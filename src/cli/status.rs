@@ -28,6 +28,10 @@ fn text(output: Output, status: &Value) -> String {
         number("/pid"),
         duration(number("/uptimeMs")),
     );
+    if status["state"] == "draining" {
+        let what = output.paint(Tone::Warn, "draining:");
+        text.push_str(&format!("{what} it takes nothing new, and ends when it is finished\n"));
+    }
     for notice in status["notices"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         text.push_str(&format!("{} {notice}\n", output.paint(Tone::Warn, "notice:")));
     }

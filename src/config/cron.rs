@@ -146,7 +146,7 @@ impl JsonSchema for Retention {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         schemars::json_schema!({
-            "anyOf": [{"type": "string", "pattern": "^[0-9]+ *(ms|s|m|h|d)$"}, {"const": false}]
+            "anyOf": [{"type": "string", "pattern": "^( *[0-9]+ *(ms|s|m|h|d))+ *$"}, {"const": false}]
         })
     }
 }

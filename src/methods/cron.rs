@@ -168,6 +168,7 @@ async fn run(Call { engine, params, .. }: Call) -> Result<Value, ErrorBody> {
     }
     Ok(match cron.run(&id, mode != RunMode::Due).await.map_err(refused)? {
         Begun::Run(name) => json!({"ok": true, "enqueued": true, "runId": name}),
+        Begun::Queued(name) => json!({"ok": true, "enqueued": true, "runId": name, "waits": true}),
         Begun::NotDue => json!({"ok": true, "ran": false, "reason": "not-due"}),
         Begun::Running => json!({"ok": true, "ran": false, "reason": "already-running"}),
     })

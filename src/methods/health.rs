@@ -119,9 +119,10 @@ fn merged(mut report: Value, own: Value) -> Value {
 
 fn own_health(engine: &Engine) -> Value {
     let tree = engine.tree();
-    let troubled = troubled(&tree, "");
+    let (troubled, draining) = (troubled(&tree, ""), !engine.is_admitting());
     json!({
-        "ok": troubled.is_empty(),
+        "ok": troubled.is_empty() && !draining,
+        "draining": draining,
         "uptimeMs": millis(engine.uptime()),
         "troubled": troubled,
         "pid": std::process::id(),
@@ -135,7 +136,7 @@ fn own_status(engine: &Engine) -> Value {
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
-        "state": "running",
+        "state": if engine.is_admitting() { "running" } else { "draining" },
         "notices": Vec::from_iter(&disk.shortage),
         "uptimeMs": millis(engine.uptime()),
         "disk": disk,

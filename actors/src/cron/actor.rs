@@ -109,6 +109,8 @@ pub struct CronStatus {
 pub enum Begun {
     /// It was; its name.
     Run(String),
+    /// It will be, behind others that are under way; its name.
+    Queued(String),
     /// It is not due.
     NotDue,
     /// It runs already.

@@ -21,6 +21,8 @@ use crate::clock::Timestamp;
 
 /// Shortest interval: a job that runs more often is a loop, not a schedule.
 pub const EVERY_MIN: Duration = Duration::from_secs(1);
+/// Longest interval: whoever writes more has mistyped.
+pub const EVERY_MAX: Duration = Duration::from_hours(24 * 366);
 /// Longest expression, in bytes.
 const EXPRESSION_MAX: usize = 512;
 /// How far ahead an expression must have an instant: leap days on one weekday are 40 years apart.
@@ -68,6 +70,9 @@ pub enum ScheduleError {
     /// Too short.
     #[error("an interval of {0} ms is too short; the shortest is 1000 ms")]
     Interval(u64),
+    /// Too long.
+    #[error("an interval of {0} ms is too long; the longest is 366 days")]
+    LongInterval(u64),
     /// It never happens.
     #[error("{0:?} never comes: there is no such date")]
     Never(String),
@@ -128,6 +133,15 @@ impl Schedule {
     /// # Errors
     /// What is wrong with it.
     pub fn check(&self, now: Timestamp, host: &TimeZone) -> Result<(), ScheduleError> {
+        match self {
+            Self::Every { every_ms, .. } if u128::from(*every_ms) > EVERY_MAX.as_millis() => {
+                return Err(ScheduleError::LongInterval(*every_ms));
+            }
+            Self::At(at) if Instant::from_millisecond(at.0).is_err() => {
+                return Err(ScheduleError::Moment(at.0));
+            }
+            _ => {}
+        }
         if let (Self::Cron { expr, .. }, None) = (self, self.next_after(self.from(now), "", host)?)
         {
             return Err(ScheduleError::Never(expr.clone()));
@@ -140,15 +154,16 @@ impl Schedule {
         matches!(self, Self::At(_))
     }
 
+    /// The width over which jobs of it are spread, in milliseconds; none where they are not.
+    pub fn spread_over(&self) -> Option<u64> {
+        let Self::Cron { expr, stagger_ms, .. } = self else { return None };
+        let by_expression = || is_top_of_hour(expr).then(|| STAGGER_DEFAULT.as_secs() * 1000);
+        stagger_ms.or_else(by_expression).filter(|width| *width > 0)
+    }
+
     /// How far a job is moved behind its expression: the same for the same id, less than the width.
     fn moved_by(&self, id: &str) -> Duration {
-        let Self::Cron { expr, stagger_ms, .. } = self else { return Duration::ZERO };
-        let width = match stagger_ms {
-            Some(width) => *width,
-            None if is_top_of_hour(expr) => STAGGER_DEFAULT.as_secs() * 1000,
-            None => 0,
-        };
-        Duration::from_millis(if width == 0 { 0 } else { spread(id) % width })
+        self.spread_over().map_or(Duration::ZERO, |width| Duration::from_millis(spread(id) % width))
     }
 }
 

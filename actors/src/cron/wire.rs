@@ -13,7 +13,7 @@ use self::delivery::{legacy_delivery, read_alerts, read_delivery};
 pub(super) use self::post::{of_alert, of_run};
 pub use self::secret::{config_without_secrets, run_without_secrets, without_secrets};
 pub use self::show::{job_value, run_value, spec_value, tell_job_fate, tell_run_fate};
-pub use self::when::read_duration;
+pub use self::when::{When, on_the_wall, read_duration, read_when};
 use self::when::{read_schedule, relative};
 
 use std::collections::BTreeMap;
@@ -193,6 +193,9 @@ pub fn read_patch(spec: &Spec, patch: &Value, now: Timestamp) -> Read<Spec> {
     let kind = whole["payload"]["kind"].clone();
     for (key, change) in patch {
         let old = &mut whole[key.as_str()];
+        if key == "delivery" {
+            replace_place(old, change);
+        }
         match change {
             Value::Null => *old = Value::Null,
             Value::Object(fields)
@@ -215,6 +218,18 @@ pub fn read_patch(spec: &Spec, patch: &Value, now: Timestamp) -> Read<Spec> {
         fields.retain(|_, value| !value.is_null());
     }
     read_spec(&whole, now)
+}
+
+/// An address of a program is no place of a channel: naming one takes the other away.
+fn replace_place(old: &mut Value, change: &Value) {
+    let is_webhook = |delivery: &Value| delivery["mode"] == "webhook";
+    let names_mode = change["mode"].is_string();
+    if names_mode
+        && is_webhook(old) != is_webhook(change)
+        && let Some(old) = old.as_object_mut()
+    {
+        old.retain(|key, _| key == "bestEffort");
+    }
 }
 
 /// The session a turn is to run in, if not one of its own.

@@ -12,11 +12,19 @@ pub fn in_words(schedule: &Schedule) -> String {
     match schedule {
         Schedule::At(at) => format!("once, at {}", moment(*at)),
         Schedule::Every { every_ms, .. } => format!("every {}", interval(*every_ms)),
-        Schedule::Cron { expr, zone, .. } => match zone {
-            Some(zone) => format!("{} ({zone})", expression(expr)),
-            None => expression(expr),
-        },
+        Schedule::Cron { expr, zone, .. } => {
+            let zone = zone.as_ref().map_or_else(String::new, |zone| format!(" ({zone})"));
+            let later = schedule.spread_over().map_or_else(String::new, later);
+            format!("{}{zone}{later}", expression(expr))
+        }
     }
+}
+
+/// What is said of a job that is moved over so many milliseconds.
+fn later(width: u64) -> String {
+    let width = interval(width);
+    let one = if width.starts_with(|c: char| c.is_ascii_digit()) { "" } else { "1 " };
+    format!(", up to {one}{width} later so that jobs do not come together")
 }
 
 /// An expression as a person would say it.
@@ -58,10 +66,25 @@ mod tests {
             zone: zone.map(str::to_owned),
             stagger_ms: None,
         };
+        let moved = |expr: &str, width| Schedule::Cron {
+            expr: expr.into(),
+            zone: None,
+            stagger_ms: Some(width),
+        };
         let every = |every_ms| Schedule::Every { every_ms, anchor: Timestamp(0) };
         for (schedule, words) in [
             (cron("0 3 * * *", Some("Europe/Berlin")), "at 03:00 (Europe/Berlin)"),
             (cron("*/5 * * * *", None), "every 5 minutes"),
+            (
+                cron("0 * * * *", Some("UTC")),
+                "at 0 minutes past the hour (UTC), up to 5 minutes later so that jobs do not come \
+                 together",
+            ),
+            (
+                moved("0 3 * * *", 60_000),
+                "at 03:00, up to 1 minute later so that jobs do not come together",
+            ),
+            (moved("0 * * * *", 0), "at 0 minutes past the hour"),
             (every(60_000), "every minute"),
             (every(5_400_000), "every 90 minutes"),
             (every(172_800_000), "every 2 days"),

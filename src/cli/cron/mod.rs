@@ -1,7 +1,9 @@
 //! `telson cron`: jobs that wake an agent at their time.
 
 mod add;
+mod moment;
 mod next;
+mod said;
 mod show;
 
 use std::path::PathBuf;
@@ -82,11 +84,14 @@ pub(super) async fn run(
         }
         CronCommand::Add(args) => {
             let job = ask("cron.add", args.job()?).await?;
+            told(*output, args.said.remark());
             output.show(&job, || format!("job {}\n{}", text(&job, "id"), show::one(&job)));
         }
         CronCommand::Edit(args) => {
-            let params = json!({"id": args.id, "patch": args.patch()?});
+            let known = ask("cron.get", json!({"id": args.id})).await?;
+            let params = json!({"id": args.id, "patch": args.patch(&known)?});
             let job = ask("cron.update", params).await?;
+            told(*output, args.said.remark());
             output.show(&job, || format!("job {}\n{}", text(&job, "id"), show::one(&job)));
         }
         CronCommand::Rm { id } => {
@@ -101,11 +106,18 @@ pub(super) async fn run(
             let answer = ask("cron.run", json!({"id": id, "mode": mode})).await?;
             output.show(&answer, || match answer["reason"].as_str() {
                 Some(reason) => format!("not run: {reason}"),
-                None => format!("begun: {}\nnext: `telson cron runs {id}`", text(&answer, "runId")),
+                None => {
+                    let is_queued = answer["waits"] == true;
+                    let state = if is_queued { "queued behind other runs" } else { "begun" };
+                    format!("{state}: {}\nnext: `telson cron runs {id}`", text(&answer, "runId"))
+                }
             });
         }
         CronCommand::Runs { id, limit } => {
             let answer = ask("cron.runs", json!({"id": id, "limit": limit})).await?;
+            if answer["total"] == 0 {
+                ask("cron.get", json!({"id": id})).await.map_err(|error| gone(&id, error))?;
+            }
             output.show(&answer, || show::runs(*output, &answer));
         }
         CronCommand::Import { file } => {
@@ -130,6 +142,25 @@ async fn everything(client: &mut Line, all: bool) -> Result<Value, Failure> {
             return Ok(json!({"jobs": jobs, "total": page["total"]}));
         }
     }
+}
+
+/// Says something beside the answer.
+fn told(output: Output, remark: Option<String>) {
+    if let Some(remark) = remark {
+        output.aside(&remark);
+    }
+}
+
+/// Why there is no history of a job that is not there.
+fn gone(id: &str, error: Failure) -> Failure {
+    if !error.text().starts_with("there is no job ") {
+        return error;
+    }
+    Failure::failed(format!(
+        "there is no job {id}, or no such job any more: what ran once in a session that is not its \
+         own, such as an event for the main session, leaves no history, and what is removed takes \
+         its own with it; `telson cron list --all` shows which there are"
+    ))
 }
 
 fn read(file: &std::path::Path) -> Result<Value, Failure> {

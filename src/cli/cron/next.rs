@@ -6,7 +6,8 @@ use jiff::Timestamp as Instant;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use telson_actors::clock::{Clock, Timestamp};
-use telson_actors::cron::{schedule, words};
+use telson_actors::cron::schedule::{self, Schedule};
+use telson_actors::cron::words;
 
 use super::super::exit::Failure;
 use super::super::output::Output;
@@ -49,7 +50,16 @@ pub(super) fn run(args: &NextArgs, output: &Output) -> Result<ExitCode, Failure>
     }
     let lines: Vec<String> = found.iter().map(|at| in_zone(*at, &zone)).collect();
     let document: Value = found.iter().map(|at| json!(words::moment(*at))).collect();
-    output.show(&document, || format!("{}\n{}", words::expression(&args.expr), lines.join("\n")));
+    let moved = Schedule::Cron { expr: args.expr.clone(), zone: None, stagger_ms: None };
+    output.show(&document, || {
+        let note = match moved.spread_over() {
+            None => "",
+            Some(_) => {
+                "a job of this comes up to 5 minutes later, unless it is made with --exact\n"
+            }
+        };
+        format!("{}\n{}\n{note}", words::expression(&args.expr), lines.join("\n"))
+    });
     Ok(ExitCode::SUCCESS)
 }
 

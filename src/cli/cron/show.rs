@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use telson_actors::clock::Timestamp;
+use telson_actors::cron::schedule::Schedule;
 
 use super::super::output::{Output, Tone, table};
 use super::super::time::duration;
@@ -25,7 +26,7 @@ pub(super) fn list(output: Output, answer: &Value) -> String {
 
 /// What one job does and when.
 pub(super) fn one(job: &Value) -> String {
-    let mut said = format!("  {}\n", text(job, "scheduleWords"));
+    let mut said = format!("  {}{}\n", text(job, "scheduleWords"), exact(job));
     said.push_str(&what(job));
     let zone = zone(job);
     let next = job["nextRunsAtMs"].as_array().into_iter().flatten().filter_map(Value::as_i64);
@@ -51,6 +52,20 @@ pub(super) fn one(job: &Value) -> String {
         said.push_str("  is running\n");
     }
     said
+}
+
+/// How to be rid of what nobody has asked for.
+fn exact(job: &Value) -> &'static str {
+    let schedule = &job["schedule"];
+    let schedule = Schedule::Cron {
+        expr: schedule["expr"].as_str().unwrap_or_default().to_owned(),
+        zone: None,
+        stagger_ms: schedule["staggerMs"].as_u64(),
+    };
+    match (schedule.spread_over(), &job["schedule"]["staggerMs"]) {
+        (Some(_), Value::Null) => "; --exact for the minute itself",
+        _ => "",
+    }
 }
 
 /// What a job does besides asking its agent in a session of its own.

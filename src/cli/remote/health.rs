@@ -17,16 +17,18 @@ pub(in crate::cli) async fn run(place: &Place, output: &Output) -> Result<ExitCo
 }
 
 fn text(output: Output, health: &Value) -> String {
-    let is_well = health["ok"] == true;
-    let mut text = if is_well {
-        output.paint(Tone::Good, "healthy")
-    } else {
-        output.paint(Tone::Bad, "not healthy")
+    let mut text = match (health["ok"] == true, health["draining"] == true) {
+        (true, _) => output.paint(Tone::Good, "healthy"),
+        (_, true) => output.paint(Tone::Warn, "draining"),
+        (false, false) => output.paint(Tone::Bad, "not healthy"),
     };
     if let Some(up) = health["uptimeMs"].as_u64() {
         text.push_str(&format!(", up {}", duration(up)));
     }
     text.push('\n');
+    if health["draining"] == true {
+        text.push_str("it takes nothing new, and ends when what is under way is finished\n");
+    }
     for trouble in health["troubled"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         text.push_str(&format!("{} {trouble}\n", output.paint(Tone::Bad, "trouble:")));
     }

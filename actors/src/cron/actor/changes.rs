@@ -229,7 +229,9 @@ impl Scheduler {
         self.deps.store.commit(batch).await?;
         self.claimed(job, Some(record));
         self.fill_places();
-        Ok(Ok(Begun::Run(run.name(id))))
+        let name = run.name(id);
+        let has_begun = self.running.contains_key(id);
+        Ok(Ok(if has_begun { Begun::Run(name) } else { Begun::Queued(name) }))
     }
 
     /// The jobs of the config: new ones are made, changed ones are changed, and what is not there any

@@ -88,6 +88,7 @@ impl Cron {
                 let id = self.touched(call).await?;
                 Ok(match self.jobs.run(&id, true).await.map_err(failed)? {
                     Begun::Run(name) => format!("begun: {name}"),
+                    Begun::Queued(name) => format!("queued: {name}"),
                     Begun::Running | Begun::NotDue => format!("{id} runs already"),
                 })
             }
