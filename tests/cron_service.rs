@@ -23,6 +23,8 @@ mod model_server;
 mod programs;
 #[path = "cron_service/receiver.rs"]
 mod receiver;
+#[path = "cron_service/said.rs"]
+mod said;
 #[path = "imessage/scene.rs"]
 mod scene;
 #[path = "cron_service/webhooks.rs"]

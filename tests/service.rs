@@ -28,5 +28,7 @@ mod protocol;
 mod scene;
 #[path = "service/troubles.rs"]
 mod troubles;
+#[path = "service/typed.rs"]
+mod typed;
 #[path = "service/wire.rs"]
 mod wire;

@@ -65,7 +65,8 @@ fn pages(command: &Command, folder: &Path, output: &Output) -> Result<ExitCode, 
 }
 
 fn print(bytes: &[u8]) -> Result<ExitCode, Failure> {
-    match std::io::stdout().lock().write_all(bytes) {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::failed(error.to_string()))
         }

@@ -1,8 +1,5 @@
 //! The chat in the terminal, against answers in their recorded shapes.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
-
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -143,25 +140,73 @@ fn a_second_interrupt_leaves() {
 }
 
 #[test]
-fn a_conversation_goes_line_by_line() {
+fn a_conversation_in_a_pipe_prints_answers_and_nothing_else() {
     let double = echoing();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_telson"))
-        .args(["chat", "--url", &double.url(), "--token", TOKEN])
-        .env_clear()
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .unwrap();
-    let mut input = child.stdin.take().unwrap();
-    input.write_all(b"one\n\nfail\ntwo\n/exit\nnever said\n").unwrap();
-    let done = child.wait_with_output().unwrap();
-    let out = String::from_utf8(done.stdout).unwrap();
-    assert!(done.status.success(), "{out}");
-    let lines: Vec<&str> = out.lines().skip(1).collect();
-    let expected =
-        ["> before", "echo: before", "echo: one", "", "failed: no model answers", "echo: two"];
-    assert_eq!(lines, expected, "{out}");
+    let url = double.url();
+    let args = ["chat", "--url", &url, "--token", TOKEN];
+    let done = Home::new().pipe(&args, b"one\n\nfail\ntwo\n/exit\nnever said\n");
+    assert_eq!((done.code, done.out.as_str()), (1, "echo: one\necho: two\n"), "{done:?}");
+    assert_eq!(done.err, "failed: no model answers\n");
     let sent = double.asked().into_iter().filter(|(method, _)| method == "chat.send").count();
     assert_eq!(sent, 3);
+    let well = Home::new().pipe(&args, b"one\ntwo");
+    assert_eq!((well.code, well.err.as_str()), (0, ""), "{well:?}");
+    assert_eq!(well.out, "echo: one\necho: two\n");
+}
+
+#[test]
+fn a_line_that_is_no_text_is_named_and_the_others_are_said() {
+    let double = echoing();
+    let url = double.url();
+    let args = ["chat", "--url", &url, "--token", TOKEN];
+    let done = Home::new().pipe(&args, b"one\n\xff bad\ntwo\n");
+    assert_eq!((done.code, done.out.as_str()), (1, "echo: one\necho: two\n"), "{done:?}");
+    assert_eq!(done.err, "line 2 is no UTF-8 and was not sent\n");
+}
+
+#[test]
+fn one_message_that_is_refused_stops_no_other() {
+    let double = Double::start(|id, method, params| match method {
+        "chat.send" if params["message"] == "no" => {
+            vec![refusal(id, json!({"code": "INVALID_REQUEST", "message": "not that"}))]
+        }
+        "chat.send" => {
+            let run = params["idempotencyKey"].as_str().unwrap();
+            let taken = answer(id, json!({"runId": run, "status": "started"}));
+            vec![taken, chat(run, json!({"state": "final", "message": said("yes")}))]
+        }
+        _ => vec![],
+    });
+    let url = double.url();
+    let done = Home::new().pipe(&["chat", "--url", &url, "--token", TOKEN], b"no\nwell\n");
+    assert_eq!((done.code, done.out.as_str()), (1, "yes\n"), "{done:?}");
+    assert_eq!(done.err, "refused: not that\n");
+}
+
+#[test]
+fn a_lost_connection_tells_what_became_of_the_message() {
+    let losing = |is_taken: bool| {
+        Double::start(move |id, method, params| match method {
+            "chat.send" => {
+                let run = params["idempotencyKey"].as_str().unwrap();
+                let taken = answer(id, json!({"runId": run, "status": "started"}));
+                if is_taken { vec![taken, json!({})] } else { vec![json!({})] }
+            }
+            _ => vec![],
+        })
+    };
+    for (is_taken, part) in [
+        (true, "was taken and is kept: it is answered once the service runs again"),
+        (false, "nobody can say whether the message was taken"),
+    ] {
+        let lost = ask(&losing(is_taken), &["chat", "--message", "x"]);
+        assert!(lost.code == 1 && lost.err.contains(part), "{part}: {lost:?}");
+    }
+}
+
+#[test]
+fn the_whole_key_of_the_session_is_told() {
+    let double = echoing();
+    let document = ask(&double, &["--json", "chat", "--session", "main", "-m", "hi"]).json();
+    assert_eq!(document["session"], "agent:main:main", "{document}");
 }

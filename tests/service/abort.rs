@@ -9,7 +9,7 @@ use crate::kit::{Home, until};
 use crate::scene::{Scene, write_files};
 
 /// A model server that takes every call and answers none; tells of each.
-fn silent_model() -> (String, mpsc::Receiver<()>) {
+pub(crate) fn silent_model() -> (String, mpsc::Receiver<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
     let (tell, told) = mpsc::channel();
@@ -84,16 +84,61 @@ fn a_running_turn_is_stopped_by_its_person_and_by_the_operator() {
 fn what_is_no_session_is_said() {
     let home = Home::new();
     let service = home.start(&[]);
-    let wrong = home.ask(&["abort", "nonsense"]);
-    assert_eq!(wrong.code, 2, "{wrong:?}");
-    assert!(wrong.err.starts_with("telson: failed to read \"nonsense\""), "{}", wrong.err);
-    for part in ["\"nonsense\"", "agent:<agent>:<conversation>", "`telson why`"] {
-        assert!(wrong.err.contains(part), "{part} is in {}", wrong.err);
+    for (typed, meant) in [("agent:main:main", "main"), ("nonsense", "nonsense")] {
+        let unknown = home.ask(&["abort", typed]);
+        assert_eq!((unknown.code, unknown.out.as_str()), (1, ""), "{unknown:?}");
+        let said = format!(
+            "telson: there is no session agent:main:{meant}; `telson why` shows the session of a \
+             message\n"
+        );
+        assert_eq!(unknown.err, said);
     }
-    let unknown = home.ask(&["abort", "agent:main:main"]);
-    assert_eq!((unknown.code, unknown.out.as_str()), (1, ""), "{unknown:?}");
-    let said = "telson: there is no session agent:main:main; `telson why` shows the session of a \
-                message\n";
-    assert_eq!(unknown.err, said);
     service.stop();
+}
+
+#[test]
+fn a_session_is_named_by_its_last_part_and_told_by_its_whole_key() {
+    let home = Home::new();
+    let service = home.start(&[]);
+    let (code, said) = home.ask_json(&["chat", "--session", "f2", "-m", "hello"]);
+    assert_eq!((code, &said["session"]), (0, &json!("agent:main:f2")), "{said}");
+    let idle = home.ask(&["abort", "f2"]);
+    assert_eq!((idle.code, idle.err.as_str()), (0, ""), "{idle:?}");
+    assert_eq!(idle.out, "nothing runs or waits in agent:main:f2\n");
+    service.stop();
+}
+
+#[test]
+fn a_service_that_is_told_to_stop_says_that_it_drains() {
+    let (url, asked) = silent_model();
+    let home = Home::new();
+    home.configure(
+        &json!({
+            "agents": {"defaults": {"model": "silent/m"}},
+            "models": {"providers": {"silent": {
+                "baseUrl": url, "api": "openai-completions", "apiKey": "k", "models": [],
+            }}},
+        })
+        .to_string(),
+    );
+    let service = home.start(&["--drain-seconds", "30"]);
+    assert!(home.ask(&["health"]).out.starts_with("healthy"));
+    let chatting = home.spawn(&["chat", "--message", "think for ever"]);
+    asked.recv().unwrap();
+    service.signal(rustix::process::Signal::TERM);
+    let told = until("it drains", || {
+        let told = home.ask(&["health"]);
+        (!told.out.starts_with("healthy")).then_some(told)
+    });
+    assert!(told.code == 1 && told.out.starts_with("draining, up "), "{told:?}");
+    let (code, document) = home.ask_json(&["health"]);
+    let state = (code, &document["ok"], &document["draining"]);
+    assert_eq!(state, (1, &json!(false), &json!(true)));
+    let status = home.ask(&["status"]);
+    assert!(status.code == 0 && status.out.contains("draining: it takes nothing"), "{status:?}");
+    service.signal(rustix::process::Signal::TERM);
+    assert_eq!(service.finish().code, 130);
+    let lost = chatting.finish();
+    assert_eq!(lost.code, 1, "{lost:?}");
+    assert!(lost.err.contains("was taken and is kept"), "{lost:?}");
 }

@@ -71,6 +71,17 @@ impl Home {
 
     /// Starts the program; what it prints goes to files, so that it never waits for a reader.
     pub(crate) fn spawn(&self, args: &[&str]) -> Process {
+        self.spawn_reading(args, Stdio::null())
+    }
+
+    /// Runs a command to its end with these bytes on its standard input.
+    pub(crate) fn pipe(&self, args: &[&str], input: &[u8]) -> Finished {
+        let file = self.path("input");
+        std::fs::write(&file, input).unwrap();
+        self.spawn_reading(args, File::open(&file).unwrap().into()).finish()
+    }
+
+    fn spawn_reading(&self, args: &[&str], input: Stdio) -> Process {
         let number = self.started.get();
         self.started.set(number + 1);
         let (out, err) = (self.path(&format!("out-{number}")), self.path(&format!("err-{number}")));
@@ -81,7 +92,7 @@ impl Home {
             .env("PATH", "/usr/bin:/bin")
             .env("TELSON_GATEWAY_PORT", "0")
             .envs(self.env.borrow().iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(File::create(&out).unwrap())
             .stderr(File::create(&err).unwrap())
             .spawn()
