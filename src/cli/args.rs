@@ -106,7 +106,7 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: SystemCommand,
     },
-    /// Say whether the service works: exit code 0 if it does, 1 if not.
+    /// Say whether the service works: exit code 0 if it does, 1 if not or if it is ending.
     Health,
     /// List the conversations.
     Sessions {
@@ -118,6 +118,9 @@ pub(super) enum Command {
     ///
     /// Answers appear while they are made. Ctrl-C stops an answer; a second one leaves. What was
     /// taken is answered even if you leave.
+    ///
+    /// In a pipe each line is a message, only answers are printed to standard output, and the exit
+    /// code is 1 if a message got none.
     Chat(ChatArgs),
     /// How the channels are.
     Channels {

@@ -45,23 +45,31 @@ pub(super) fn man(
             Failure::rejected(format!("`{parent}` has no command {word:?}; see `{parent} --help`"))
         })?;
     }
-    let mut page = Vec::new();
-    clap_mangen::Man::new(asked.clone())
-        .render(&mut page)
-        .map_err(|error| Failure::failed(error.to_string()))?;
-    print(&page)
+    let mut text = Vec::new();
+    page(asked).render(&mut text).map_err(|error| Failure::failed(error.to_string()))?;
+    print(&text)
 }
 
 fn pages(command: &Command, folder: &Path, output: &Output) -> Result<ExitCode, Failure> {
     let failed = |error: std::io::Error| Failure::failed(format!("{}: {error}", folder.display()));
     std::fs::create_dir_all(folder).map_err(failed)?;
-    clap_mangen::generate_to(command.clone(), folder).map_err(failed)?;
+    let mut all = vec![command];
+    while let Some(command) = all.pop() {
+        page(command).generate_to(folder).map_err(failed)?;
+        all.extend(command.get_subcommands().filter(|command| !command.is_hide_set()));
+    }
     let document = json!({"ok": true, "path": folder});
     output.show(&document, || {
         let place = folder.display();
         format!("the manual is in {place}: `man -l {place}/telson.1`")
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// The page of a command, of this program and not of its last word.
+fn page(command: &Command) -> clap_mangen::Man {
+    let source = concat!("telson ", env!("CARGO_PKG_VERSION"));
+    clap_mangen::Man::new(command.clone()).source(source)
 }
 
 fn print(bytes: &[u8]) -> Result<ExitCode, Failure> {

@@ -121,7 +121,7 @@ fn own_health(engine: &Engine) -> Value {
     let tree = engine.tree();
     let (troubled, draining) = (troubled(&tree, ""), !engine.is_admitting());
     json!({
-        "ok": troubled.is_empty() && !draining,
+        "ok": troubled.is_empty(),
         "draining": draining,
         "uptimeMs": millis(engine.uptime()),
         "troubled": troubled,

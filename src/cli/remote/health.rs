@@ -13,13 +13,15 @@ use super::Line;
 pub(in crate::cli) async fn run(place: &Place, output: &Output) -> Result<ExitCode, Failure> {
     let health = Line::open(place).await?.call("health", json!({})).await?;
     output.show(&health, || text(*output, &health));
-    Ok(if health["ok"] == true { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    // One that ends takes nothing new: whoever would send it something goes elsewhere.
+    let is_well = health["ok"] == true && health["draining"] != true;
+    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn text(output: Output, health: &Value) -> String {
-    let mut text = match (health["ok"] == true, health["draining"] == true) {
-        (true, _) => output.paint(Tone::Good, "healthy"),
-        (_, true) => output.paint(Tone::Warn, "draining"),
+    let mut text = match (health["draining"] == true, health["ok"] == true) {
+        (true, _) => output.paint(Tone::Warn, "draining"),
+        (_, true) => output.paint(Tone::Good, "healthy"),
         (false, false) => output.paint(Tone::Bad, "not healthy"),
     };
     if let Some(up) = health["uptimeMs"].as_u64() {
