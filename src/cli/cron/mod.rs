@@ -104,14 +104,7 @@ pub(super) async fn run(
         CronCommand::Run { id, due } => {
             let mode = if due { "due" } else { "force" };
             let answer = ask("cron.run", json!({"id": id, "mode": mode})).await?;
-            output.show(&answer, || match answer["reason"].as_str() {
-                Some(reason) => format!("not run: {reason}"),
-                None => {
-                    let is_queued = answer["waits"] == true;
-                    let state = if is_queued { "queued behind other runs" } else { "begun" };
-                    format!("{state}: {}\nnext: `telson cron runs {id}`", text(&answer, "runId"))
-                }
-            });
+            output.show(&answer, || show::begun(&id, &answer));
         }
         CronCommand::Runs { id, limit } => {
             let answer = ask("cron.runs", json!({"id": id, "limit": limit})).await?;

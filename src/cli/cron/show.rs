@@ -106,6 +106,15 @@ pub(super) fn runs(output: Output, answer: &Value) -> String {
     table(output, &rows)
 }
 
+/// What became of a wish to run a job now.
+pub(super) fn begun(id: &str, answer: &Value) -> String {
+    if let Some(reason) = answer["reason"].as_str() {
+        return format!("not run: {reason}");
+    }
+    let state = if answer["waits"] == true { "queued behind other runs" } else { "begun" };
+    format!("{state}: {}\nnext: `telson cron runs {id}`", text(answer, "runId"))
+}
+
 /// What became of another gateway's jobs.
 pub(super) fn imported(answer: &Value) -> String {
     let count = |key: &str| answer[key].as_array().map_or(0, Vec::len);
