@@ -10,7 +10,7 @@ use telson::{Builder, Engine};
 use telson_actors::heartbeat::WakeMode;
 use telson_actors::outbox::UnsettledSends;
 use telson_actors::provider::{
-    Completion, Failure, FailureClass, Provider, Request, TextSink, TurnMessage,
+    Completion, Failure, FailureClass, Provider, Request, TextSink, TurnMessage, Usage,
 };
 
 use crate::kit::{File, Model, World, beat, main_session};
@@ -41,6 +41,7 @@ impl Provider for Repeats {
                     message: "no such model".into(),
                     retry_after: None,
                     output_started: false,
+                    usage: Usage::default(),
                 });
             }
             Ok(Completion::text(answer))

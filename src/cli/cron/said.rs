@@ -46,7 +46,7 @@ pub(super) struct Said {
     #[arg(long, value_name = "TEXT", group = "what")]
     system_event: Option<String>,
     /// Run a program, without a shell: itself, then its arguments. Everything behind this is taken
-    /// as an argument, so it comes last.
+    /// as an argument, so it comes last. Only who may change jobs sees the arguments.
     #[arg(long, value_name = "ARG", group = "what", num_args = 1.., allow_hyphen_values = true)]
     command: Vec<String>,
     /// The folder the program runs in [default: the home folder of the service].
