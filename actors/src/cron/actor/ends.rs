@@ -128,9 +128,12 @@ impl Scheduler {
             tracing::error!(job = %id, "a run is stuck and given up");
             if let Some(run) = run {
                 let record: Option<Run> = self.deps.store.get(&run_key(&id, run))?;
-                self.stop(&id, run, record)?;
                 let outcome = Outcome::failed("it was stuck and is given up", false);
                 self.ended(&id, run, outcome).await?;
+                // The turn would go on, and its answer reach nobody. All else ends with its actor.
+                if record.as_ref().is_some_and(|record| record.session.is_some()) {
+                    self.stop(&id, run, record)?;
+                }
             }
             // Its next life finds nothing to do.
             if self.runs.cast(DynamicMessage::Kill(id)).is_err() {
