@@ -78,7 +78,8 @@ async fn who_may_only_look_sees_neither_keys_nor_comments() {
   auth: { profiles: { 'mock:one': { provider: 'mock', mode: 'api_key', key: 'sk-of-a-profile' } } },
   models: { providers: { mock: { baseUrl: 'http://127.0.0.1:9/v1', models: [{ id: 'm' }] } } },
   cron: { failureAlert: { mode: 'webhook', to: 'https://alerts.test/sk-of-an-alert' }, jobs: [
-    { id: 'j', schedule: { kind: 'every', everyMs: 86400000 }, name: 'backup',
+    { id: 'j', schedule: { kind: 'every', everyMs: 86400000 },
+      name: '/usr/bin/curl -H Authorization: Bearer sk-of-a-command',
       payload: { kind: 'command', argv: ['/usr/bin/curl', '-H', 'Authorization: Bearer sk-of-a-command'] },
       delivery: { mode: 'webhook', to: 'https://hooks.test/sk-of-a-webhook' } } ] },
 }";
