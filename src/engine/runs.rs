@@ -7,7 +7,9 @@ use telson_actors::journey::{self, Ending};
 use telson_actors::message::{Destination, EnvelopeId, SessionKey};
 use telson_actors::outbox::{Draft, EntryRecord};
 use telson_actors::session::machine::Event as SessionEvent;
-use telson_actors::session::{Exchange, Stopped, exchange_key, exchange_prefix};
+use telson_actors::session::{
+    Exchange, SessionNote, Stopped, exchange_key, exchange_prefix, note_key,
+};
 use telson_actors::store::{Batch, Expect, Key, StoreError};
 
 use super::{AbortError, Engine};
@@ -87,6 +89,12 @@ impl Engine {
         turn: u64,
     ) -> Result<Option<Exchange>, StoreError> {
         self.0.store.get(&exchange_key(session, turn))
+    }
+
+    /// How often a session was begun anew.
+    pub(crate) fn life_of(&self, session: &SessionKey) -> Result<u64, StoreError> {
+        let note: Option<SessionNote> = self.0.store.get(&note_key(session))?;
+        Ok(note.map_or(0, |note| note.life))
     }
 
     /// How many exchanges of a session its summary stands for.

@@ -20,6 +20,11 @@ pub(super) async fn check(
     id: Option<&str>,
 ) -> Result<(), ErrorBody> {
     let Some(id) = id else { return Ok(()) };
+    // As nearly always: nobody has to look through all sessions for that.
+    let life = call.engine.life_of(session).map_err(ErrorBody::internal)?;
+    if session_id(session, life) == id {
+        return Ok(());
+    }
     match find(call, id).await? {
         Some(other) if other != *session => Err(ErrorBody::invalid(format!(
             "sessionId {id:?} is that of session {other}, and {session} is named"
