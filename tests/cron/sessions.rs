@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use telson_actors::channel::webchat;
 use telson_actors::cron::job::Status;
+use telson_actors::inbox::dedupe_key;
 use telson_actors::message::{Inbound, SessionKey};
 use telson_actors::model::choice_key;
 use telson_actors::outbox::UnsettledSends;
@@ -125,6 +126,34 @@ async fn a_run_that_takes_too_long_stops_nobody_elses_turn() {
         conversation(&world).last().unwrap().answer,
         *world.platform.sent_to("anna").last().unwrap()
     );
+}
+
+// What the run has admitted can't be found any more: then it has nothing to stop, and certainly not
+// the turn of a person.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_finds_nothing_of_its_own_stops_nobody_elses_turn() {
+    let world = World::new();
+    let engine = world.start().await;
+    greet(&engine).await;
+    let mut slow = in_session("slow", "session:main");
+    slow["payload"]["timeoutSeconds"] = json!(120);
+    add(&engine, slow).await;
+    tokio::time::sleep(59 * MINUTE).await;
+    world.model.takes(10 * MINUTE);
+    engine.inject(direct("long", "anna", "something long")).await.unwrap();
+    tokio::time::sleep(2 * MINUTE).await;
+    let run = runs(&engine, "slow").remove(0);
+    let name = run.run.name(&run.job);
+    world.memory.damage(&dedupe_key(&webchat::account(), &name));
+    tokio::time::sleep(3 * MINUTE).await;
+    let end = runs(&engine, "slow").remove(0).end.unwrap();
+    let told = "it took longer than 120 s and nobody knows if it goes on";
+    assert_eq!((end.status, end.error.as_deref()), (Status::Error, Some(told)));
+    assert_eq!(engine.load().damaged, 1);
+    tokio::time::sleep(20 * MINUTE).await;
+    idle(&engine).await;
+    let told = world.platform.sent_to("anna");
+    assert!(told.contains(&"did something long".to_owned()), "{told:?}");
 }
 
 /// Two instants in a shared session with a death at the nth commit; `false` once the scene is over

@@ -291,3 +291,34 @@ fn a_reader_who_stalls_gets_the_whole_answer_once() {
     assert!(pieces.concat() == flood.concat(), "in {} pieces", pieces.len());
     service.process.stop();
 }
+
+// The answer to one question is not the answer to another: it would pass for it, and the other one
+// would be lost.
+#[test]
+fn a_key_that_was_used_for_another_text_is_refused() {
+    let scene = Scene::new(endpoints());
+    let mut service = scene.start();
+    let asked = |service: &super::kit::Service, text: &str, user: Option<&str>| {
+        let mut body = ask(text);
+        body["user"] = json!(user.unwrap_or_default());
+        if user.is_none() {
+            body.as_object_mut().unwrap().remove("user");
+        }
+        let key = user.unwrap_or("nobody");
+        service.post("/v1/chat/completions", &[("idempotency-key", key)], &body)
+    };
+    let users = [None, Some("ann")];
+    let first = users.map(|user| asked(&service, "ONE of them", user));
+    for _ in 0..2 {
+        for (user, first) in users.iter().zip(&first) {
+            let other = asked(&service, "ANOTHER one", *user);
+            assert_eq!(other.status, 409, "{user:?}: {other:?}");
+            assert_eq!(other.json()["error"]["type"], "idempotency_key_reused", "{other:?}");
+            assert_eq!(content(&asked(&service, "ONE of them", *user)), content(first));
+        }
+        service.process.kill();
+        service = scene.start();
+    }
+    assert_eq!((scene.model.asked("ONE of them"), scene.model.asked("ANOTHER one")), (2, 0));
+    service.process.stop();
+}

@@ -290,7 +290,7 @@ impl Performer {
         let stop = match message {
             _ if target::is_of_a_run(turn.session) => Some(SessionEvent::Stop(asker)),
             Some(message) => Some(SessionEvent::StopMessage(message, asker)),
-            // Nothing of it is there.
+            // What it had admitted can't be found any more.
             None => None,
         };
         let is_confirmed = match stop {
@@ -299,7 +299,7 @@ impl Performer {
                 sessions.cast(stop).is_ok()
                     && matches!(tokio::time::timeout(STOP_MAX, receiver).await, Ok(Ok(_)))
             }
-            None => true,
+            None => false,
         };
         let answered = self.found(turn).await?.and_then(judge);
         let answered = answered.filter(|found| found.exchange.is_some());

@@ -312,9 +312,8 @@ impl Lane {
     fn destinations(&self) -> Vec<Destination> {
         let mut all: Vec<Destination> = Vec::new();
         let mut messages: Vec<&Waiting> = self.folded.iter().chain(&self.waiting).collect();
-        let (folded, waiting) = (self.folded.iter().last(), self.waiting.iter().next());
-        if folded.zip(waiting).is_some_and(|(folded, waiting)| folded.id > waiting.id) {
-            // What could not be folded is older than what was.
+        if !messages.is_sorted_by_key(|message| message.id) {
+            // What could not be folded, or only later, is older than what was.
             messages.sort_by_key(|message| message.id);
         }
         for message in messages {

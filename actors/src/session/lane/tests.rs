@@ -67,6 +67,19 @@ fn who_takes_a_turn_alone_is_never_folded_and_nothing_overtakes_it() {
     assert_eq!(pushed, Pushed::Dropped(alone(10, "a", 0)), "a flood has an end");
 }
 
+#[test]
+fn what_is_folded_late_keeps_its_place() {
+    let mut lane = lane(Mode::Followup, 1, DropPolicy::Summarize);
+    assert_eq!(lane.push(alone(1, "a", 0)), Pushed::Queued);
+    assert_eq!(lane.push(message(2, "a", 0)), Pushed::Queued, "it would overtake");
+    assert_eq!(lane.push(message(3, "b", 0)), Pushed::Folded(EnvelopeId(3)));
+    assert_eq!(turn(&mut lane, 0), (vec![], vec![1]));
+    assert_eq!(lane.push(message(4, "a", 0)), Pushed::Folded(EnvelopeId(2)));
+    assert_eq!(turn(&mut lane, 9_000), (vec![2], vec![4]));
+    assert_eq!(turn(&mut lane, 9_000), (vec![], vec![3]));
+    assert_eq!(lane.next(Timestamp(9_000)), Next::Idle);
+}
+
 fn lane(mode: Mode, cap: usize, drop: DropPolicy) -> Lane {
     Lane::new(LaneSettings { mode, cap, drop, patience: Duration::ZERO, ..LaneSettings::default() })
 }
