@@ -124,3 +124,41 @@ pub fn dedupe_prefix(account: &AccountKey) -> Key {
 pub fn cursor_key(account: &AccountKey) -> Key {
     Key::of(Space::Cursor).text(&account.channel).text(&account.account)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::codec::{decode, encode};
+
+    // D5: what an older program has seen stays seen. The bytes are those it wrote.
+    #[test]
+    fn ids_seen_by_an_older_program_are_still_known() {
+        let account = AccountKey::new("imessage", "default");
+        let session = SessionKey::main("main", "main").unwrap();
+        let reason = "not allowed".to_owned();
+        let (sender, excerpt) = ("eve".to_owned(), "let me in".to_owned());
+        let cases: [(&str, &[u8], i64, Fate); 3] = [
+            (
+                "p-1",
+                b"\x01\xa7\x06\xc5c\xfd\0\xd0\xca\x9f\x17\x03\0\0\0\xfb,\x01\x0fagent:main:main",
+                1_700_000_000_000,
+                Fate::Admitted { envelope: EnvelopeId(300), session },
+            ),
+            (
+                "p-2",
+                b"\x01\x83\xa8K\xa6\xfd\x02\xd0\xca\x9f\x17\x03\0\0\x01\x0bnot allowed\x03eve\x09let me in",
+                1_700_000_000_001,
+                Fate::Declined { reason, sender, excerpt },
+            ),
+            ("p-3", b"\x01\xc3\xea\x01\xbf\x09\x02", -5, Fate::History),
+        ];
+        for (id, bytes, at, fate) in cases {
+            let key = dedupe_key(&account, id);
+            let read: DedupeRecord = decode(&key, bytes).unwrap();
+            assert_eq!(read, DedupeRecord { at: Timestamp(at), fate, text: None }, "{id}");
+            // Written back, it is of today's layout, and the same.
+            let anew = encode(&key, &read);
+            assert_eq!((anew[0], decode(&key, &anew).as_ref()), (2, Ok(&read)), "{id}");
+        }
+    }
+}

@@ -207,7 +207,8 @@ pub fn is_known(store: &Store, session: &SessionKey) -> Result<bool, StoreError>
 mod tests {
     use super::*;
     use crate::message::AccountKey;
-    use crate::store::codec::decode;
+    use crate::provider::{Part, Reasoning, Role, ToolResult, ToolStatus};
+    use crate::store::codec::{decode, encode};
 
     #[test]
     fn a_transcript_from_before_tools_is_still_read() {
@@ -229,10 +230,81 @@ mod tests {
             entries: vec![9],
         };
         let key = exchange_key(&SessionKey::main("main", "main").unwrap(), 7);
-        let bytes = crate::store::codec::encode(&key, &Old(old));
+        let bytes = encode(&key, &Old(old));
         let read: Exchange = decode(&key, &bytes).unwrap();
         assert_eq!((read.turn, read.answer.as_str(), read.entries), (7, "hello", vec![9]));
         assert!(read.steps.is_empty());
+    }
+
+    /// An exchange with every kind of part and every way a call could end, as a program wrote it
+    /// that knew no tools of clients.
+    const OLDER: &[u8] = b"\x02\xf3\x09\x86\xd8\x07\x01\x07\x03p-1\x04anna\x05count\xfd\0\xd0\xca\x9f\x17\x03\0\0\xfd\x14\xd0\xca\x9f\x17\x03\0\0\x05count\x02\
+              \x01\x05\x01\x12anthropic-messages\x13{\"type\":\"thinking\"}\0\x0alet \
+              me see\x02\x02c1\x05count\x08{\"by\":1}\0\x02\x02c2\x05count\x02{}\x01\x03sig\x02\x02c3\
+              \x04exec\x02{}\0\0\x03\x03\x02c1\x05count\x011\0\x03\x02c2\x05count\x09no number\x01\x03\x02c\
+              3\x04exec\x0cnobody knows\x02\x04done\x06mock/m\x0b\x07\xfd\x14\xd0\xca\x9f\x17\x03\0\0\xfd\xa0\xdf\xca\x9f\
+              \x17\x03\0\0\x08imessage\x07default\x04anna\x01\x03t-1\x02\x08\x09";
+
+    #[test]
+    fn a_transcript_from_before_calls_were_handed_over_is_still_read() {
+        let key = exchange_key(&SessionKey::main("main", "main").unwrap(), 7);
+        let call = |id: &str, name: &str, arguments: &str, signature: Option<&str>| {
+            Part::Call(ToolCall {
+                id: id.into(),
+                name: name.into(),
+                arguments: arguments.into(),
+                signature: signature.map(str::to_owned),
+            })
+        };
+        let result = |call: &str, name: &str, text: &str, status| {
+            let (call, name, text) = (call.into(), name.into(), text.into());
+            Part::Result(ToolResult { call, name, text, status })
+        };
+        let (format, block) = ("anthropic-messages".into(), r#"{"type":"thinking"}"#.into());
+        let asked = vec![
+            Part::Reasoning(Reasoning { format, block }),
+            Part::Text("let me see".into()),
+            call("c1", "count", r#"{"by":1}"#, None),
+            call("c2", "count", "{}", Some("sig")),
+            call("c3", "exec", "{}", None),
+        ];
+        let answered = vec![
+            result("c1", "count", "1", ToolStatus::Done),
+            result("c2", "count", "no number", ToolStatus::Failed),
+            result("c3", "exec", "nobody knows", ToolStatus::Unknown),
+        ];
+        let expected = Exchange {
+            turn: 7,
+            said: vec![Said {
+                envelope: EnvelopeId(7),
+                platform_id: "p-1".into(),
+                sender: "anna".into(),
+                text: "count".into(),
+                sent_at: Timestamp(1_700_000_000_000),
+                admitted_at: Timestamp(1_700_000_000_010),
+            }],
+            prompt: "count".into(),
+            steps: vec![
+                TurnMessage { role: Role::Assistant, parts: asked },
+                TurnMessage { role: Role::User, parts: answered },
+            ],
+            answer: "done".into(),
+            model: "mock/m".into(),
+            usage: Usage { input: 11, output: 7 },
+            started_at: Timestamp(1_700_000_000_010),
+            finished_at: Timestamp(1_700_000_002_000),
+            reply_to: Destination {
+                account: AccountKey::new("imessage", "default"),
+                target: "anna".into(),
+                thread: Some("t-1".into()),
+            },
+            entries: vec![8, 9],
+        };
+        let read: Exchange = decode(&key, OLDER).unwrap();
+        assert_eq!(read, expected);
+        assert!(read.handed().is_empty());
+        let anew = encode(&key, &read);
+        assert_eq!((anew[0], decode(&key, &anew).as_ref()), (3, Ok(&read)));
     }
 
     #[derive(Serialize, Deserialize)]
