@@ -1,7 +1,12 @@
 //! Jobs over the whole engine: what runs when, clocks that are set, a year of random jobs, deaths at every
 //! commit. Judged by what the model was asked and what the platform received; time is paused.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test helper fails its test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test helper fails its test"
+)]
 
 #[path = "cron/alerts.rs"]
 mod alerts;
@@ -25,6 +30,10 @@ mod places;
 mod rates;
 #[path = "cron/sessions.rs"]
 mod sessions;
+#[path = "cron/slow_disk.rs"]
+mod slow_disk;
+#[path = "support/sluggish.rs"]
+mod sluggish;
 mod support;
 #[path = "cron/told.rs"]
 mod told;

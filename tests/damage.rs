@@ -8,6 +8,7 @@
 )]
 
 mod damage {
+    pub(crate) mod accepted;
     pub(crate) mod files;
     pub(crate) mod records;
 }

@@ -1,9 +1,18 @@
 //! Turns with tools: each model answer is paid once and each tool is called once, whenever the
 //! engine dies.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test helper fails its test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test helper fails its test"
+)]
 
+#[path = "tools/by_hand.rs"]
+mod by_hand;
 mod support;
+#[path = "service/wire.rs"]
+mod wire;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

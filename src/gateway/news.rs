@@ -43,3 +43,45 @@ async fn tell(mut jobs: Receiver<CronEvent>, mut beats: Receiver<BeatStatus>, ho
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use telson_actors::clock::Timestamp;
+    use telson_actors::heartbeat::{BeatRules, Outcome};
+    use telson_actors::store::{MemoryBackend, Store};
+    use telson_supervision::Registry;
+
+    use super::*;
+
+    // Whoever is let in has seen what was there; what comes next must not fall between.
+    #[tokio::test]
+    async fn what_happens_before_the_teller_runs_is_told() {
+        let store = Store::inline(std::sync::Arc::new(MemoryBackend::new())).unwrap();
+        let beats = Heartbeats::new(BeatRules::default(), store, &Registry::new()).unwrap();
+        let work = Some((CronEvents::new(), beats.clone()));
+        let (sources, host) = (Sources { journal: Journal::new(), work }, Host::default());
+        let mut told = host.hub.subscribe();
+        let telling = sources.tell(host).unwrap();
+        beats.tell(BeatStatus {
+            at: Timestamp(1),
+            outcome: Outcome::Sent,
+            agent: "main".into(),
+            to: None,
+            preview: Some("good morning".into()),
+            duration_ms: None,
+            reason: None,
+            indicator: None,
+        });
+        let hearing = async {
+            tokio::select! {
+                () = telling => panic!("it tells until the engine ends"),
+                event = told.recv() => event.unwrap(),
+            }
+        };
+        let event = tokio::time::timeout(Duration::from_secs(30), hearing).await.unwrap();
+        assert_eq!(event.name, "heartbeat");
+        assert!(event.payload.contains("good morning"), "{}", event.payload);
+    }
+}

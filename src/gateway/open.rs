@@ -425,3 +425,22 @@ fn kept_token(state_dir: &Path) -> Result<String, String> {
     std::fs::rename(&fresh, &path).map_err(broken)?;
     Ok(token)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // What the port goes by is what the config says: past its proxy nobody comes in the clear.
+    #[test]
+    fn a_port_behind_a_proxy_elsewhere_is_for_that_proxy_alone() {
+        let mut config = Gateway { bind: GatewayBind::Lan, ..Gateway::default() };
+        config.trusted_proxies = vec!["10.0.0.2".into()];
+        let is_for_proxies = |config: &Gateway| {
+            let settings = settings(config, config.auth_mode(), None).unwrap();
+            settings.house.is_for_proxies
+        };
+        assert!(!is_for_proxies(&config));
+        config.auth.mode = Some(GatewayAuthMode::TrustedProxy);
+        assert!(is_for_proxies(&config));
+    }
+}

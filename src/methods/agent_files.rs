@@ -97,6 +97,7 @@ mod tests {
             "group",
             "link",
             "work/../other",
+            "group/../work",
             "../project",
         ] {
             std::fs::create_dir_all(state.join("other/sub")).unwrap();

@@ -145,3 +145,21 @@ async fn a_job_of_an_agent_runs_where_it_was_made_or_by_itself() {
     assert_eq!(jobs[0].spec.target.as_deref(), Some("agent:main:main"));
     assert!(told[1].contains("in this one"), "{told:?}");
 }
+
+// A model repeats what it reads to whoever asks.
+#[tokio::test(start_paused = true)]
+async fn an_agent_is_shown_no_secret_of_a_job() {
+    let mut job = command("c");
+    job["payload"]["env"] = json!({"KEY": "secret-a"});
+    job["delivery"] = json!({"mode": "webhook", "to": "https://hooks.test/secret-b?k=secret-c"});
+    let calls = [
+        json!({"action": "add", "job": job}),
+        json!({"action": "update", "id": "c", "patch": {"enabled": false}}),
+        json!({"action": "list", "includeDisabled": true}),
+    ];
+    let (told, jobs, _) = says_to("anna", &calls, &["main"]).await;
+    for told in &told {
+        assert!(told.contains("hooks.test") && !told.contains("secret-"), "{told}");
+    }
+    assert_eq!((told.len(), jobs.len()), (3, 1));
+}

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use telson::actors::store::{CompactionPolicy, Key, Space, Store};
 
 use crate::kit::{Home, Process, until};
 
@@ -211,4 +212,30 @@ fn killed_again_and_again_no_instant_of_a_program_runs_twice() {
     assert!(ok <= ran && ran <= ok + unknown, "{ok} ok, {unknown} unknown, {ran} have run");
     assert!(ok >= 1, "{entries:?}");
     service.stop();
+}
+
+// Its record says that it was begun; whatever the job is by its end, nobody looks for that any more.
+#[tokio::test]
+async fn a_command_whose_job_becomes_another_one_leaves_no_record_behind() {
+    let home = Home::new();
+    let service = home.start(&[]);
+    let (begun, go) = (home.path("begun"), home.path("go"));
+    let (from, to) = (begun.display(), go.display());
+    let script = format!("echo x >> {from}; until test -e {to}; do sleep 0.05; done");
+    let job = json!({
+        "id": "j", "schedule": {"kind": "every", "everyMs": 86_400_000},
+        "payload": {"kind": "command", "argv": ["/bin/sh", "-c", script]},
+    });
+    service.call("cron.add", &job);
+    service.call("cron.run", &json!({"id": "j"}));
+    until("it runs", || begun.exists().then_some(()));
+    let patch = json!({"payload": {"kind": "agentTurn", "message": "do it"}});
+    service.call("cron.update", &json!({"id": "j", "patch": patch}));
+    std::fs::write(&go, "").unwrap();
+    let run = last_run(&service, "j");
+    assert_eq!(run["status"], json!("ok"), "{run}");
+    service.stop();
+    let store = Store::open(&home.state_dir(), CompactionPolicy::default()).unwrap();
+    assert_eq!(store.scan_raw(&Key::of(Space::CronRun)).unwrap().len(), 1);
+    assert_eq!(store.scan_raw(&Key::of(Space::CronCommand)).unwrap(), []);
 }

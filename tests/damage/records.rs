@@ -23,7 +23,7 @@ const BITS: usize = 10;
 const PATROL_DONE: Duration = Duration::from_secs(75);
 
 /// A model that never answers.
-struct Silent;
+pub(crate) struct Silent;
 
 impl Provider for Silent {
     fn stream<'a>(
@@ -35,7 +35,7 @@ impl Provider for Silent {
     }
 }
 
-fn silent_agent() -> AgentProfile {
+pub(crate) fn silent_agent() -> AgentProfile {
     AgentProfile {
         provider: "silent".into(),
         model: "m".into(),

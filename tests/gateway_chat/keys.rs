@@ -100,3 +100,24 @@ async fn a_key_of_another_text_is_refused_while_it_runs_and_after_it() {
     assert_eq!((rig.model.asked("[#1]"), rig.model.asked("[#2]")), (1, 0));
     service.stop();
 }
+
+// The same at once: which of them is the first is known only when it is admitted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_texts_that_use_a_key_at_once_one_is_refused() {
+    let rig = Rig::new();
+    let service = rig.start();
+    let (mut one, mut two) = (client(&service).await, client(&service).await);
+    for round in 0..20 {
+        let key = format!("k{round}");
+        let first = one.ask("chat.send", message("main", "a [#a]", &key)).await;
+        let second = two.ask("chat.send", message("main", "b [#b]", &key)).await;
+        let answers = [one.answer(&first).await, two.answer(&second).await];
+        let begun = answers.iter().filter(|it| it.is_ok()).count();
+        assert_eq!(begun, 1, "{answers:?}");
+        let refused = answers.iter().find_map(|it| it.as_ref().err()).unwrap();
+        assert_eq!(refused["details"]["code"], "IDEMPOTENCY_KEY_REUSED", "{refused}");
+        one.ending(&key).await;
+    }
+    assert_eq!(rig.model.asked("[#a]") + rig.model.asked("[#b]"), 20);
+    service.stop();
+}

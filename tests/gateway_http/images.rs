@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::client_tools::published;
 use super::kit::{Scene, Service, endpoints};
+use super::service_kit::until;
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n a picture";
 /// The model that sees.
@@ -198,5 +199,52 @@ fn pictures_are_fetched_where_that_is_allowed_and_from_nowhere_else() {
     let before = gallery.visits.lock().unwrap().len();
     assert_eq!(refused(&service, &looks("a-0")), (400, json!("image_not_fetched")));
     assert_eq!(gallery.visits.lock().unwrap().len(), before);
+    service.process.stop();
+}
+
+/// A file on the shelf as large as all of it, without a byte on the disk.
+fn fill(scene: &Scene) -> std::path::PathBuf {
+    let folder = scene.home.state_dir().join("media/api");
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("filler.png");
+    std::fs::File::create(&path).unwrap().set_len(512 * 1024 * 1024).unwrap();
+    path
+}
+
+/// Makes a file that much older than it is.
+fn age(path: &std::path::Path, minutes: u64) {
+    let file = std::fs::File::options().write(true).open(path).unwrap();
+    let now = file.metadata().unwrap().modified().unwrap();
+    file.set_modified(now - std::time::Duration::from_mins(minutes)).unwrap();
+}
+
+// L1: pictures fill a bounded place, and never that of a message that waits for its own.
+#[test]
+fn a_full_shelf_of_pictures_refuses_until_something_can_give_way() {
+    let scene = Scene::new(endpoints());
+    let service = scene.start();
+    let waiting = std::thread::scope(|scope| {
+        let look = || service.post("/v1/chat/completions", &EYES, &chat("SLOW", &[data(PNG)]));
+        let asking = scope.spawn(look);
+        until("the model is asked", || (scene.model.asked("SLOW") == 1).then_some(()));
+        let own = scene.home.state_dir().join("media/api");
+        let own = std::fs::read_dir(own).unwrap().next().unwrap().unwrap().path();
+        let filler = fill(&scene);
+        age(&own, 60);
+        let full = service.post("/v1/chat/completions", &EYES, &chat("REFUSED", &[data(PNG)]));
+        assert_eq!(full.status, 507, "{full:?}");
+        assert_eq!(full.json()["error"]["type"], "insufficient_storage", "{full:?}");
+        assert_eq!(scene.model.asked("REFUSED"), 0);
+        // Nobody waits for it: it gives way, and the older one that is waited for stays.
+        age(&filler, 30);
+        let answer = service.post("/v1/chat/completions", &EYES, &chat("LATER", &[data(PNG)]));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert!(own.exists() && !filler.exists());
+        scene.model.release();
+        asking.join().unwrap()
+    });
+    assert_eq!(waiting.status, 200, "{waiting:?}");
+    assert_eq!(shown(&scene, "SLOW"), [data(PNG)]);
+    assert_eq!(files(&scene), 0, "they go with the answer");
     service.process.stop();
 }

@@ -1,8 +1,12 @@
 //! The service begins anew on a port of its own, or goes on as it was; it never ends by that.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use telson::actors::store::{CompactionPolicy, Store};
 
 use super::client::Client;
 use super::kit::{Home, Process, until};
@@ -52,6 +56,36 @@ async fn a_service_on_a_fixed_port_begins_anew_there_and_clients_come_back() {
     let answer = call(&home, "gateway.restart.preflight", &json!({})).unwrap();
     assert_eq!(answer["safe"], true, "{answer}");
     assert!(!notices(&home).unwrap().contains("restart failed"));
+    service.stop();
+}
+
+// The port is never given up in between: whoever knocks meanwhile waits, and nobody else can take it.
+#[test]
+fn nobody_is_turned_away_while_a_service_begins_anew() {
+    let home = Home::new();
+    let (service, port) = fixed(&home, "{}");
+    let is_over = Arc::new(AtomicBool::new(false));
+    let knocking = std::thread::spawn({
+        let is_over = is_over.clone();
+        move || {
+            let mut knocks = 0_u64;
+            while !is_over.load(Ordering::SeqCst) {
+                if let Err(error) = TcpStream::connect(("127.0.0.1", port)) {
+                    return Err(format!("after {knocks} knocks: {error}"));
+                }
+                knocks += 1;
+                std::thread::park_timeout(Duration::from_millis(1));
+            }
+            Ok(knocks)
+        }
+    });
+    for before in 0..2 {
+        call(&home, "gateway.restart.request", &json!({})).unwrap();
+        until("it has begun anew", || (done(&home)? > before).then_some(()));
+    }
+    is_over.store(true, Ordering::SeqCst);
+    let knocks = knocking.join().unwrap().unwrap();
+    assert!(knocks > 10, "{knocks}");
     service.stop();
 }
 
@@ -294,6 +328,42 @@ fn a_signal_has_the_service_begin_anew_unless_the_config_says_otherwise() {
     service.stop();
 }
 
+// However long it takes: nothing of it changes meanwhile, and it is no reply that is stuck.
+#[test]
+fn while_a_restart_waits_for_a_slow_command_no_job_comes() {
+    let home = Home::new();
+    home.configure("{}");
+    let service = home.start(&["--drain-seconds", "600"]);
+    begin_job(&home, "slow", 5);
+    call(&home, "gateway.restart.request", &json!({})).unwrap();
+    until("it waits", || is_draining(&service));
+    let tick = json!({
+        "id": "tick", "schedule": {"kind": "every", "everyMs": 1000},
+        "payload": {"kind": "systemEvent", "text": "tick"},
+    });
+    call(&home, "cron.add", &tick).unwrap();
+    let running = || {
+        let status = Wire::connect(&home.socket())?.call("cron.status", &json!({})).ok()?;
+        status["running"].as_u64()
+    };
+    let ticks = || {
+        let runs = Wire::connect(&home.socket())?.call("cron.runs", &json!({"id": "tick"})).ok()?;
+        runs["entries"].as_array().map(Vec::len)
+    };
+    until("the command ends", || {
+        let (running, ticks) = (running(), ticks());
+        if home.path("slow-ended").exists() {
+            return Some(());
+        }
+        assert!(ticks.is_none_or(|ticks| ticks == 0), "{ticks:?}");
+        assert!(running.is_none_or(|running| running <= 1), "{running:?}");
+        None
+    });
+    until("it has begun anew", || (done(&home)? == 1).then_some(()));
+    until("it comes again", || (ticks()? > 0).then_some(()));
+    service.stop();
+}
+
 #[test]
 fn who_does_not_want_to_wait_ends_the_waiting_of_others() {
     let home = Home::new();
@@ -324,4 +394,25 @@ fn the_first_signal_while_a_restart_waits_is_an_orderly_end() {
     let stability = call(&home, "diagnostics.stability", &json!({})).unwrap();
     assert_eq!(stability["lives"]["wasInterrupted"], false, "{stability}");
     service.stop();
+}
+
+// A person has accepted what was lost at that start, and nothing that is lost later.
+#[test]
+fn a_restart_accepts_no_loss_that_nobody_has_seen() {
+    let home = Home::new();
+    home.configure("{}");
+    drop(Store::open(&home.state_dir(), CompactionPolicy::default()).unwrap());
+    let log = home.state_dir().join("store/generation-1/db");
+    let older = std::fs::read(&log).unwrap();
+    let service = home.start(&["--accept-loss"]);
+    // What this life writes is lost with its file.
+    std::fs::rename(&log, home.path("lost")).unwrap();
+    std::fs::write(&log, older).unwrap();
+    call(&home, "gateway.restart.request", &json!({})).unwrap();
+    let ended = service.finish();
+    assert_eq!(ended.code, 78, "{ended:?}");
+    for part in ["is damaged", "commits are missing", "--accept-loss"] {
+        assert!(ended.err.contains(part), "{part:?} is in {}", ended.err);
+    }
+    assert!(!home.state_dir().join("store/damaged-1").exists());
 }

@@ -73,3 +73,43 @@ async fn a_refused_message_leaves_no_tools_behind() {
     assert_eq!(kept(&backend), 0, "they go with the answer");
     stop(engine).await;
 }
+
+// D7: whoever else were in the turn would be handed its calls too. The session itself finds out which
+// messages bring tools: as they come, and when it wakes over what has waited.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_that_bring_tools_are_gathered_with_nobody_in_this_life_and_the_next() {
+    for dies in [false, true] {
+        for mode in [Mode::Collect, Mode::Steer] {
+            let (platform, desk) = (Platform::new(), Desk::default());
+            let disk = Arc::new(MemoryBackend::new());
+            let start = || desk.engine(&platform, mode).backend(disk.clone()).start();
+            let mut engine = start().await.unwrap();
+            let said = |id: &str, text: &str| {
+                let mut relayed = relayed(id, "brought");
+                relayed.inbound.text = text.into();
+                relayed
+            };
+            let first = Relayed { tools: None, ..said("first", "work 1 first") };
+            engine.relay(first).await.unwrap();
+            until("the tool is called", || desk.called().len() == 1).await;
+            for id in ["a", "b"] {
+                assert!(engine.relay(said(id, &format!("hello {id}"))).await.unwrap().is_new);
+            }
+            if dies {
+                stop(engine).await;
+                engine = start().await.unwrap();
+            }
+            desk.open(2);
+            idle(&engine).await;
+            let asked = desk.asked();
+            for id in ["a", "b"] {
+                let own = [format!("hello {id}")];
+                assert!(asked.contains(&own.to_vec()), "{mode:?}, {dies}: {asked:?}");
+            }
+            let joined = |texts: &&Vec<String>| texts.concat().contains("hello") && texts.len() > 1;
+            assert_eq!(asked.iter().find(joined), None, "{mode:?}, {dies}");
+            assert_eq!(kept(&disk), 0);
+            stop(engine).await;
+        }
+    }
+}
