@@ -82,6 +82,7 @@ mod tests {
         };
         let event = tokio::time::timeout(Duration::from_secs(30), hearing).await.unwrap();
         assert_eq!(event.name, "heartbeat");
-        assert!(event.payload.contains("good morning"), "{}", event.payload);
+        let text = event.text().unwrap();
+        assert!(text.contains("good morning"), "{text}");
     }
 }

@@ -98,7 +98,6 @@ impl Turn {
             is_alone: offer.is_alone,
             must_call: offer.must_call,
         });
-        let (key, said) = (target.dedupe_key.clone(), text.clone());
         let relayed = Relayed {
             session: session.clone(),
             agent: target.agent.clone(),
