@@ -27,6 +27,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use telson_actors::channel::webchat;
+use telson_actors::heartbeat::Skip;
 use telson_actors::message::{Destination, SessionKey};
 use telson_actors::tool::core::web::fence::fenced;
 use tokio::time::Instant;
@@ -245,7 +246,7 @@ pub(super) async fn hook(
         "runId": taken.message.map(|message| message.to_string()),
         "sessionKey": taken.session.as_str(),
         "duplicate": !taken.is_new,
-        "waits": taken.waits.map(|waits| waits.name()),
+        "waits": taken.waits.map(Skip::name),
         "notApplied": not_applied,
     });
     Ok(Json(answer).into_response())
@@ -313,7 +314,7 @@ impl WebHooks {
             return wake::take(engine, Note { session, agent, text, mode, dedupe_key: id }).await;
         }
         let session = place::session(self.hooks(), &agent, main_key, &wish.session, &once)?;
-        let reply_to = self.reply_to(engine, &wish, &agent, &session)?;
+        let reply_to = Self::reply_to(engine, &wish, &agent, &session)?;
         let is_unseen =
             wish.channel.is_some() && wish.deliver && reply_to.account == webchat::account();
         let is_known = engine.relayed(&webchat::account(), &id).map_err(not_prepared)?.is_some();
@@ -349,7 +350,6 @@ impl WebHooks {
     }
 
     fn reply_to(
-        &self,
         engine: &Engine,
         wish: &Wish,
         agent: &str,
