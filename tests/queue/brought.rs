@@ -81,8 +81,8 @@ async fn messages_that_bring_tools_are_gathered_with_nobody_in_this_life_and_the
     for dies in [false, true] {
         for mode in [Mode::Collect, Mode::Steer] {
             let (platform, desk) = (Platform::new(), Desk::default());
-            let disk = Arc::new(MemoryBackend::new());
-            let start = || desk.engine(&platform, mode).backend(disk.clone()).start();
+            let memory = Arc::new(MemoryBackend::new());
+            let start = || desk.engine(&platform, mode).backend(memory.clone()).start();
             let mut engine = start().await.unwrap();
             let said = |id: &str, text: &str| {
                 let mut relayed = relayed(id, "brought");
@@ -108,7 +108,7 @@ async fn messages_that_bring_tools_are_gathered_with_nobody_in_this_life_and_the
             }
             let joined = |texts: &&Vec<String>| texts.concat().contains("hello") && texts.len() > 1;
             assert_eq!(asked.iter().find(joined), None, "{mode:?}, {dies}");
-            assert_eq!(kept(&disk), 0);
+            assert_eq!(kept(&memory), 0);
             stop(engine).await;
         }
     }
