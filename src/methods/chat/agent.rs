@@ -29,13 +29,12 @@ pub(super) async fn agent(call: Call) -> Result<Value, ErrorBody> {
     let id = params.text("sessionId")?;
     let (session, agent) = match (params.text("sessionKey")?, &id) {
         (Some(key), _) => all.session(&key, agent.as_deref())?,
-        (None, Some(id)) => match by_id::find(&call, id).await? {
-            Some(session) => all.session(session.as_str(), agent.as_deref())?,
-            None => {
-                let why = "is the id of no session; sessions.list shows them";
-                return Err(params.wrong("sessionId", why));
-            }
-        },
+        (None, Some(id)) => {
+            let found = by_id::find(&call, id).await?.ok_or_else(|| {
+                params.wrong("sessionId", "is the id of no session; sessions.list shows them")
+            })?;
+            all.session(found.as_str(), agent.as_deref())?
+        }
         (None, None) => all.main_session(agent.as_deref())?,
     };
     by_id::check(&call, &session, id.as_deref()).await?;
