@@ -77,14 +77,14 @@ mod tests {
             (cron("*/5 * * * *", None), "every 5 minutes"),
             (
                 cron("0 * * * *", Some("UTC")),
-                "at 0 minutes past the hour (UTC), up to 5 minutes later so that jobs do not come \
+                "at minute 0 past every hour (UTC), up to 5 minutes later so that jobs do not come \
                  together",
             ),
             (
                 moved("0 3 * * *", 60_000),
                 "at 03:00, up to 1 minute later so that jobs do not come together",
             ),
-            (moved("0 * * * *", 0), "at 0 minutes past the hour"),
+            (moved("0 * * * *", 0), "at minute 0 past every hour"),
             (every(60_000), "every minute"),
             (every(5_400_000), "every 90 minutes"),
             (every(172_800_000), "every 2 days"),
