@@ -29,6 +29,8 @@ use crate::restart::Restart;
 
 /// Time for the actors to stop once everything is finished.
 const STOP_MAX: Duration = Duration::from_secs(5);
+/// Time for an answer to reach whoever has asked for a new beginning.
+const ANSWER_TIME: Duration = Duration::from_millis(250);
 /// What a shell gives a process that was interrupted.
 const INTERRUPTED: u8 = 130;
 
@@ -199,6 +201,8 @@ impl Service<'_> {
                 () = drain(engine, Duration::from_secs(self.args.drain_seconds)) => {}
                 () = self.restart.hurried() => {}
             }
+            // Whoever has asked is told so before the connection ends.
+            tokio::time::sleep(ANSWER_TIME).await;
             engine.shutdown(STOP_MAX).await;
         };
         tokio::pin!(stop);

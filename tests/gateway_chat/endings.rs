@@ -194,8 +194,8 @@ async fn a_run_that_is_stopped_in_the_same_breath_is_stopped() {
             1 => ("chat.abort", json!({"sessionKey": "main"})),
             _ => ("chat.abort", json!({"sessionKey": "main", "runId": key})),
         };
-        let [sent, stopped] = client.ask_both(("chat.send", send), stop).await;
-        assert_eq!(client.answer(&sent).await.unwrap()["status"], "started");
+        let [begun, stopped] = client.ask_both(("chat.send", send), stop).await;
+        assert_eq!(client.answer(&begun).await.unwrap()["status"], "started");
         let stopped = client.answer(&stopped).await.unwrap();
         let by_run = json!([stopped["abortedRunId"]]);
         let runs = if number % 3 == 0 { &by_run } else { &stopped["runIds"] };
