@@ -325,6 +325,10 @@ async fn rotate(call: Call) -> Result<Value, ErrorBody> {
         // The device is given its new token itself, when it next connects.
         answer["tokenDelivery"] = json!("withheld-cross-device");
     }
+    if !is_own {
+        // It may hold fewer rights now than what it has offered.
+        devices.setups().forget_those_of(&id);
+    }
     let except = is_own.then(|| call.caller.name.clone());
     devices.cut(Cut { device: id, role: Some(role), except, why: "device token rotated" });
     Ok(answer)
@@ -343,6 +347,8 @@ async fn revoke(call: Call) -> Result<Value, ErrorBody> {
     token.revoke(at);
     devices.put(call.engine.store(), &record).await.map_err(failed)?;
     tracing::info!(device = %id, role = role.name(), by = %who(&call), "a token was taken back");
+    // A right that is taken back lets nobody in any more.
+    devices.setups().forget_those_of(&id);
     let why = "device token revoked";
     devices.cut(Cut { device: id.clone(), role: Some(role), except: None, why });
     Ok(json!({"deviceId": id, "role": role.name(), "revokedAtMs": at}))

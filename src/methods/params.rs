@@ -20,6 +20,14 @@ pub(super) struct Nothing {}
 #[serde(transparent)]
 pub(super) struct Text(String);
 
+/// Longest idempotency key, in bytes: it is part of a key of the store.
+pub(super) const KEY_BYTES_MAX: usize = 512;
+
+/// Whether a text may be an idempotency key.
+pub(super) fn is_key(text: &str) -> bool {
+    text.len() <= KEY_BYTES_MAX && !text.chars().any(char::is_control)
+}
+
 /// A number from 1.
 pub(super) type Count = NonZeroU64;
 

@@ -6,7 +6,7 @@ use telson_actors::answer::CallEnd;
 
 use super::chat::agents;
 use super::once::{self, Stand};
-use super::params::{Text, read};
+use super::params::{KEY_BYTES_MAX, Text, is_key, read};
 use super::{Call, ErrorBody, Method, Scope, ready};
 use crate::config::{Config, ToolProfile};
 use crate::engine::Invoked;
@@ -142,6 +142,10 @@ async fn invoke(call: Call) -> Result<Value, ErrorBody> {
     let arguments = Value::Object(params.args).to_string();
     let mut kept = None;
     if let Some(key) = params.idempotency_key.as_ref().map(Text::as_str) {
+        if !is_key(key) {
+            let why = format!("at most {KEY_BYTES_MAX} bytes without control characters");
+            return Err(ErrorBody::invalid(format!("params.idempotencyKey: {why}")));
+        }
         let asked = once::digest_of(&[&session, &agent, &name, &arguments]);
         match once::begin(&call, METHOD, (key, key), asked).await? {
             Stand::Now => kept = Some((METHOD, key.to_owned())),

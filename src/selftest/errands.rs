@@ -52,14 +52,24 @@ impl Errands {
     pub(super) async fn hand_in(&mut self, state_dir: &Path) -> bool {
         while let Some(waiting) = self.waiting.front() {
             let Ok(mut client) = Client::connect(state_dir).await else { return false };
+            let at = Clock::system().now().plus(waiting.after);
             let id = json!({"id": waiting.id()});
-            if client.call("cron.get", id).await.is_err() {
-                let at = Clock::system().now().plus(waiting.after);
-                if client.call("cron.add", waiting.job(at)).await.is_err() {
-                    return false;
+            let handed = match client.call("cron.get", id.clone()).await {
+                Err(_) => client.call("cron.add", waiting.job(at)).await,
+                // On a busy machine the first instant of a row had passed when it was made: it would
+                // come tomorrow.
+                Ok(job) if waiting.has_missed(&job) => {
+                    let patch = json!({"schedule": waiting.job(at)["schedule"]});
+                    client.call("cron.update", json!({"id": waiting.id(), "patch": patch})).await
                 }
+                Ok(_) => {
+                    self.waiting.pop_front();
+                    continue;
+                }
+            };
+            if handed.is_err() {
+                return false;
             }
-            self.waiting.pop_front();
         }
         true
     }
@@ -73,6 +83,15 @@ impl Errands {
 impl Waiting {
     fn id(&self) -> String {
         format!("errand-{}", self.number)
+    }
+
+    /// Whether a job that is there was never due, and will not be while somebody looks.
+    fn has_missed(&self, job: &Value) -> bool {
+        let state = &job["state"];
+        let has_run = !state["lastRunAtMs"].is_null() || !state["runningAtMs"].is_null();
+        let next = state["nextRunAtMs"].as_i64();
+        let first = job["schedule"]["anchorMs"].as_i64();
+        self.errand == Errand::Row && !has_run && next.is_some() && next != first
     }
 
     fn job(&self, at: Timestamp) -> Value {
@@ -111,6 +130,29 @@ fn mark(number: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_that_came_too_late_is_made_anew() {
+        let waiting = |errand| Waiting {
+            number: 1,
+            errand,
+            after: Duration::ZERO,
+            delivery: Value::Null,
+            command: None,
+        };
+        let job = |state: Value| json!({"schedule": {"anchorMs": 5}, "state": state});
+        let missed = job(json!({"nextRunAtMs": 86_400_005}));
+        assert!(waiting(Errand::Row).has_missed(&missed));
+        assert!(!waiting(Errand::Once).has_missed(&missed));
+        let others = [
+            json!({"nextRunAtMs": 5}),
+            json!({"nextRunAtMs": 86_400_005, "runningAtMs": 6}),
+            json!({"nextRunAtMs": 86_400_005, "lastRunAtMs": 6}),
+        ];
+        for state in others {
+            assert!(!waiting(Errand::Row).has_missed(&job(state.clone())), "{state}");
+        }
+    }
 
     #[tokio::test]
     async fn what_nobody_takes_waits_and_is_told_apart() {

@@ -40,5 +40,8 @@ fn a_key_is_not_used_up_by_a_call_that_was_not_made() {
     assert_eq!(failed["ok"], false, "{failed}");
     std::fs::write(note.with_file_name("no-such-file"), "there now").unwrap();
     assert_eq!(call(&read("no-such-file")).unwrap(), failed, "a failure is an answer, too");
+    let long = json!({"name": "read", "args": {"path": "x"}, "idempotencyKey": "k".repeat(513)});
+    let refused = call(&long).unwrap_err();
+    assert!(format!("{refused:?}").contains("idempotencyKey"), "{refused:?}");
     service.stop();
 }

@@ -198,6 +198,8 @@ impl Actor for CronActor {
             deps,
         };
         scheduler.load().await?;
+        // One before it may have ended between the commit of an announcement and telling of it.
+        scheduler.deps.outbox.reread();
         crash_point("recover.cron_read");
         Ok(scheduler)
     }

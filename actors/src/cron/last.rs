@@ -28,9 +28,14 @@ pub(super) fn of_main(
     let known = place_key(session.as_str());
     if let Some(place) = said.rev().find(is_outside) {
         // Many events of our own may follow, and push it out of sight.
-        let mut batch = Batch::new();
-        batch.put(known, &LastPlace(place.clone()));
-        store.submit_unsynced(batch, |_| ())?;
+        if store.get::<LastPlace>(&known)?.is_none_or(|known| known.0 != place) {
+            let mut batch = Batch::new();
+            batch.put(known, &LastPlace(place.clone()));
+            // Whoever asks next tries again.
+            if let Err(error) = store.submit_unsynced(batch, |_| ()) {
+                tracing::debug!(%error, "where a session last spoke was not noted");
+            }
+        }
         return Ok(Some(place));
     }
     Ok(store.get::<LastPlace>(&known)?.map(|known| known.0))

@@ -260,8 +260,8 @@ impl State {
                 }
             }
             Effect::Finish(finished) => self.finish(*finished).await?,
-            Effect::DeadLetter { records, reason, notice, turn } => {
-                self.dead_letter(records, reason, notice, turn).await?;
+            Effect::DeadLetter { records, reason, notice, turn, told } => {
+                self.dead_letter(records, reason, notice, (turn, told)).await?;
             }
             Effect::End(ended) => self.end(*ended).await?,
             Effect::Answer { query, facts, ended } => {

@@ -30,7 +30,7 @@ pub const PAUSE_MAX: Duration = Duration::from_secs(30);
 pub struct Attempt {
     /// The model.
     pub model: ModelRef,
-    /// How often it was asked in vain.
+    /// How often it was asked in vain; where it has answered nothing, how often in a row.
     pub times: u32,
     /// The class of its last failure.
     pub class: FailureClass,
@@ -170,7 +170,11 @@ impl Chain {
 
     fn note(&mut self, failure: &Failure) {
         let model = self.model().clone();
-        let before = self.attempts.iter().find(|attempt| attempt.model == model);
+        let is_empty = |class| class == FailureClass::EmptyResponse;
+        // Silence is counted by itself: it has a bound of its own.
+        let before = self.attempts.iter().find(|attempt| {
+            attempt.model == model && is_empty(attempt.class) == is_empty(failure.class)
+        });
         let attempt = Attempt {
             times: before.map_or(0, |attempt| attempt.times).saturating_add(1),
             class: failure.class,
@@ -247,6 +251,12 @@ mod tests {
         let mut alone = chain(1);
         let moves: Vec<Move> = (0..3).map(|_| alone.failed(&empty)).collect();
         assert!(matches!(moves[..], [Move::Pause(_), Move::Pause(_), Move::GiveUp]), "{moves:?}");
+        // What else went wrong before is no silence.
+        let mut crowded = chain(1);
+        for _ in 0..4 {
+            crowded.failed(&failure(FailureClass::Overloaded, None));
+        }
+        assert!(matches!(crowded.failed(&empty), Move::Pause(_)));
         let mut two = chain(2);
         let asked = (0..20).take_while(|_| two.failed(&empty) != Move::GiveUp).count() + 1;
         assert_eq!(asked, 6, "three times each");

@@ -25,8 +25,8 @@ use std::time::Duration;
 use self::asking::ASK_AGAIN;
 pub use self::effect::{Ask, Asked, Effect, FinishedTurn, Occasion};
 pub use self::event::Event;
-pub(super) use self::hearing::keeps_told;
 pub use self::hearing::{BeatSettings, Hearing};
+pub(super) use self::hearing::{keeps_told, says_nothing};
 pub use self::make_room::SUMMARY_ROUND;
 pub use self::steering::prompt_of;
 use self::turn::{InFlight, Past};
@@ -267,7 +267,7 @@ impl Session {
         let records = self.records.remove(&id).map(|record| *record).into_iter().collect();
         let notice = self.full_notice();
         let (reason, turn) = (Reason::Overflow, None);
-        effects.push(Effect::DeadLetter { records, reason, notice, turn });
+        effects.push(Effect::DeadLetter { records, reason, notice, turn, told: None });
     }
 }
 

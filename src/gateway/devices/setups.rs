@@ -58,7 +58,7 @@ impl Setups {
     }
 
     /// Forgets what a device has made.
-    pub(super) fn forget_those_of(&self, device: &str) {
+    pub(crate) fn forget_those_of(&self, device: &str) {
         let maker = format!("/{device}");
         self.lock().retain(|setup| !setup.grant.by.ends_with(&maker));
     }

@@ -18,9 +18,8 @@ use super::view::dedupe_of;
 use super::{Call, ErrorBody, agents, by_id};
 use crate::engine::Engine;
 use crate::gateway::At;
+use crate::methods::params::{KEY_BYTES_MAX, is_key};
 
-/// Longest idempotency key, in bytes: it is part of a key of the store.
-const KEY_BYTES_MAX: usize = 512;
 /// When a client may ask again where too much waits.
 const BUSY_RETRY_MS: u64 = 1_000;
 /// Who writes, where nobody else is named.
@@ -213,9 +212,28 @@ pub(super) async fn begin(call: &Call, ask: Ask) -> Result<Begun, ErrorBody> {
         Err(error) => Err(refused(&error)),
     };
     if is_new && !matches!(begun, Ok(Begun::Started | Begun::InFlight)) {
-        runs.forget(&run);
+        leave(call, &run, &own)?;
     }
     begun
+}
+
+/// A message under this key has not begun, or not this one. Where another one has won the key, its
+/// end is told all the same: whoever sent it waits for that.
+fn leave(call: &Call, run: &str, own: &SessionKey) -> Result<(), ErrorBody> {
+    let (engine, runs) = (&call.engine, &call.host.runs);
+    let winner = engine.run_of(&dedupe_of(run)).map_err(ErrorBody::internal)?;
+    let winner = winner.map(|(_, session)| session);
+    let is_under_way = winner.is_some() && matches!(known(engine, run)?, Begun::InFlight);
+    match winner.filter(|_| is_under_way) {
+        Some(session) if session == *own => {}
+        Some(session) => {
+            runs.forget(run);
+            let (session, agent) = agents(&call.host).session(session.as_str(), None)?;
+            runs.open(run, session.as_str(), &agent, at(&engine.clock()));
+        }
+        None => runs.forget(run),
+    }
+    Ok(())
 }
 
 /// A key names one message. What another session was sent under it says nothing about this one, and
@@ -308,7 +326,7 @@ pub(super) fn with_files(params: &Params, text: &str) -> Result<(String, Vec<Fil
 }
 
 pub(super) fn checked_key(params: &Params, key: String) -> Result<String, ErrorBody> {
-    if key.len() > KEY_BYTES_MAX || key.chars().any(char::is_control) {
+    if !is_key(&key) {
         let why = format!("must be at most {KEY_BYTES_MAX} bytes without control characters");
         return Err(params.wrong("idempotencyKey", &why));
     }

@@ -11,7 +11,15 @@ use crate::message::origin;
 /// What is shown in place of something that is withheld.
 const PLACEHOLDER: &str = "__OPENCLAW_REDACTED__";
 /// The parts of a job that may name a webhook.
-const PLACES: [&str; 3] = ["delivery", "failureAlert", "payload"];
+const PLACES: [&[&str]; 5] = [
+    &["delivery"],
+    &["delivery", "failureDestination"],
+    &["delivery", "completionDestination"],
+    &["failureAlert"],
+    &["payload"],
+];
+/// And those of `cron` in a config.
+const CONFIG_PLACES: [&[&str]; 2] = [&["failureAlert"], &["failureDestination"]];
 
 /// Whether this stands for something else.
 pub(super) fn is_placeholder(text: &str) -> bool {
@@ -58,7 +66,13 @@ pub fn config_without_secrets(mut cron: Value) -> Value {
             *job = without_secrets(job.take());
         }
     }
-    if let Some(to) = webhook(&mut cron, "failureAlert") {
+    for place in CONFIG_PLACES {
+        if let Some(to) = webhook(&mut cron, place) {
+            *to = Value::from(withheld(to.as_str().unwrap_or_default()));
+        }
+    }
+    // The incumbent's one address for all jobs.
+    if let Some(to) = cron.get_mut("webhook").filter(|to| to.is_string()) {
         *to = Value::from(withheld(to.as_str().unwrap_or_default()));
     }
     cron
@@ -111,11 +125,12 @@ fn arguments(job: &mut Value) -> impl Iterator<Item = &mut Value> {
     argv.and_then(Value::as_array_mut).into_iter().flatten().skip(1)
 }
 
-fn webhook<'a>(job: &'a mut Value, place: &str) -> Option<&'a mut Value> {
+fn webhook<'a>(job: &'a mut Value, place: &[&str]) -> Option<&'a mut Value> {
     let is_webhook = |place: &Value| {
         place["mode"] == "webhook" || place["channel"] == crate::channel::webhook::CHANNEL
     };
-    let place = job.get_mut(place).filter(|place| is_webhook(place))?;
+    let place = place.iter().try_fold(job, |value, key| value.get_mut(key))?;
+    let place = Some(place).filter(|place| is_webhook(place))?;
     place.get_mut("to").filter(|to| to.is_string())
 }
 
@@ -158,6 +173,24 @@ mod tests {
         let patch = json!({"payload": {"argv": ["/bin/wget", PLACEHOLDER, PLACEHOLDER]}});
         let changed = spec_value(&read_patch(&spec, &patch, NOW).unwrap());
         assert_eq!(changed["payload"]["argv"], json!(["/bin/wget", "-H", "secret-f"]));
+    }
+
+    #[test]
+    fn the_addresses_of_other_destinations_are_withheld_too() {
+        let to = |path: &str| json!({"mode": "webhook", "to": format!("https://a.test/{path}")});
+        let mut job = job();
+        job["delivery"]["failureDestination"] = to("secret-g");
+        job["delivery"]["completionDestination"] = to("secret-h");
+        let shown = without_secrets(job.clone());
+        assert!(!shown.to_string().contains("secret-"), "{shown}");
+        let mut back = shown;
+        restore(&mut back, job.clone());
+        assert_eq!(back["delivery"], job["delivery"]);
+        let cron = json!({
+            "failureDestination": to("secret-i"), "webhook": "https://b.test/secret-j", "jobs": [job],
+        });
+        let shown = config_without_secrets(cron);
+        assert!(!shown.to_string().contains("secret-"), "{shown}");
     }
 
     // Jobs that were made before were named by the beginning of their whole line.

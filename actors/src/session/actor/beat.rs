@@ -10,22 +10,14 @@ use crate::inbox::InboxRecord;
 use crate::message::EnvelopeId;
 use crate::model::Candidates;
 use crate::outbox::Draft;
-use crate::provider::FailureClass;
-use crate::session::machine::{BeatSettings, keeps_told};
+use crate::session::machine::{BeatSettings, keeps_told, says_nothing};
 use crate::session::record::{Exchange, exchange_key};
 use crate::session::steps::StepId;
 use crate::store::{Batch, StoreError};
-use crate::system_event::retry_key;
 
 /// Whether all of these are heartbeats.
 pub(super) fn are_beats(records: &[InboxRecord]) -> bool {
     !records.is_empty() && records.iter().all(|record| is_beat(&record.envelope.inbound))
-}
-
-/// Whether a model has said nothing at all, however often it was asked.
-fn says_nothing(reason: &Reason) -> bool {
-    let nothing = format!("{:?}", FailureClass::EmptyResponse).to_lowercase();
-    matches!(reason, Reason::Provider { class, .. } if *class == nothing)
 }
 
 /// An answer to a person without a heartbeat's token, which agents sometimes say by habit.
@@ -124,6 +116,7 @@ impl State {
         records: Vec<InboxRecord>,
         reason: &Reason,
         turn: Option<(u64, Vec<StepId>)>,
+        told: Option<String>,
     ) -> Outcome {
         let now = self.deps.clock.now();
         let mut batch = Batch::new();
@@ -132,15 +125,12 @@ impl State {
         let failed = turn.as_ref().map(|(turn, _)| *turn);
         let mut retry = None;
         if let Some((turn, steps)) = turn {
-            let told = self.told && keeps_told(&records, reason);
-            self.told &= !told;
+            let told = told.filter(|_| self.told && keeps_told(&records, reason));
+            self.told &= told.is_none();
             self.end_aside(&mut batch);
-            self.told = told;
-            // A model that says nothing has heard it, and has nothing to say.
-            if told && says_nothing(reason) {
-                batch.delete(retry_key(&self.key));
-            } else if told {
-                retry = Some(self.retry_told(&mut batch, now)?);
+            self.told = told.is_some();
+            if let Some(text) = told {
+                retry = self.retry_told(&mut batch, text, now)?;
             }
             self.forget_turn(&mut batch, turn, &steps);
         }

@@ -75,10 +75,10 @@ impl State {
         records: Vec<InboxRecord>,
         reason: Reason,
         notice: Option<String>,
-        turn: Option<(u64, Vec<StepId>)>,
+        (turn, told): (Option<(u64, Vec<StepId>)>, Option<String>),
     ) -> Outcome {
         if are_beats(&records) {
-            return self.beat_failed(records, &reason, turn).await;
+            return self.beat_failed(records, &reason, turn, told).await;
         }
         let now = self.deps.clock.now();
         let mut batch = Batch::new();

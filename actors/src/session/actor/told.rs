@@ -9,6 +9,10 @@ use crate::session::machine::Hearing;
 use crate::store::{Batch, StoreError};
 use crate::system_event::{Heard, RetryRecord, ToldRecord, retry_key, told_key};
 
+/// Failures of heartbeats that were told the same before nobody is woken for it any more: with the
+/// pauses between them, a day.
+const RETRIES_MAX: u32 = 27;
+
 impl State {
     /// What a session finds of events when its life begins.
     pub(super) fn load_events(&mut self) -> Result<Hearing, StoreError> {
@@ -53,16 +57,25 @@ impl State {
     }
 
     /// A heartbeat has failed and its session keeps what it was told. Nobody else may ever come to
-    /// hear it, so the session is woken again: at the moment this answers.
+    /// hear it, so the session is woken again: at the moment this answers. After a day of failures
+    /// nobody is woken for it any more, and it waits for the next turn.
     pub(super) fn retry_told(
         &self,
         batch: &mut Batch,
+        text: String,
         now: Timestamp,
-    ) -> Result<Timestamp, StoreError> {
+    ) -> Result<Option<Timestamp>, StoreError> {
+        batch.put(told_key(&self.key), &ToldRecord { at: now, text });
         let before = self.deps.events.retry(&self.key)?.map_or(0, |retry| retry.failures);
         let failures = before.saturating_add(1);
+        if failures > RETRIES_MAX {
+            tracing::error!(session = %self.key, failures,
+                "what a heartbeat is told waits for the next turn: nobody is woken for it any more");
+            batch.delete(retry_key(&self.key));
+            return Ok(None);
+        }
         let at = now.plus(retry_pause(failures));
         batch.put(retry_key(&self.key), &RetryRecord { at, failures });
-        Ok(at)
+        Ok(Some(at))
     }
 }

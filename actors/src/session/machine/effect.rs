@@ -73,6 +73,8 @@ pub enum Effect {
         notice: Option<String>,
         /// The turn that ends with them, if it had begun, and its recorded steps.
         turn: Option<(u64, Vec<StepId>)>,
+        /// What it was told of events, where the next turn is told it again.
+        told: Option<String>,
     },
     /// End messages without an answer of the agent: the end of commands and of what they end. Then
     /// stop what still runs for their turn.

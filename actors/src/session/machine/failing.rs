@@ -82,12 +82,13 @@ impl Session {
         }
         let records = turn.members.iter().filter_map(|id| self.records.remove(id));
         let records: Vec<_> = records.map(|record| *record).collect();
-        self.hearing.gave_up(&records, reason);
+        let told = self.hearing.gave_up(&records, reason, &used);
         effects.push(Effect::DeadLetter {
             records,
             reason: reason.clone(),
             notice: Some(notice),
             turn: Some((turn.turn, turn.steps.ids())),
+            told,
         });
     }
 }

@@ -8,6 +8,7 @@ use crate::heartbeat::{self, OK_CHARS_MAX, is_beat};
 use crate::inbox::InboxRecord;
 use crate::message::EnvelopeId;
 use crate::model::Candidates;
+use crate::provider::FailureClass;
 use crate::system_event::{Heard, has_events};
 
 use super::Effect;
@@ -72,18 +73,47 @@ impl Hearing {
     /// The turn has ended without an answer. What a heartbeat was told, the next turn is told again:
     /// nobody else would ever hear of it. A message of a person takes it along, and so does one that
     /// may be what ends the process.
-    pub(super) fn gave_up(&mut self, records: &[InboxRecord], reason: &Reason) {
+    ///
+    /// Answers what is told again: with it, which tools the turn has used, because what they did is
+    /// done and would be done once more.
+    pub(super) fn gave_up(
+        &mut self,
+        records: &[InboxRecord],
+        reason: &Reason,
+        used: &[&str],
+    ) -> Option<String> {
         if !keeps_told(records, reason) {
             self.end();
         }
+        if let Some(told) = self.told.take() {
+            self.told =
+                Some(if used.is_empty() { told } else { newest(&noted(&told, used)).into() });
+        }
+        self.told.as_deref().map(str::to_owned)
     }
+}
+
+fn noted(told: &str, used: &[&str]) -> String {
+    let note = format!(
+        "System: (a turn was told this before and failed behind its use of {}; what these did is \
+         done: look before anything is done again)",
+        used.join(", ")
+    );
+    if told.contains(&note) { told.to_owned() } else { format!("{told}\n{note}") }
+}
+
+/// Whether a model has said nothing at all, however often it was asked.
+pub(in crate::session) fn says_nothing(reason: &Reason) -> bool {
+    let nothing = format!("{:?}", FailureClass::EmptyResponse).to_lowercase();
+    matches!(reason, Reason::Provider { class, .. } if *class == nothing)
 }
 
 /// Whether what a failed turn was told is told again.
 pub(in crate::session) fn keeps_told(records: &[InboxRecord], reason: &Reason) -> bool {
-    let is_poison = matches!(reason, Reason::Poison { .. });
+    // A model that says nothing has heard it, and has nothing to say.
+    let is_over = matches!(reason, Reason::Poison { .. }) || says_nothing(reason);
     let mut records = records.iter();
-    !is_poison && records.all(|record| is_beat(&record.envelope.inbound))
+    !is_over && records.all(|record| is_beat(&record.envelope.inbound))
 }
 
 fn newest(text: &str) -> String {
@@ -167,6 +197,19 @@ mod tests {
         next.end();
         assert_eq!(next.tell("hi".into(), &mut effects), "hi");
         assert_eq!(effects.len(), 2);
+    }
+
+    #[test]
+    fn what_is_told_again_says_once_what_was_done() {
+        let failed = Reason::Provider { class: "format".into(), message: "no".into() };
+        let mut hearing = Hearing::new(Some("System: [1] a".into()), None);
+        assert_eq!(hearing.gave_up(&[], &failed, &[]).as_deref(), Some("System: [1] a"));
+        let told = hearing.gave_up(&[], &failed, &["exec", "message"]).unwrap();
+        assert!(told.starts_with("System: [1] a\n") && told.contains("exec, message"), "{told}");
+        assert_eq!(hearing.gave_up(&[], &failed, &["exec", "message"]), Some(told));
+        // Who has heard it and said nothing is not told again.
+        let silent = Reason::Provider { class: "emptyresponse".into(), message: String::new() };
+        assert_eq!(hearing.gave_up(&[], &silent, &[]), None);
     }
 
     #[test]

@@ -43,10 +43,13 @@ pub(super) async fn admit(engine: &Engine, message: Message) -> Result<Relay, Ht
         match result {
             Ok(relay) => break relay,
             Err(error @ AdmitError::Store(_)) => {
-                return Err(HttpError::unavailable(error.to_string()));
+                let text = format!("{error}; {}", again_under(&message.dedupe_key));
+                return Err(HttpError::unavailable(text));
             }
             Err(error) if Instant::now() + AGAIN_AFTER >= end => {
-                let text = format!("not admitted within {} s: {error}", ADMIT_MAX.as_secs());
+                let again = again_under(&message.dedupe_key);
+                let text =
+                    format!("not admitted within {} s: {error}; {again}", ADMIT_MAX.as_secs());
                 return Err(HttpError::unavailable(text));
             }
             Err(_) => tokio::time::sleep(AGAIN_AFTER).await,
@@ -61,12 +64,13 @@ pub(super) async fn admit(engine: &Engine, message: Message) -> Result<Relay, Ht
 /// Whoever leaves before the router has looked at a message takes it along; one that was on its way
 /// to the disk may have got there.
 fn in_doubt(dedupe_key: &str) -> String {
+    let again = again_under(dedupe_key);
+    format!("not known to be admitted within {} s; {again}", ADMIT_MAX.as_secs())
+}
+
+fn again_under(dedupe_key: &str) -> String {
     let key = dedupe_key.strip_prefix(KEY_PREFIX).unwrap_or(dedupe_key);
-    format!(
-        "not known to be admitted within {} s; to have it taken once, send it again with the header \
-         Idempotency-Key: {key}",
-        ADMIT_MAX.as_secs()
-    )
+    format!("to have it taken once, send it again with the header Idempotency-Key: {key}")
 }
 
 /// A key stands for one message.
