@@ -34,7 +34,7 @@ pub struct AnswerRecord {
 /// What a call has come to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CallEnd {
-    /// Nobody knows yet, or ever.
+    /// Nobody knows yet.
     Open,
     /// It was made, and this is what it gave.
     Done(String),
@@ -42,6 +42,8 @@ pub enum CallEnd {
     Failed(String, String),
     /// It was made; what it gave, of so many bytes, is too long to be kept.
     TooLong(u64),
+    /// It may have been made, and nobody will ever know.
+    Lost,
 }
 
 impl CallEnd {

@@ -442,7 +442,7 @@ fn ended(node: &str, command: &str, key: &str, end: CallEnd) -> Result<Value, Er
         CallEnd::Done(text) => Ok(given(node, command, &once::parsed(&text))),
         CallEnd::Failed(code, message) => Err(node_error(&code, message)),
         CallEnd::TooLong(bytes) => Err(once::too_long(key, bytes)),
-        CallEnd::Open => Err(once::unknown(key)),
+        CallEnd::Open | CallEnd::Lost => Err(once::unknown(key)),
     }
 }
 

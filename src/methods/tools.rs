@@ -153,7 +153,7 @@ async fn invoke(call: Call) -> Result<Value, ErrorBody> {
             Stand::Ended(CallEnd::Done(text)) => return Ok(done(name, &text)),
             Stand::Ended(CallEnd::Failed(code, why)) => return failed(&code, why),
             Stand::Ended(CallEnd::TooLong(bytes)) => return Err(once::too_long(key, bytes)),
-            Stand::Ended(CallEnd::Open) => return Err(once::unknown(key)),
+            Stand::Ended(CallEnd::Open | CallEnd::Lost) => return Err(once::unknown(key)),
         }
     }
     let key = kept.as_ref().map(|(_, key)| key.clone());
@@ -161,7 +161,14 @@ async fn invoke(call: Call) -> Result<Value, ErrorBody> {
         Invoked::Done(text) => Ok(done(name, &text)),
         // The same words for a tool that does not exist and one that may not be used.
         Invoked::Failed(text) => failed("tool_error", text),
-        Invoked::Unknown => Err(ErrorBody::unavailable(UNKNOWN_CALL)),
+        Invoked::Unknown => {
+            if let Some(key) = &key {
+                // Whoever asks again is not told to wait for it.
+                let noted = call.engine.end_call(METHOD, key, CallEnd::Lost).await;
+                noted.map_err(|error| ErrorBody::unavailable(error.to_string()))?;
+            }
+            Err(ErrorBody::unavailable(UNKNOWN_CALL))
+        }
         nothing @ (Invoked::Hidden | Invoked::Absent) => {
             if let Some(key) = &key {
                 let given = call.engine.forget_call(METHOD, key).await;
