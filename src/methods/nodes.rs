@@ -1,18 +1,15 @@
-//! Nodes: which there are, what they are allowed, and asking them.
+//! Nodes: which there are, and what they are allowed.
 
-use std::time::Duration;
+mod invoke;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use telson_actors::answer::CallEnd;
 use telson_actors::node::NodeRecord;
 
-use super::once::{self, Stand};
 use super::params::{Nothing, Text, read};
 use super::{Call, ErrorBody, Method, Scope, ready};
 use crate::config::Config;
-use crate::gateway::nodes::{NotSent, Pending, Seen};
-use crate::gateway::own_key::short_hash;
+use crate::gateway::nodes::{Pending, Seen};
 
 /// The methods of this family.
 pub(super) const METHODS: &[Method] = &[
@@ -62,13 +59,13 @@ pub(super) const METHODS: &[Method] = &[
         name: "node.invoke",
         scope: Scope::Write,
         about: "ask a node to do something",
-        run: |call| Box::pin(invoke(call)),
+        run: |call| Box::pin(invoke::invoke(call)),
     },
     Method {
         name: "node.invoke.result",
         scope: Scope::Read,
         about: "what a node has done",
-        run: |call| Box::pin(result(call)),
+        run: |call| Box::pin(invoke::result(call)),
     },
     Method {
         name: "node.event",
@@ -78,10 +75,6 @@ pub(super) const METHODS: &[Method] = &[
     },
 ];
 
-/// What calls of nodes are kept under.
-const INVOKE: &str = "node.invoke";
-/// The longest a call may take.
-const INVOKE_MAX: Duration = Duration::from_secs(30);
 /// Commands that reach further than what a node shows of itself: they need everything. So does
 /// whatever begins like the last one.
 const ADMIN_COMMANDS: [&str; 2] = ["browser.proxy", "fs.listDir"];
@@ -104,41 +97,6 @@ struct RenameParams {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RequestParams {
     request_id: Text,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[expect(dead_code, reason = "where a call comes from is not passed on")]
-struct InvokeParams {
-    node_id: Text,
-    command: Text,
-    params: Option<Value>,
-    timeout_ms: Option<u64>,
-    idempotency_key: Text,
-    session_key: Option<Text>,
-    turn_source_channel: Option<String>,
-    turn_source_to: Option<String>,
-    turn_source_account_id: Option<String>,
-    turn_source_thread_id: Option<Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct ResultParams {
-    id: Text,
-    node_id: Text,
-    ok: bool,
-    payload: Option<Value>,
-    #[serde(rename = "payloadJSON")]
-    payload_json: Option<String>,
-    error: Option<NodeError>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NodeError {
-    code: Option<String>,
-    message: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -357,144 +315,6 @@ fn is_denied(call: &Call, command: &str) -> bool {
     let denied =
         |config: &Config| config.gateway.nodes.commands.deny.iter().any(|it| it == command);
     call.host.config.as_ref().is_some_and(denied)
-}
-
-async fn invoke(call: Call) -> Result<Value, ErrorBody> {
-    let params: InvokeParams = read("node.invoke", call.params.clone())?;
-    let (node, command) = (params.node_id.as_str(), params.command.as_str());
-    if is_admin(command) && !call.caller.may(Scope::Admin) {
-        return Err(ErrorBody::missing_scope(Scope::Admin.name()));
-    }
-    if is_denied(&call, command) {
-        let text =
-            format!("node command not allowed: {command:?} is in gateway.nodes.commands.deny");
-        return Err(ErrorBody::invalid(text));
-    }
-    let record = call.engine.node(node).map_err(ErrorBody::internal)?;
-    if !record.is_some_and(|node| node.commands.iter().any(|it| it == command)) {
-        let text = format!("node command not allowed: nobody has allowed {node:?} {command:?}");
-        return Err(ErrorBody::invalid(text));
-    }
-    let wait = params.timeout_ms.map_or(INVOKE_MAX, Duration::from_millis).min(INVOKE_MAX);
-    // The same key is the same call.
-    let key = params.idempotency_key.as_str();
-    let id = short_hash(&format!("{node}\n{key}"));
-    let asked = params.params.as_ref().map_or_else(String::new, Value::to_string);
-    let asked = once::digest_of(&[&command, &asked]);
-    let nodes = call.host.guests.nodes();
-    let kept = kept_under(node, &id);
-    let is_first = match once::begin(&call, INVOKE, (&kept, key), asked).await? {
-        Stand::Now => true,
-        Stand::Begun => false,
-        Stand::Ended(end) => return ended(node, command, key, end),
-    };
-    let request = json!({
-        "id": id,
-        "nodeId": node,
-        "command": command,
-        "paramsJSON": params.params.map(|params| params.to_string()),
-        "timeoutMs": u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
-        "idempotencyKey": params.idempotency_key,
-    });
-    let waiting = if is_first {
-        match nodes.ask(node, &id, without_nulls(request)) {
-            Ok(waiting) => waiting,
-            Err(why) => {
-                let forgotten = call.engine.forget_call(INVOKE, &kept).await;
-                forgotten.map_err(|error| ErrorBody::unavailable(error.to_string()))?;
-                return Err(not_sent(why));
-            }
-        }
-    } else {
-        // Whoever asks again waits for the same answer.
-        nodes.join(node, &id).ok_or_else(|| once::unknown(key))?
-    };
-    match tokio::time::timeout(wait, waiting).await {
-        Err(_) => {
-            let text = format!("the node has not answered within {} ms", wait.as_millis());
-            Err(ErrorBody::unavailable(text).with(json!({"code": "TIMEOUT"})))
-        }
-        Ok(Err(_)) => Err(ErrorBody::unavailable("too many newer calls are under way")),
-        Ok(Ok(Err((code, message)))) => Err(node_error(&code, message)),
-        Ok(Ok(Ok(payload))) => Ok(given(node, command, &payload)),
-    }
-}
-
-/// Of each node apart: none has a word in what another was asked.
-fn kept_under(node: &str, call: &str) -> String {
-    format!("{node}\n{call}")
-}
-
-fn given(node: &str, command: &str, payload: &Value) -> Value {
-    let text = payload.to_string();
-    json!({
-        "ok": true, "nodeId": node, "command": command, "payload": payload, "payloadJSON": text,
-    })
-}
-
-fn node_error(code: &str, message: String) -> ErrorBody {
-    ErrorBody::unavailable(message).with(json!({"nodeError": {"code": code}}))
-}
-
-/// What a call came to that was made before.
-fn ended(node: &str, command: &str, key: &str, end: CallEnd) -> Result<Value, ErrorBody> {
-    match end {
-        CallEnd::Done(text) => Ok(given(node, command, &once::parsed(&text))),
-        CallEnd::Failed(code, message) => Err(node_error(&code, message)),
-        CallEnd::TooLong(bytes) => Err(once::too_long(key, bytes)),
-        CallEnd::Open | CallEnd::Lost => Err(once::unknown(key)),
-    }
-}
-
-fn without_nulls(mut value: Value) -> Value {
-    if let Some(object) = value.as_object_mut() {
-        object.retain(|_, value| !value.is_null());
-    }
-    value
-}
-
-fn not_sent(why: NotSent) -> ErrorBody {
-    match why {
-        NotSent::Away => {
-            ErrorBody::unavailable("node not connected").with(json!({"code": "NOT_CONNECTED"}))
-        }
-        NotSent::Full => ErrorBody::unavailable("too many calls to nodes are under way"),
-        NotSent::Unread => ErrorBody::unavailable("the node does not read what it was asked"),
-    }
-}
-
-async fn result(call: Call) -> Result<Value, ErrorBody> {
-    let params: ResultParams = read("node.invoke.result", call.params.clone())?;
-    let nodes = call.host.guests.nodes();
-    let own = nodes.of_connection(&call.caller.name);
-    let id = params.id.to_string();
-    if own.as_deref() != Some(params.node_id.as_str()) {
-        return Err(ErrorBody::invalid("nodeId mismatch: a node answers for itself"));
-    }
-    let outcome = if params.ok {
-        let parsed = params.payload_json.as_deref().map(serde_json::from_str).transpose();
-        let parsed = parsed.map_err(|error| {
-            ErrorBody::invalid(format!(
-                "invalid node.invoke.result params: at payloadJSON: {error}"
-            ))
-        })?;
-        Ok(parsed.or(params.payload).unwrap_or_default())
-    } else {
-        let error = params.error.unwrap_or(NodeError { code: None, message: None });
-        let message = error.message.unwrap_or_else(|| "node invoke failed".into());
-        Err((error.code.unwrap_or_else(|| "UNAVAILABLE".into()), message))
-    };
-    // Kept before it is told: whoever asked may have left, and asks again.
-    let end = match &outcome {
-        Ok(payload) => CallEnd::done(payload.to_string()),
-        Err((code, message)) => CallEnd::failed(code, message),
-    };
-    let kept = kept_under(params.node_id.as_str(), &id);
-    if let Err(error) = call.engine.end_call(INVOKE, &kept, end).await {
-        tracing::warn!(%error, "what a node has answered was not kept");
-    }
-    let is_heard = nodes.answered(params.node_id.as_str(), params.id.as_str(), &outcome);
-    Ok(if is_heard { json!({"ok": true}) } else { json!({"ok": true, "ignored": true}) })
 }
 
 fn event(call: Call) -> Result<Value, ErrorBody> {

@@ -117,6 +117,29 @@ fn code_in(made: &Value) -> Value {
     serde_json::from_slice(&code).unwrap()
 }
 
+// X1: what a stolen device has offered others goes with the right it had.
+#[tokio::test]
+async fn a_setup_code_ends_with_the_token_of_who_made_it() {
+    let gateway = Gateway::behind_a_proxy();
+    let mut owner = gateway.owner().await;
+    let asked = json!({"bootstrapProfile": "limited", "publicUrl": "wss://home.example"});
+    for (seed, method) in [(31, None), (33, Some("revoke")), (35, Some("rotate"))] {
+        let (maker, newcomer) = (Device::new(seed), Device::new(seed + 1));
+        let mut client = gateway.knock().await;
+        let answer = client.connect_as(&maker, connect("cli", "cli", &crate::kit::ALL)).await;
+        assert_eq!(answer["ok"], true, "{answer}");
+        let made = client.call("device.pair.setupCode", asked.clone()).await.unwrap();
+        if let Some(method) = method {
+            let of = json!({"deviceId": maker.id(), "role": "operator"});
+            owner.call(&format!("device.token.{method}"), of).await.unwrap();
+        }
+        let mut params = connect("openclaw-ios", "ui", &["operator.read"]);
+        params["auth"] = json!({"bootstrapToken": code_in(&made)["bootstrapToken"]});
+        let (_, answer) = from_afar(&gateway, &newcomer, params).await;
+        assert_eq!(answer["ok"], json!(method.is_none()), "{method:?}: {answer}");
+    }
+}
+
 #[tokio::test]
 async fn a_device_with_nothing_but_its_own_token_can_be_given_more() {
     let gateway = Gateway::behind_a_proxy();
