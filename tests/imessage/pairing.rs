@@ -5,8 +5,12 @@ use serde_json::{Value, json};
 use crate::kit::{Process, until};
 use crate::scene::{Friend, Scene};
 
+/// A kill may come between the note of a send and the send: with nobody to ask, it is sent again
+/// after three seconds without a row, which is exact with this double (see `kills`).
 fn scene() -> Scene {
-    Scene::with(&json!({"dmPolicy": "pairing", "allowFrom": []}), &[])
+    let settings = json!({"dmPolicy": "pairing", "allowFrom": [],
+                          "unsettledSends": "resend", "unsettledAfterSeconds": 3});
+    Scene::with(&settings, &[])
 }
 
 /// The code a stranger was sent last.

@@ -86,6 +86,10 @@ fn an_imsg_that_cannot_be_started_is_named() {
     let said = until("the account shows it", || service.note("imsg"));
     assert!(said.contains("/nowhere/imsg") && said.contains("install imsg"), "{said}");
     until("the log says it", || service.log().contains("/nowhere/imsg").then_some(()));
+    until("the attempt is known to have failed", || {
+        let notes = service.journey("[#1]")["entries"][0]["notes"].to_string();
+        notes.contains("not sent").then_some(())
+    });
     service.kill();
     // Mended and started again, it goes on.
     write_files(&scene.home, &json!({}), &[]);
