@@ -188,7 +188,7 @@ async fn a_damaged_record_is_set_aside_and_its_neighbours_stay() {
 #[tokio::test]
 async fn churn_does_not_fill_the_disk() {
     let dir = TempDir::new().unwrap();
-    let policy = CompactionPolicy { bytes_min: 4 * 1024 * 1024, growth: 2 };
+    let policy = CompactionPolicy::at_once(4 * 1024 * 1024, 2);
     let store = Store::open(dir.path(), policy).unwrap();
     let text = "x".repeat(1000);
     for round in 0..150u64 {
@@ -233,7 +233,7 @@ fn generations(dir: &TempDir) -> usize {
 #[tokio::test]
 async fn many_short_lives_do_not_fill_the_disk() {
     let dir = TempDir::new().unwrap();
-    let policy = CompactionPolicy { bytes_min: 1024 * 1024, growth: 2 };
+    let policy = CompactionPolicy::at_once(1024 * 1024, 2);
     let text = "x".repeat(1000);
     for life in 0..40u64 {
         let store = Store::open(dir.path(), policy).unwrap();

@@ -25,7 +25,7 @@ const PEOPLE: usize = 256;
 const SWEEP_TURNS_MAX: usize = 100;
 /// Pause between two commits of the one who waits for pauses, and between two looks at the disk.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
-const NEVER: CompactionPolicy = CompactionPolicy { bytes_min: u64::MAX, growth: 1 };
+const NEVER: CompactionPolicy = CompactionPolicy::at_once(u64::MAX, 1);
 
 /// What stays of a turn that has left the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

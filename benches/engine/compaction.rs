@@ -17,9 +17,9 @@ const FILL_BYTES: usize = 512 * 1024;
 /// Compactions that are watched, one after the other.
 const COMPACTIONS: u64 = 3;
 /// For a store that stays as it is.
-const NEVER: CompactionPolicy = CompactionPolicy { bytes_min: u64::MAX, growth: 1 };
+const NEVER: CompactionPolicy = CompactionPolicy::at_once(u64::MAX, 1);
 /// For one that begins its next compaction when one has ended.
-const ALWAYS: CompactionPolicy = CompactionPolicy { bytes_min: 0, growth: 1 };
+const ALWAYS: CompactionPolicy = CompactionPolicy::at_once(0, 1);
 
 pub(crate) async fn measure(scale: &Scale) -> Vec<Row> {
     eprintln!("compaction: {} records of {VALUE_BYTES} B", scale.records);

@@ -26,7 +26,7 @@ pub(super) fn arm(builder: Builder, env: &Lookup<'_>) -> Result<Builder, Failure
         Some(bytes) => {
             let misread = || Failure::rejected(format!("TELSON_COMPACT_FROM={bytes}: not bytes"));
             let bytes_min = bytes.parse().map_err(|_| misread())?;
-            Ok(builder.compaction(CompactionPolicy { bytes_min, growth: 1 }))
+            Ok(builder.compaction(CompactionPolicy::at_once(bytes_min, 1)))
         }
     }
 }

@@ -11,6 +11,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::batch::Write;
 use super::durable;
@@ -39,6 +40,10 @@ pub struct CompactionPolicy {
     pub bytes_min: u64,
     /// Compact when the file has grown to this many times what lives in it.
     pub growth: u64,
+    /// No compaction within this time of the opening: everybody reads the disk then, to find out
+    /// where they were, and people wait for it. A file of four times the size that is due does not
+    /// wait, so that many short lives do not fill the disk.
+    pub quiet_start: Duration,
 }
 
 impl Default for CompactionPolicy {
@@ -46,21 +51,27 @@ impl Default for CompactionPolicy {
         // Small enough for a Raspberry Pi's card, large enough to happen rarely. A flood goes on while
         // the copy is made and doubles what is there once more, so the file stays below four times
         // what lives.
-        Self { bytes_min: 32 * 1024 * 1024, growth: 2 }
+        Self { bytes_min: 32 * 1024 * 1024, growth: 2, quiet_start: Duration::from_secs(10) }
     }
 }
 
 impl CompactionPolicy {
-    /// Whether a file of `bytes` with `live` bytes in it is due. Its last copy ended at
-    /// `bytes_of_copy`, zero if it is none: where copies end far above what lives, they must not
-    /// follow each other without pause.
-    pub fn is_due(&self, bytes: u64, live: u64, bytes_of_copy: u64) -> bool {
+    /// Compacts a file of `bytes_min` bytes or more once it has grown to `growth` times what lives
+    /// in it, from the opening on.
+    pub const fn at_once(bytes_min: u64, growth: u64) -> Self {
+        Self { bytes_min, growth, quiet_start: Duration::ZERO }
+    }
+
+    /// Whether a file of `bytes` with `live` bytes in it, opened `age` ago, is due. Its last copy
+    /// ended at `bytes_of_copy`, zero if it is none: where copies end far above what lives, they
+    /// must not follow each other without pause.
+    pub fn is_due(&self, bytes: u64, live: u64, bytes_of_copy: u64, age: Duration) -> bool {
         let pause = (bytes_of_copy / 4).max(GROWTH_MIN);
         let has_paused = bytes_of_copy == 0 || bytes >= bytes_of_copy.saturating_add(pause);
         let wants_no_pause = self.growth <= 1;
-        bytes >= self.bytes_min
-            && bytes >= live.saturating_mul(self.growth)
-            && (has_paused || wants_no_pause)
+        let size_due = self.bytes_min.max(live.saturating_mul(self.growth));
+        let may_wait = age < self.quiet_start && bytes < size_due.saturating_mul(4);
+        bytes >= size_due && (has_paused || wants_no_pause) && !may_wait
     }
 }
 
@@ -213,14 +224,20 @@ mod tests {
     #[test]
     fn a_copy_is_due_by_what_lives() {
         let mb = |count: u64| count * 1024 * 1024;
-        let policy = CompactionPolicy { bytes_min: mb(32), growth: 2 };
-        assert!(!policy.is_due(mb(31), 0, 0), "small");
-        assert!(policy.is_due(mb(32), mb(16), 0));
-        assert!(!policy.is_due(mb(100), mb(51), 0), "most of it lives");
+        let policy = CompactionPolicy::default();
+        let late = policy.quiet_start;
+        assert!(!policy.is_due(mb(31), 0, 0, late), "small");
+        assert!(policy.is_due(mb(32), mb(16), 0, late));
+        assert!(!policy.is_due(mb(100), mb(51), 0, late), "most of it lives");
         // The last copy has ended far above what lives.
-        assert!(!policy.is_due(mb(100), mb(10), mb(90)));
-        assert!(policy.is_due(mb(113), mb(10), mb(90)));
-        let always = CompactionPolicy { bytes_min: 0, growth: 1 };
-        assert!(always.is_due(mb(90), mb(10), mb(90)));
+        assert!(!policy.is_due(mb(100), mb(10), mb(90), late));
+        assert!(policy.is_due(mb(113), mb(10), mb(90), late));
+        // The start of a life is left to those who read, unless the file has outgrown all bounds.
+        let early = late.saturating_sub(Duration::from_millis(1));
+        assert!(!policy.is_due(mb(127), mb(16), 0, early));
+        assert!(policy.is_due(mb(128), mb(16), 0, early));
+        assert!(!policy.is_due(mb(199), mb(25), 0, early));
+        let always = CompactionPolicy::at_once(0, 1);
+        assert!(always.is_due(mb(90), mb(10), mb(90), Duration::ZERO));
     }
 }

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
+use tokio::time::Instant;
+
 use super::backend::{Backend, Pair};
 use super::batch::Write;
 use super::compaction::{self, Compaction, CompactionPolicy};
@@ -30,6 +32,7 @@ const WRITES_BEFORE_ANOTHER_COPY: u32 = 1000;
 pub(super) struct SledBackend {
     dir: PathBuf,
     policy: CompactionPolicy,
+    opened: Instant,
     current: RwLock<Generation>,
     work: Mutex<Work>,
     /// Set when nobody knows any more which generation the next opening will find.
@@ -66,6 +69,7 @@ impl SledBackend {
         let backend = Self {
             dir: dir.to_owned(),
             policy,
+            opened: Instant::now(),
             current: RwLock::new(opened.generation),
             work: Mutex::new(work),
             lost_track: AtomicBool::new(false),
@@ -152,7 +156,8 @@ impl SledBackend {
     fn compact_if_due(&self, work: &mut Work) -> bool {
         let live = work.sealed.bytes;
         let (number, is_due) = self.with_current(|current| {
-            let is_due = self.policy.is_due(current.bytes(), live, current.bytes_of_copy)
+            let (bytes, age) = (current.bytes(), self.opened.elapsed());
+            let is_due = self.policy.is_due(bytes, live, current.bytes_of_copy, age)
                 || current.segment_bytes != SEGMENT_BYTES;
             (current.number, is_due)
         });
