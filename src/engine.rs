@@ -25,7 +25,6 @@ mod spec;
 mod start;
 mod tools;
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -48,6 +47,7 @@ use telson_actors::session::machine::Event as SessionEvent;
 use telson_actors::session::{self, Asker, SessionMessage, Sessions, Stopped};
 use telson_actors::store::{Store, StoreError, StoreStats};
 use telson_actors::stream::{Streams, Subscription};
+use telson_actors::suspension::Suspension;
 use telson_actors::system_event::SystemEvents;
 use telson_actors::tool::{ToolMessage, Toolbox};
 use telson_actors::usage::{self, Day, UsageReport};
@@ -111,7 +111,7 @@ struct Inner {
     catalog: Catalog,
     desk: keys::Desk,
     sight: sight::Sight,
-    admitting: Arc<AtomicBool>,
+    suspension: Suspension,
     disk: DiskSpace,
     hooks: Hooks,
     streams: Streams,

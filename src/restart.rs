@@ -43,6 +43,11 @@ impl Restart {
         is_first
     }
 
+    /// Whether somebody has asked and is not served yet.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.0.is_asked.load(Ordering::Acquire)
+    }
+
     /// Returns once somebody asks.
     pub(crate) async fn asked(&self) {
         self.0.asked.notified().await;

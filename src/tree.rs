@@ -17,6 +17,7 @@
 //! |  +- cron            rest_for_one   jobs, where there are any
 //! |     +- runs         dynamic        one actor per job that runs
 //! |     +- scheduler                   holds every job, with one timer
+//! |  +- suspension                     keeps everything quiet while somebody asks for it
 //! +- edge               one_for_one
 //!    +- <account>       one_for_one    half-open: an account burns only its own budget
 //!    |  +- delivery
@@ -32,7 +33,6 @@ mod core;
 mod cron;
 mod edge;
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -46,6 +46,7 @@ use telson_actors::mcp::Catalog;
 use telson_actors::outbox::Outbox;
 use telson_actors::store::Store;
 use telson_actors::stream::Streams;
+use telson_actors::suspension::Suspension;
 use telson_actors::system_event::SystemEvents;
 use telson_actors::tool::Toolbox;
 use telson_supervision::{Events, OnExceeded, Registry, Shutdown, Strategy, SupervisorSpec};
@@ -64,7 +65,7 @@ pub(crate) struct Wiring {
     pub(crate) journal: Journal,
     pub(crate) hooks: Hooks,
     pub(crate) streams: Streams,
-    pub(crate) admitting: Arc<AtomicBool>,
+    pub(crate) suspension: Suspension,
     pub(crate) disk: DiskSpace,
     pub(crate) engine: LateEngine,
     /// The tools of each MCP server.
@@ -134,6 +135,7 @@ impl Wiring {
             .child(conversation.into_child("conversation", self.stop()))
             .child(self.heartbeat())
             .children(cron)
+            .child(self.suspension(outbox))
     }
 
     fn edge(&self, accounts: Vec<Account>, outbox: &Outbox, events: &Events) -> SupervisorSpec {
@@ -157,7 +159,8 @@ impl Wiring {
         let gateway = self.spec.gateway.iter().flat_map(|gateway| {
             let narrator = gateway.narrator(|host| self.narrator(host));
             let work = Some((self.cron_events.clone(), self.beats.clone()));
-            let sources = Sources { journal: self.journal.clone(), work };
+            let suspension = Some(self.suspension.clone());
+            let sources = Sources { journal: self.journal.clone(), work, suspension };
             let port = gateway.clone().into_child(self.engine.clone(), sources);
             [narrator, port]
         });

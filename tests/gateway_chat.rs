@@ -47,6 +47,8 @@ mod rig;
 mod scene;
 #[path = "gateway_chat/sending.rs"]
 mod sending;
+#[path = "gateway_chat/suspending.rs"]
+mod suspending;
 #[path = "gateway_chat/webchat.rs"]
 mod webchat;
 #[path = "service/wire.rs"]

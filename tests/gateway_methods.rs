@@ -38,6 +38,8 @@ mod sessions;
 #[path = "gateway_methods/strict.rs"]
 mod strict;
 mod support;
+#[path = "gateway_methods/suspends.rs"]
+mod suspends;
 #[path = "gateway_methods/tools.rs"]
 mod tools;
 #[path = "service/wire.rs"]

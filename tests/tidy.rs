@@ -21,6 +21,7 @@ const PURE_FILES: &[&str] = &[
     "actors/src/store/seal.rs",
     "actors/src/store/parts.rs",
     "actors/src/disk/watermark.rs",
+    "actors/src/suspension/lease.rs",
     "actors/src/router/route.rs",
     "actors/src/router/rules.rs",
     "actors/src/router/access.rs",

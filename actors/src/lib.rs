@@ -36,6 +36,7 @@ pub mod router;
 pub mod session;
 pub mod store;
 pub mod stream;
+pub mod suspension;
 pub mod system_event;
 pub mod tool;
 pub mod usage;

@@ -148,7 +148,7 @@ impl Service<'_> {
                 () = signals.next() => {
                     return end(engine, self.args, signals).await.map(End::Process);
                 }
-                () = self.restart.asked() => match self.read() {
+                () = self.asked(engine) => match self.read() {
                     Ok(next) => return Ok(self.make_room(engine, next, signals).await),
                     Err(error) => self.stay(&error),
                 },
@@ -162,6 +162,12 @@ impl Service<'_> {
                 }
             }
         }
+    }
+
+    /// Returns once somebody asks for another engine, and nobody wants this one to stay quiet.
+    async fn asked(&self, engine: &Engine) {
+        self.restart.asked().await;
+        engine.suspension().over().await;
     }
 
     /// What the config file says now.

@@ -32,6 +32,11 @@ fn text(output: Output, status: &Value) -> String {
         let what = output.paint(Tone::Warn, "draining:");
         text.push_str(&format!("{what} it takes nothing new, and ends when it is finished\n"));
     }
+    if let Some(state @ ("suspending" | "suspended")) = status["state"].as_str() {
+        let what = output.paint(Tone::Warn, &format!("{state}:"));
+        let rest = "nothing new begins until its supervisor resumes it, or for two minutes";
+        text.push_str(&format!("{what} {rest}\n"));
+    }
     for notice in status["notices"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         text.push_str(&format!("{} {notice}\n", output.paint(Tone::Warn, "notice:")));
     }

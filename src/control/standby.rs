@@ -69,9 +69,10 @@ async fn answering(state_dir: &Path, gateway: &GatewaySpec, why: &str) -> Option
     match tokio::time::timeout(OPEN_MAX, gateway.open()).await {
         Ok(Ok(())) => {
             let engine = LateEngine::absent(why);
-            spec = spec.child(
-                gateway.clone().into_child(engine, Sources { journal: Journal::new(), work: None }),
-            );
+            spec = spec.child(gateway.clone().into_child(
+                engine,
+                Sources { journal: Journal::new(), work: None, suspension: None },
+            ));
         }
         Ok(Err(why)) => tracing::warn!(why, "the gateway's port is closed while it waits"),
         Err(_) => tracing::warn!("the gateway's port is closed while it waits: it is taken"),

@@ -1,6 +1,5 @@
 //! Ending an engine: stop admitting, let what is under way finish, stop the tree.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use telson_actors::crash_point::crash_point;
@@ -30,7 +29,7 @@ impl Engine {
     /// is answered, everything answered is out and no job's command runs, but not longer than `deadline`, and not for replies that
     /// make no progress. Answers whether nothing is left; what is left is durable and goes on after the next start.
     pub async fn drain(&self, deadline: Duration) -> bool {
-        self.0.admitting.store(false, Ordering::Release);
+        self.0.suspension.intake().end();
         self.0.commands.close();
         crash_point("drain.begun");
         let end = Instant::now() + deadline;
@@ -59,7 +58,7 @@ impl Engine {
     /// Stops every actor in reverse start order within `deadline`. Dropping the last handle then
     /// closes the store.
     pub async fn shutdown(&self, deadline: Duration) -> StopOutcome {
-        self.0.admitting.store(false, Ordering::Release);
+        self.0.suspension.intake().end();
         self.0.commands.close();
         crash_point("stop.before_tree");
         self.0.hooks.tell(Moment::GatewayStop, || HookEvent::GatewayStop);

@@ -1,7 +1,5 @@
 //! Messages from inside the gateway: handing one in, and finding out what became of it.
 
-use std::sync::atomic::Ordering;
-
 use telson_actors::channel::webchat::{ChatRecord, chat_prefix};
 use telson_actors::cron::last_outside;
 use telson_actors::inbox::{DedupeRecord, Fate, dedupe_key};
@@ -10,8 +8,10 @@ use telson_actors::message::{AccountKey, Destination, EnvelopeId, SessionKey};
 use telson_actors::router::{Admission, AdmitError, Relayed};
 use telson_actors::session::{Exchange, unsent_key};
 use telson_actors::store::{Batch, StoreError};
+use telson_actors::suspension::{Openness, Suspension};
 
 use super::Engine;
+use crate::methods::Taking;
 
 /// A message that was handed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,8 +137,24 @@ impl Engine {
         self.0.outbox.backlog(account).len()
     }
 
-    /// Whether it takes new work: not any more once it drains.
+    /// Becoming quiet for a while, and what is taken in meanwhile.
+    pub fn suspension(&self) -> &Suspension {
+        &self.0.suspension
+    }
+
+    /// What callers of methods may begin.
+    pub(crate) fn taking(&self) -> Taking {
+        let intake = self.0.suspension.intake();
+        match intake.openness() {
+            Openness::Shut => Taking::Nothing,
+            _ if intake.has_ended() => Taking::Ending,
+            Openness::Own => Taking::Quieter,
+            Openness::Open => Taking::All,
+        }
+    }
+
+    /// Whether it takes new work: not any more once it drains, and not while it is suspended.
     pub fn is_admitting(&self) -> bool {
-        self.0.admitting.load(Ordering::Acquire)
+        self.0.suspension.intake().is_open()
     }
 }

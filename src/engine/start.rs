@@ -1,7 +1,6 @@
 //! Starting an engine: its description is checked, the store opened, the tree built and started.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use ractor::SpawnErr;
 use telson_actors::channel::webchat::WebChat;
@@ -17,6 +16,7 @@ use telson_actors::router::Admissions;
 use telson_actors::session::SESSIONS;
 use telson_actors::store::Store;
 use telson_actors::stream::Streams;
+use telson_actors::suspension::{Intake, Suspension};
 use telson_actors::system_event::SystemEvents;
 use telson_actors::tool::TOOLS;
 use telson_supervision::{Registry, Tree};
@@ -70,9 +70,9 @@ impl Builder {
             journal: Journal::new(),
             hooks: Hooks::new(self.hooks.clone(), registry.clone()),
             streams: Streams::default(),
+            suspension: Suspension::new(&registry, Intake::default()),
             registry,
             catalogs,
-            admitting: Arc::new(AtomicBool::new(true)),
             disk: DiskSpace::default(),
             web_chat: WebChat::new(store.clone()),
             cron_events: CronEvents::new(),
@@ -166,7 +166,7 @@ impl Engine {
             dead_letters: DeadLetters::new(store.clone(), registry),
             pairings: wiring.pairings(),
             outbox,
-            admitting: wiring.admitting.clone(),
+            suspension: wiring.suspension.clone(),
             disk: wiring.disk.clone(),
             hooks: wiring.hooks.clone(),
             streams: wiring.streams.clone(),

@@ -38,11 +38,11 @@ use super::settings::Settings;
 use super::under_way::{Kind, UnderWay};
 use super::visitor::Visitor;
 use super::wire::{self, BadFrame, ClientRequest, Connect};
-use crate::engine::LateEngine;
+use crate::engine::{Engine, LateEngine};
 use crate::frame::ErrorBody;
 use crate::hex::random;
 use crate::host::Host;
-use crate::methods::{self, Call, Caller, Role};
+use crate::methods::{self, Call, Caller, Role, Taking};
 
 /// Bytes a connection keeps for reading and for writing before it needs more.
 const BUFFER_BYTES: usize = 4 * 1024;
@@ -54,6 +54,8 @@ const FRAMES_AT_ONCE_MAX: usize = 64;
 const BYTES_AT_ONCE_MAX: usize = 256 * 1024;
 /// When a client may ask again while the service starts.
 const STARTING_RETRY_MS: u64 = 500;
+/// The same for a node while the gateway is suspended.
+const SUSPENDED_RETRY_MS: u64 = 5_000;
 
 type Socket = WebSocketStream<Gate<TokioIo<Upgraded>>>;
 
@@ -307,8 +309,25 @@ async fn heard(
         return Err(Refusal::plain("invalid handshake: first request must be connect"));
     }
     let connect = wire::read_connect(&request.params).map_err(Refusal::plain)?;
+    if connect.role.as_deref() == Some(Role::Node.name()) {
+        fence(hearing.engine)?;
+    }
     let admitted = hearing.admit(&connect).await?;
     Ok((connect, admitted))
+}
+
+/// Nodes bring work, and stay outside while somebody wants quiet; operators may end that.
+fn fence(engine: &Engine) -> Result<(), Refusal> {
+    match engine.taking() {
+        Taking::All | Taking::Ending => Ok(()),
+        Taking::Quieter | Taking::Nothing => {
+            let mut refusal = Refusal::later("the gateway is suspended for a moment; try again");
+            let details = serde_json::json!({"reason": "gateway-suspending"});
+            refusal.error = refusal.error.with(details);
+            refusal.error.retry_after_ms = Some(SUSPENDED_RETRY_MS);
+            Err(refusal)
+        }
+    }
 }
 
 /// Everything after the handshake.

@@ -16,6 +16,7 @@ const EVENTS: &[&str] = &[
     "node.invoke.request",
     "node.pair.requested",
     "node.pair.resolved",
+    "gateway.suspension",
     "agent",
     "chat",
     "cron",
@@ -69,6 +70,7 @@ pub(super) fn hello(
             "health": report::health(engine, host),
             "stateVersion": host.guests.state_version(),
             "authMode": grant.method,
+            "suspension": {"phase": engine.suspension().phase().name()},
             "uptimeMs": u64::try_from(engine.uptime().as_millis()).unwrap_or(u64::MAX),
             "sessionDefaults": {
                 "defaultAgentId": default_agent,

@@ -1,10 +1,13 @@
 //! What jobs and heartbeats do, told to everybody who is connected.
 
+use serde_json::json;
 use telson_actors::cron::{CronEvent, CronEvents};
 use telson_actors::event::Journal;
 use telson_actors::heartbeat::{BeatStatus, Heartbeats};
+use telson_actors::suspension::{Phase, Suspension};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 
 use crate::host::Host;
 use crate::methods::{Scope, heartbeat_wire, report};
@@ -15,6 +18,8 @@ pub(crate) struct Sources {
     pub(crate) journal: Journal,
     /// Nothing where there is no engine.
     pub(crate) work: Option<(CronEvents, Heartbeats)>,
+    /// The same.
+    pub(crate) suspension: Option<Suspension>,
 }
 
 impl Sources {
@@ -22,11 +27,16 @@ impl Sources {
     /// and finds all of it in the lists.
     pub(super) fn tell(&self, host: Host) -> Option<impl Future<Output = ()> + Send + 'static> {
         let (cron, beats) = self.work.as_ref()?;
-        Some(tell(cron.subscribe(), beats.watch(), host))
+        let phases = self.suspension.as_ref().map(Suspension::watch);
+        Some(tell((cron.subscribe(), beats.watch()), phases, host))
     }
 }
 
-async fn tell(mut jobs: Receiver<CronEvent>, mut beats: Receiver<BeatStatus>, host: Host) {
+async fn tell(
+    (mut jobs, mut beats): (Receiver<CronEvent>, Receiver<BeatStatus>),
+    mut phases: Option<watch::Receiver<Phase>>,
+    host: Host,
+) {
     let agent = report::default_agent(&host);
     loop {
         tokio::select! {
@@ -40,7 +50,19 @@ async fn tell(mut jobs: Receiver<CronEvent>, mut beats: Receiver<BeatStatus>, ho
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
             },
+            phase = next_phase(&mut phases) => {
+                host.hub.tell("gateway.suspension", None, json!({"phase": phase.name()}));
+            }
         }
+    }
+}
+
+/// What a suspension has come to since; what was over in a moment may not be told.
+async fn next_phase(phases: &mut Option<watch::Receiver<Phase>>) -> Phase {
+    let Some(phases) = phases else { return std::future::pending().await };
+    match phases.changed().await {
+        Ok(()) => *phases.borrow_and_update(),
+        Err(_) => std::future::pending().await,
     }
 }
 
@@ -61,7 +83,8 @@ mod tests {
         let store = Store::inline(std::sync::Arc::new(MemoryBackend::new())).unwrap();
         let beats = Heartbeats::new(BeatRules::default(), store, &Registry::new()).unwrap();
         let work = Some((CronEvents::new(), beats.clone()));
-        let (sources, host) = (Sources { journal: Journal::new(), work }, Host::default());
+        let sources = Sources { journal: Journal::new(), work, suspension: None };
+        let host = Host::default();
         let mut told = host.hub.subscribe();
         let telling = sources.tell(host).unwrap();
         beats.tell(BeatStatus {

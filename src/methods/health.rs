@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::params::{Nothing, read};
 use super::report;
-use super::{Call, ErrorBody, Method, Scope, keys, ready, to_value};
+use super::{Call, ErrorBody, Method, Scope, Taking, keys, ready, to_value};
 use crate::control::CONTROL;
 use crate::engine::Engine;
 use crate::gateway::GATEWAY;
@@ -119,7 +119,7 @@ fn merged(mut report: Value, own: Value) -> Value {
 
 fn own_health(engine: &Engine) -> Value {
     let tree = engine.tree();
-    let (troubled, draining) = (troubled(&tree, ""), !engine.is_admitting());
+    let (troubled, draining) = (troubled(&tree, ""), engine.taking() == Taking::Ending);
     json!({
         "ok": troubled.is_empty(),
         "draining": draining,
@@ -136,7 +136,7 @@ fn own_status(engine: &Engine) -> Value {
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
-        "state": if engine.is_admitting() { "running" } else { "draining" },
+        "state": state(engine),
         "notices": Vec::from_iter(&disk.shortage),
         "uptimeMs": millis(engine.uptime()),
         "disk": disk,
@@ -150,6 +150,16 @@ fn own_status(engine: &Engine) -> Value {
         "troubles": troubles(engine),
         "channels": channels(&tree),
     })
+}
+
+/// What it is doing.
+fn state(engine: &Engine) -> &'static str {
+    match engine.taking() {
+        Taking::All => "running",
+        Taking::Ending => "draining",
+        Taking::Quieter => "suspending",
+        Taking::Nothing => "suspended",
+    }
 }
 
 /// What no actor's note tells: keys that rest, hooks that fail, budgets that are used up.

@@ -44,6 +44,7 @@ mod session_list;
 mod session_rows;
 mod session_texts;
 mod sessions;
+mod suspend;
 mod tools;
 mod usage;
 mod watch;
@@ -52,6 +53,7 @@ pub use call::{Call, Caller, Link};
 pub use config_write::ConfigWrites;
 pub(crate) use heartbeat::wire as heartbeat_wire;
 pub use kept::Kept;
+pub(crate) use new_work::Taking;
 pub use role::Role;
 pub use scope::Scope;
 pub(crate) use tools::{NEVER_BY_HAND, UNKNOWN_CALL};
@@ -64,6 +66,7 @@ use std::sync::{Arc, LazyLock};
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::{Value, json};
+use telson_actors::suspension::Pass;
 
 use crate::frame::ErrorBody;
 
@@ -86,6 +89,7 @@ const FAMILIES: &[&[Method]] = &[
     health::METHODS,
     diagnostics::METHODS,
     restart::METHODS,
+    suspend::METHODS,
     journeys::METHODS,
     usage::METHODS,
     sessions::METHODS,
@@ -124,25 +128,30 @@ static BY_NAME: LazyLock<HashMap<&str, &Method>> =
 
 /// Performs a method, if its caller may.
 pub(crate) async fn call(method: &str, call: Call) -> Result<Value, ErrorBody> {
-    (permitted(method, &call)?.run)(call).await
+    let (known, _pass) = permitted(method, &call)?;
+    (known.run)(call).await
 }
 
 /// The same, answered in the text of its JSON.
 pub(crate) async fn call_text(method: &str, call: Call) -> Result<Arc<str>, ErrorBody> {
-    let known = permitted(method, &call)?;
+    let (known, _pass) = permitted(method, &call)?;
     if health::is_plain(known, &call.params) {
         return health::kept(call).await;
     }
     Ok((known.run)(call).await?.to_string().into())
 }
 
-fn permitted(method: &str, call: &Call) -> Result<&'static Method, ErrorBody> {
+/// The method, and what counts it until it has answered.
+fn permitted(method: &str, call: &Call) -> Result<(&'static Method, Option<Pass>), ErrorBody> {
     let Some(known) = BY_NAME.get(method) else {
         return Err(ErrorBody::invalid(format!("unknown method: {method}")));
     };
     rights::check(known, &call.params, &call.caller)?;
-    new_work::check(known.name, call.engine.is_admitting())?;
-    Ok(known)
+    // Counted before it is looked whether it may: see the intake.
+    let pass = new_work::counts(known).then(|| call.engine.suspension().intake().request());
+    let looks_from_here = call.link.is_none() && known.scope == Scope::Read;
+    new_work::check(known.name, call.engine.taking(), looks_from_here)?;
+    Ok((known, pass))
 }
 
 /// The same while no engine runs: the service tells that it lives, and what it waits for.

@@ -1,8 +1,9 @@
-//! What is not begun any more once the gateway comes to its end: a busy client would stretch the
-//! drain to its limit, and what it had begun last would be cut off. Pure.
+//! What is not begun once the gateway comes to its end or becomes quiet: a busy client would stretch
+//! the wait for what is under way to its limit, and what it had begun last would be cut off. Pure.
 
 use serde_json::json;
 
+use super::{Method, Scope, suspend};
 use crate::frame::ErrorBody;
 
 /// Methods that begin work which a restart would have to wait for.
@@ -17,21 +18,47 @@ pub(super) const NEW_WORK: [&str; 8] = [
     "tools.invoke",
 ];
 
-/// What clients know this refusal by.
-const REASON: &str = "gateway-restarting";
+/// Waits for what is counted already, and changes nothing.
+const ONLY_WAITS: &str = "agent.wait";
 /// When one may ask again, in milliseconds.
 const RETRY_MS: u64 = 1_000;
 
-/// Whether a method may begin now.
+/// What the gateway takes at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taking {
+    /// Everything.
+    All,
+    /// No new work: it comes to its end.
+    Ending,
+    /// No new work: it becomes quiet.
+    Quieter,
+    /// Nothing that is not about being quiet.
+    Nothing,
+}
+
+/// Whether a suspension has to wait for the end of a call.
+pub(super) fn counts(method: &Method) -> bool {
+    let is_heard = method.name.starts_with(suspend::FAMILY) || method.name == ONLY_WAITS;
+    method.scope != Scope::Read && !is_heard
+}
+
+/// Whether a method may begin now; `looks_from_here` says that somebody on this machine only looks,
+/// who may want to know why nothing happens.
 ///
 /// # Errors
 /// Not any more; nothing was begun, and the same call may be made again.
-pub(super) fn check(method: &str, is_admitting: bool) -> Result<(), ErrorBody> {
-    if is_admitting || !NEW_WORK.contains(&method) {
-        return Ok(());
-    }
-    let text = format!("{method} unavailable during gateway restart; nothing was begun, try again");
-    let error = ErrorBody::unavailable(text).with(json!({"method": method, "reason": REASON}));
+pub(super) fn check(method: &str, taking: Taking, looks_from_here: bool) -> Result<(), ErrorBody> {
+    let is_new = NEW_WORK.contains(&method);
+    let (what, reason) = match taking {
+        Taking::Ending if is_new => ("restart", "gateway-restarting"),
+        Taking::Quieter if is_new => ("suspension", "gateway-suspending"),
+        Taking::Nothing if !method.starts_with(suspend::FAMILY) && !looks_from_here => {
+            ("suspension", "gateway-suspending")
+        }
+        Taking::All | Taking::Ending | Taking::Quieter | Taking::Nothing => return Ok(()),
+    };
+    let text = format!("{method} unavailable during gateway {what}; nothing was begun, try again");
+    let error = ErrorBody::unavailable(text).with(json!({"method": method, "reason": reason}));
     Err(ErrorBody { retry_after_ms: Some(RETRY_MS), ..error })
 }
 
@@ -44,13 +71,36 @@ mod tests {
     fn only_what_begins_work_is_refused() {
         for method in methods() {
             let name = method.name;
-            assert!(check(name, true).is_ok(), "{name}");
-            assert_eq!(check(name, false).is_err(), NEW_WORK.contains(&name), "{name}");
+            assert!(check(name, Taking::All, false).is_ok(), "{name}");
+            for taking in [Taking::Ending, Taking::Quieter] {
+                let refused = check(name, taking, false).is_err();
+                assert_eq!(refused, NEW_WORK.contains(&name), "{name} {taking:?}");
+            }
         }
         for name in NEW_WORK {
             assert!(methods().any(|method| method.name == name), "{name} is a method");
         }
-        let error = check("chat.send", false).unwrap_err();
+        let error = check("chat.send", Taking::Ending, false).unwrap_err();
         assert!(error.retryable && error.code == "UNAVAILABLE", "{error:?}");
+    }
+
+    #[test]
+    fn what_is_quiet_hears_its_supervisor_and_is_looked_at_from_here() {
+        for method in methods() {
+            let name = method.name;
+            let is_heard = name.starts_with("gateway.suspend.");
+            assert_eq!(check(name, Taking::Nothing, false).is_ok(), is_heard, "{name}");
+            assert!(check(name, Taking::Nothing, true).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_changes_something_is_waited_for() {
+        let counted = |name: &str| methods().any(|method| method.name == name && counts(method));
+        assert!(NEW_WORK.into_iter().all(counted));
+        assert!(counted("config.patch") && counted("cron.run"));
+        for name in ["gateway.suspend.prepare", "gateway.suspend.resume", "agent.wait", "health"] {
+            assert!(!counted(name), "{name}");
+        }
     }
 }

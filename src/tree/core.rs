@@ -16,6 +16,7 @@ use telson_actors::outbox::Outbox;
 use telson_actors::provider::{ProviderActor, ProviderDeps};
 use telson_actors::router::{Admissions, CodeSource, Pairings, RouterActor, RouterDeps};
 use telson_actors::session::{Lives, SESSIONS, SessionDeps, Sessions, hand_over, sessions_child};
+use telson_actors::suspension::{SuspensionActor, SuspensionDeps};
 use telson_actors::tool::core::CoreDeps;
 use telson_actors::tool::{ToolActor, ToolDeps, Toolbox};
 use telson_actors::usage::DayMeter;
@@ -127,6 +128,7 @@ impl Wiring {
             hooks: self.hooks.clone(),
             waiting_max: self.spec.limits.waiting_max,
             undelivered_max: self.spec.limits.undelivered_max,
+            intake: self.suspension.intake().clone(),
             disk: self.disk.clone(),
             codes: self.codes(),
             registry: self.registry.clone(),
@@ -177,13 +179,34 @@ impl Wiring {
             beats: self.beats.clone(),
             events: self.events.clone(),
             admissions: Admissions::new(&self.registry),
-            admitting: self.admitting.clone(),
+            admitting: self.suspension.intake().flag(),
             store: self.store.clone(),
             clock: self.spec.clock,
             registry: self.registry.clone(),
             health: health.clone(),
         };
         ChildSpec::actor("heartbeat", move || (HeartbeatActor, deps.clone())).health(health)
+    }
+
+    pub(super) fn suspension(&self, outbox: &Outbox) -> ChildSpec {
+        let (health, dice) = (Health::new(), self.spec.dice.clone());
+        let deps = SuspensionDeps {
+            suspension: self.suspension.clone(),
+            outbox: outbox.clone(),
+            commands: self.commands.clone(),
+            cron: self.cron_handle(),
+            beats: self.beats.clone(),
+            store: self.store.clone(),
+            clock: self.spec.clock,
+            // It names a lease and opens nothing: a weak one would do.
+            ids: Arc::new(move || {
+                let name = crate::hex::random::<16>();
+                name.unwrap_or_else(|_| crate::hex::hex(&dice.next().to_be_bytes()))
+            }),
+            registry: self.registry.clone(),
+            health: health.clone(),
+        };
+        ChildSpec::actor("suspension", move || (SuspensionActor, deps.clone())).health(health)
     }
 
     pub(super) fn hooks(&self) -> ChildSpec {

@@ -52,7 +52,7 @@ impl Wiring {
                     clock: self.spec.clock,
                     admissions: Admissions::new(&self.registry),
                     store: self.store.clone(),
-                    admitting: self.admitting.clone(),
+                    admitting: self.suspension.intake().flag(),
                 });
                 let key = config.account.clone();
                 Account { key, channel, unsettled: *unsettled, children }

@@ -23,7 +23,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(20);
 /// The form of every frame, as the protocol's own package says it.
 const CHECKER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/openclaw/check_frames.cjs");
 /// What would end the connection or the service under test; their own tests call them.
-const ENDING: [&str; 2] = ["gateway.restart.request", "secrets.reload"];
+const ENDING: [&str; 3] = ["gateway.restart.request", "gateway.suspend.prepare", "secrets.reload"];
 /// Names that parameters have.
 const NAMES: [&str; 56] = [
     "key",
@@ -212,7 +212,7 @@ fn has_form(frame: &Value) -> bool {
 }
 
 /// Against the published schema, where the published programs are installed.
-fn check(home: &Home, seen: &[Value]) {
+pub(crate) fn check(home: &Home, seen: &[Value]) {
     let Some(programs) = Programs::find() else { return };
     let lines: Vec<String> = seen.iter().map(Value::to_string).collect();
     let mut checker = programs

@@ -58,6 +58,16 @@ impl Client {
 
     /// A client that says this of itself besides.
     pub(crate) async fn connect(port: u16, mode: &str, instance: &str, besides: &Value) -> Self {
+        Self::try_connect(port, mode, instance, besides).await.unwrap()
+    }
+
+    /// The same for one that may be refused; then with the error.
+    pub(crate) async fn try_connect(
+        port: u16,
+        mode: &str,
+        instance: &str,
+        besides: &Value,
+    ) -> Result<Self, Value> {
         let (socket, _) = connect_async(format!("ws://127.0.0.1:{port}/")).await.unwrap();
         let mut client = Self { socket, calls: 0, events: VecDeque::new(), hello: Value::Null };
         let challenge = client.hear().await;
@@ -73,8 +83,8 @@ impl Client {
         let challenge = &challenge["payload"];
         let (nonce, ts) = (challenge["nonce"].as_str().unwrap(), challenge["ts"].as_i64().unwrap());
         let params = device(instance).sign(params, nonce, ts, 3);
-        client.hello = client.call("connect", &params).await.unwrap();
-        client
+        client.hello = client.call("connect", &params).await?;
+        Ok(client)
     }
 
     /// Calls a method; its payload or its error.

@@ -22,7 +22,7 @@ const array = (pointer) => (value) => Array.isArray(value) && value.flatMap((ite
 
 const EVENTS = {
   tick: 'TickEvent', shutdown: 'ShutdownEvent', chat: 'ChatEvent', agent: 'AgentEvent',
-  'node.invoke.request': 'NodeInvokeRequestEvent', 'device.pair.requested': 'DevicePairRequestedEvent',
+  'node.invoke.request': 'NodeInvokeRequestEvent', 'gateway.suspension': 'GatewaySuspension', 'device.pair.requested': 'DevicePairRequestedEvent',
   'device.pair.resolved': 'DevicePairResolvedEvent',
 };
 // Answers that the schema describes under another name, or only in part.

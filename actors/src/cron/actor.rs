@@ -100,6 +100,8 @@ pub struct CronStatus {
     pub jobs: usize,
     /// Runs under way, and runs that wait for them.
     pub running: usize,
+    /// Runs under way.
+    pub begun: usize,
     /// The next instant of any job.
     pub next: Option<Timestamp>,
 }
@@ -139,6 +141,10 @@ pub enum CronMessage {
     List(RpcReplyPort<Vec<Job>>),
     /// How things stand.
     Status(RpcReplyPort<CronStatus>),
+    /// A run has not begun, for nothing begins now (from its actor).
+    NotBegun(JobId),
+    /// Runs may begin again.
+    GoOn,
 }
 
 /// See the module.
@@ -259,6 +265,11 @@ impl Scheduler {
             }
             CronMessage::List(reply) => drop(reply.send(self.book.iter().cloned().collect())),
             CronMessage::Status(reply) => drop(reply.send(self.status())),
+            CronMessage::NotBegun(job) => self.put_back(job),
+            CronMessage::GoOn => {
+                self.fill_places();
+                self.look(myself).await?;
+            }
             CronMessage::Look(_) | CronMessage::Upkeep => {}
         }
         self.arm(myself);
@@ -270,6 +281,7 @@ impl Scheduler {
             enabled: self.deps.settings.enabled,
             jobs: self.book.len(),
             running: self.running.len() + self.queue.len(),
+            begun: self.running.len(),
             next: self.book.next().filter(|_| self.deps.settings.enabled),
         }
     }

@@ -12,6 +12,7 @@ pub struct CommandsRunning(Arc<Inner>);
 struct Inner {
     count: AtomicU64,
     is_closed: AtomicBool,
+    is_held: AtomicBool,
 }
 
 /// One of them; it counts until this is dropped.
@@ -30,9 +31,14 @@ impl CommandsRunning {
         self.0.is_closed.store(true, Ordering::SeqCst);
     }
 
-    /// Whether jobs may begin.
+    /// The same, until it is called with `false`; then claims that wait may begin.
+    pub fn hold(&self, is_held: bool) {
+        self.0.is_held.store(is_held, Ordering::SeqCst);
+    }
+
+    /// Whether no job may begin now.
     pub(super) fn is_closed(&self) -> bool {
-        self.0.is_closed.load(Ordering::SeqCst)
+        self.0.is_closed.load(Ordering::SeqCst) || self.0.is_held.load(Ordering::SeqCst)
     }
 
     /// Begins one, unless none may begin any more.
@@ -64,5 +70,18 @@ mod tests {
         assert_eq!(running.count(), 1);
         drop(first);
         assert_eq!(running.count(), 0);
+    }
+
+    #[test]
+    fn what_is_held_begins_afterwards_unless_the_end_has_come() {
+        let running = CommandsRunning::default();
+        running.hold(true);
+        assert!(running.begin().is_none());
+        running.hold(false);
+        assert!(running.begin().is_some());
+        running.hold(true);
+        running.close();
+        running.hold(false);
+        assert!(running.begin().is_none());
     }
 }

@@ -120,6 +120,13 @@ impl Cron {
         self.ask(CronMessage::Status).await
     }
 
+    /// Runs may begin again that could not for a while.
+    pub fn go_on(&self) {
+        if self.scheduler.cast(CronMessage::GoOn).is_err() {
+            tracing::debug!("the scheduler is restarting; it looks what is due by itself");
+        }
+    }
+
     /// The runs of a job, the oldest first. Blocks its thread while it reads, at most 2,000 records.
     ///
     /// # Errors

@@ -197,7 +197,9 @@ impl Performer {
             (Payload::Command(line), _) => {
                 held = self.deps.running.begin();
                 if held.is_none() {
-                    // The engine ends; its next life finds the run claimed, and begins it.
+                    // It stays claimed; whoever goes on, this life or the next, begins it.
+                    let not_begun = CronMessage::NotBegun(self.job.clone());
+                    drop(self.deps.registry.via(NAME).cast(not_begun));
                     return Ok(None);
                 }
                 let RunDeps { store, clock, commands, .. } = &*self.deps;

@@ -64,7 +64,7 @@ pub enum HeartbeatMessage {
     Wake(SessionKey, Reason),
     /// What a failed heartbeat was told is to be told again then, by the wall clock.
     Retry(SessionKey, Timestamp),
-    /// They were switched on or off.
+    /// They were switched on or off, or may go on.
     Switched,
     /// Time has passed.
     Tick(u64),

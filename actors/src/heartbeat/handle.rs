@@ -125,6 +125,13 @@ impl Heartbeats {
         Ok(())
     }
 
+    /// Agents may be woken again that could not for a while.
+    pub fn go_on(&self) {
+        if self.0.actor.cast(HeartbeatMessage::Switched).is_err() {
+            tracing::debug!("heartbeats are restarting; they look for events themselves");
+        }
+    }
+
     /// What became of the last one, over restarts; none if there was none.
     ///
     /// # Errors

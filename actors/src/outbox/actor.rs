@@ -86,7 +86,7 @@ pub enum DeliveryMessage {
     Attempted(EntryRecord, SendOutcome),
     /// A look for evidence ended (from itself).
     Settled(EntryRecord, Settled),
-    /// Something may be due (from itself).
+    /// Something may be due (from itself), or may start again.
     Wake,
     /// An entry had ended before this attempt at it began (from itself).
     Gone(EntryRecord),
@@ -228,6 +228,10 @@ impl Delivery {
 
     /// Starts whatever may start now, and sleeps until more may.
     async fn proceed(&mut self, myself: &Myself) -> Outcome {
+        let Some(_starting) = self.deps.backlog.starting() else {
+            self.tell_backlog();
+            return Ok(());
+        };
         let now = self.deps.clock.now();
         let plan = self.lanes.plan(now);
         for start in plan.starts {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use telson_supervision::Registry;
 
@@ -61,6 +61,19 @@ struct Counts {
     told: AtomicUsize,
     known: AtomicUsize,
     running: AtomicUsize,
+    /// Those that are about to start something.
+    starting: AtomicUsize,
+    is_held: AtomicBool,
+}
+
+/// The right to start attempts; what is held waits until this is dropped.
+#[derive(Debug)]
+pub(super) struct Starting(Backlog);
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        self.0.0.starting.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Backlog {
@@ -79,8 +92,17 @@ impl Backlog {
     /// delivery actor, or an attempt or a look at the platform runs. What waits for a time, for
     /// permission or for evidence is not.
     pub fn is_moving(&self) -> bool {
-        let (told, running) = (&self.0.told, &self.0.running);
-        told.load(Ordering::Acquire) > 0 || running.load(Ordering::Acquire) > 0
+        let Counts { told, running, starting, .. } = &*self.0;
+        // In the order in which a reply comes from one to the next.
+        [told, starting, running].into_iter().any(|count| count.load(Ordering::SeqCst) > 0)
+    }
+
+    /// Attempts may be started; nothing while they are held. Counted first, so that whoever holds
+    /// them sees every one that still starts.
+    pub(super) fn starting(&self) -> Option<Starting> {
+        self.0.starting.fetch_add(1, Ordering::SeqCst);
+        let starting = Starting(self.clone());
+        (!self.0.is_held.load(Ordering::SeqCst)).then_some(starting)
     }
 
     fn tell(&self, entries: usize) {
@@ -198,6 +220,20 @@ impl Outbox {
     /// Whether something is being done about any reply at this moment.
     pub fn is_moving(&self) -> bool {
         self.accounts.values().any(|account| account.backlog.is_moving())
+    }
+
+    /// Starts no attempt any more, or starts them again; what is written waits meanwhile.
+    pub fn hold(&self, is_held: bool) {
+        for (account, Account { backlog, .. }) in self.accounts.iter() {
+            let was_held = backlog.0.is_held.swap(is_held, Ordering::SeqCst);
+            if !was_held || is_held {
+                continue;
+            }
+            let delivery = self.registry.via::<DeliveryMessage>(delivery_name(account));
+            if delivery.cast(DeliveryMessage::Wake).is_err() {
+                tracing::debug!(%account, "delivery is not up; it goes on when it starts");
+            }
+        }
     }
 
     /// Asks every delivery actor to read its entries from the store again: somebody who wrote some

@@ -36,6 +36,7 @@ use crate::message::{AccountKey, Destination, SessionKey};
 use crate::outbox::{Draft, Outbox};
 use crate::session::{SESSIONS, Sessions, hand_over};
 use crate::store::{Batch, Key, Space, Store, StoreError};
+use crate::suspension::{Intake, Pass};
 
 /// The name it answers to.
 pub(super) const NAME: &str = "router";
@@ -62,6 +63,8 @@ pub struct RouterDeps {
     pub waiting_max: u64,
     /// Replies of an account waiting to be sent beyond which nothing more of it is admitted.
     pub undelivered_max: usize,
+    /// Whether messages are taken in.
+    pub intake: Intake,
     /// Whether there is room on the disk.
     pub disk: DiskSpace,
     /// Random codes.
@@ -74,6 +77,8 @@ pub struct RouterDeps {
 
 /// Where the fate of an admission is told.
 type Reply = RpcReplyPort<Result<Admitted, AdmitError>>;
+/// Who waits for an admission; it counts until its sessions have it.
+type Brought = (Reply, Pass);
 
 /// What the router is told.
 pub enum RouterMessage {
@@ -100,7 +105,7 @@ pub struct Router {
     /// Dedupe keys on their way to the disk.
     in_flight: HashSet<Key>,
     /// Admissions on their way to the disk, each with who waits for it.
-    pending: HashMap<u64, (Pending, Option<Reply>)>,
+    pending: HashMap<u64, (Pending, Option<Brought>)>,
     tickets: u64,
     /// Who knows that too much waits.
     told_busy: BusyBook,
@@ -188,6 +193,10 @@ impl Router {
         if reply.is_closed() {
             return;
         }
+        let is_own = admission.inbound.is_empty();
+        let Some(pass) = self.deps.intake.admission(is_own) else {
+            return answer(reply, Err(AdmitError::Suspended));
+        };
         let pressure = self.pressure(&admission.account);
         if let Err(refused) = pressure.admits(&admission) {
             if matches!(refused, AdmitError::Busy { .. }) {
@@ -196,7 +205,7 @@ impl Router {
             return answer(reply, Err(refused));
         }
         match self.prepare(admission) {
-            Ok(prepared) => self.submit(myself, prepared, Some(reply)),
+            Ok(prepared) => self.submit(myself, prepared, Some((reply, pass))),
             Err(error) => answer(reply, Err(AdmitError::Store(error))),
         }
     }
@@ -211,12 +220,12 @@ impl Router {
         }
     }
 
-    fn submit(&mut self, myself: &Myself, prepared: Prepared, reply: Option<Reply>) {
+    fn submit(&mut self, myself: &Myself, prepared: Prepared, brought: Option<Brought>) {
         self.tickets += 1;
         let ticket = self.tickets;
         let Prepared { batch, pending, books, .. } = prepared;
         self.in_flight.extend(pending.keys.iter().cloned());
-        self.pending.insert(ticket, (pending, reply));
+        self.pending.insert(ticket, (pending, brought));
         let router = myself.clone();
         let done = move |result| {
             // A router that is gone has a successor that reads the store.
@@ -234,12 +243,12 @@ impl Router {
 
     /// Only now is the admission acknowledged, and only now does its session hear of it.
     fn committed(&mut self, ticket: u64, result: Result<(), StoreError>) {
-        let Some((pending, reply)) = self.pending.remove(&ticket) else { return };
+        let Some((pending, brought)) = self.pending.remove(&ticket) else { return };
         for key in &pending.keys {
             self.in_flight.remove(key);
         }
         if let Err(error) = result {
-            if let Some(reply) = reply {
+            if let Some((reply, _)) = brought {
                 answer(reply, Err(AdmitError::Store(error)));
             }
             return;
@@ -254,7 +263,7 @@ impl Router {
             self.deps.hooks.tell(Moment::MessageReceived, || received(&record));
             hand_over(&self.sessions, Box::new(record));
         }
-        if let Some(reply) = reply {
+        if let Some((reply, _)) = brought {
             answer(reply, Ok(pending.result));
         }
     }

@@ -112,6 +112,9 @@ pub enum AdmitError {
     /// The disk is nearly full.
     #[error("{0}")]
     DiskFull(String),
+    /// Somebody has asked for quiet.
+    #[error("the gateway is suspended for a moment; nothing is admitted until it goes on")]
+    Suspended,
     /// The router is being restarted.
     #[error("the router is restarting")]
     Restarting,

@@ -13,6 +13,7 @@ use crate::engine::Engine;
 use crate::gateway::GATEWAY;
 use crate::gateway::narrator::NARRATOR;
 use crate::gateway::visitor::Visitor;
+use crate::methods::Taking;
 
 /// Always, while the process answers at all.
 pub(super) async fn alive() -> Json<Value> {
@@ -23,7 +24,9 @@ pub(super) async fn alive() -> Json<Value> {
 pub(super) async fn started(State(routes): State<Routes>) -> Response {
     match routes.served.engine.get() {
         None => answer(false, json!({"status": "starting"})),
-        Some(engine) if !engine.is_admitting() => answer(false, json!({"status": "draining"})),
+        Some(engine) if engine.suspension().intake().has_ended() => {
+            answer(false, json!({"status": "draining"}))
+        }
         Some(_) => answer(true, json!({"status": "started"})),
     }
 }
@@ -75,8 +78,12 @@ impl Trouble {
 
 fn troubles(engine: &Engine) -> Vec<Trouble> {
     let mut troubles = Vec::new();
-    if !engine.is_admitting() {
-        troubles.push(Trouble::new("engine", "the gateway is draining"));
+    match engine.taking() {
+        Taking::All => {}
+        Taking::Ending => troubles.push(Trouble::new("engine", "the gateway is draining")),
+        Taking::Quieter | Taking::Nothing => {
+            troubles.push(Trouble::new("gateway-draining", "the gateway is suspended"));
+        }
     }
     if let Some(shortage) = engine.disk().shortage {
         troubles.push(Trouble::new("disk", shortage));

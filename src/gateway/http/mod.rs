@@ -21,7 +21,9 @@ pub(crate) use openai::{BASE64, Picture, keep_files, remove};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::extract::{Request, State};
+use axum::http::Method;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{any, get, post};
 
@@ -30,6 +32,7 @@ use self::hooks::WebHooks;
 use super::connection::Served;
 use super::listener::Opener;
 use super::page;
+use crate::methods::Taking;
 
 /// Checks what the config says of webhooks against the gateway's own secret.
 ///
@@ -68,10 +71,16 @@ impl Routes {
     /// The engine, if it takes new work.
     fn admitting(&self) -> Result<crate::engine::Engine, HttpError> {
         let engine = self.engine()?;
-        if engine.is_admitting() {
-            return Ok(engine);
+        match engine.taking() {
+            Taking::All => Ok(engine),
+            Taking::Ending => {
+                Err(HttpError::unavailable("the gateway is stopping; nothing new is taken"))
+            }
+            Taking::Quieter | Taking::Nothing => {
+                let text = "the gateway is suspended for a moment; nothing new is taken";
+                Err(HttpError::unavailable(text))
+            }
         }
-        Err(HttpError::unavailable("the gateway is stopping; nothing new is taken"))
     }
 }
 
@@ -99,8 +108,17 @@ pub(super) fn router(routes: Routes) -> Router {
     };
     app.fallback(nothing)
         .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(routes.clone(), begun))
         .layer(from_fn_with_state(routes.clone(), metrics::count))
         .with_state(routes)
+}
+
+/// Whatever is sent may begin work: counted before it is looked whether it may, until its answer
+/// begins.
+async fn begun(State(routes): State<Routes>, request: Request, next: Next) -> Response {
+    let engine = routes.served.engine.get().filter(|_| request.method() == Method::POST);
+    let _pass = engine.map(|engine| engine.suspension().intake().request());
+    next.run(request).await
 }
 
 async fn nothing() -> HttpError {

@@ -210,7 +210,7 @@ impl Scheduler {
             return Ok(Err(ChangeError::Unavailable(text.into())));
         }
         if self.deps.commands.is_closed() {
-            let text = "the gateway is stopping; no job begins any more";
+            let text = "the gateway is stopping or suspended; no job begins now";
             return Ok(Err(ChangeError::Unavailable(text.into())));
         }
         if job.state.running.is_some() {

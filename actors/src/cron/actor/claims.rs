@@ -266,6 +266,15 @@ impl Scheduler {
         }
     }
 
+    /// A run that could not begin waits again, before all others.
+    pub(super) fn put_back(&mut self, id: JobId) {
+        if self.running.remove(&id).is_some() {
+            self.queue.push_front(id);
+        }
+        // What was in its way may be gone by now.
+        self.fill_places();
+    }
+
     /// What was claimed by an earlier life begins, whatever the settings say about new runs.
     pub(super) fn begin_waiting(&mut self) {
         self.fill_places();

@@ -270,8 +270,9 @@ pub(in super::super) fn refused(error: AdmitError) -> HttpError {
         AdmitError::Busy { .. } | AdmitError::Congested { .. } => {
             HttpError::new(429, "rate_limit_error", text).after(Duration::from_secs(1))
         }
-        AdmitError::DiskFull(_) | AdmitError::Restarting | AdmitError::Store(_) => {
-            HttpError::unavailable(text)
-        }
+        AdmitError::DiskFull(_)
+        | AdmitError::Suspended
+        | AdmitError::Restarting
+        | AdmitError::Store(_) => HttpError::unavailable(text),
     }
 }
