@@ -1,5 +1,7 @@
 //! `gateway`: the port, who may speak on it, and what it offers.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -81,6 +83,10 @@ pub struct GatewayAuth {
     pub allow_tailscale: Option<bool>,
     /// What the proxy says, with mode `trusted-proxy`.
     pub trusted_proxy: Option<TrustedProxy>,
+    /// What people may do whom a proxy or Tailscale names, beside what their devices may: by the
+    /// name, e-mail addresses in any case. It counts for their connections as operators and is kept
+    /// nowhere. Default: nothing.
+    pub identity_scopes: BTreeMap<String, Vec<String>>,
     /// What becomes of those who guess.
     pub rate_limit: RateLimit,
 }

@@ -34,7 +34,6 @@ const GROUPS: &[Group] = &[
                channelStaleEventThresholdMinutes handshakeTimeoutMs push reload remote \
                terminal tools webchat",
     },
-    Group { objects: &[&["gateway", "auth"]], keys: "identityScopes" },
     Group { objects: &[&["gateway", "nodes"]], keys: "browser pluginTools skills" },
     Group { objects: &[&["gateway", "nodes", "commands"]], keys: "allow" },
     Group { objects: &[&["gateway", "tailscale"]], keys: "preserveFunnel resetOnExit serviceName" },

@@ -121,6 +121,7 @@ impl Hearing<'_> {
             None => None,
         };
         let setup = self.setup(connect);
+        let given = identity.map(|(_, who)| self.settings.identity_scopes.of(who));
         let mut judged = judge(
             connect,
             &Known {
@@ -130,6 +131,7 @@ impl Hearing<'_> {
                 ts: self.ts,
                 visitor: self.visitor,
                 identity,
+                given: &given.unwrap_or_default(),
                 record: record.as_ref(),
                 setup: setup.as_ref(),
                 waits: self.settings.waits(self.visitor, clock.steady().0),

@@ -474,6 +474,7 @@ mod tests {
             via: Via::Port,
             page: Page::None,
             claim: None,
+            ceiling: None,
         };
         let ask = async |seed, now| {
             devices.ask(&store, &hub, &wish(seed), &visitor, false, now).await.unwrap()

@@ -188,6 +188,7 @@ mod tests {
             via: Via::Port,
             page: Page::None,
             claim: None,
+            ceiling: None,
         }
     }
 

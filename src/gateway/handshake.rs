@@ -5,6 +5,7 @@
 
 use super::device::{DeviceRecord, Portrait, covers, fingerprint, known_scopes};
 use super::device_proof;
+use super::identity::common;
 use super::limiter::Class;
 use super::refusal::{Reason, Refusal};
 use super::visitor::{Page, Visitor};
@@ -33,6 +34,8 @@ pub struct Known<'a> {
     pub visitor: &'a Visitor,
     /// By whom somebody was let through before us, and who: `trusted-proxy` or `tailscale`.
     pub identity: Option<(&'static str, &'a str)>,
+    /// What whoever that is may do on this connection, whatever its device may.
+    pub given: &'a [Scope],
     /// The record of the device it says it is.
     pub record: Option<&'a DeviceRecord>,
     /// What the setup code that it shows allows.
@@ -146,10 +149,37 @@ fn decide(
     };
     // A node has no operator's rights, whatever it asks for.
     let asked = if role == Role::Node { Vec::new() } else { known_scopes(&connect.scopes) };
-    match portrait(connect) {
-        Some(portrait) => device(Wish { portrait, role, scopes: asked }, trust, known),
-        None => no_device(connect, known, role, trust, &asked),
+    let asked = match &known.visitor.ceiling {
+        None => asked,
+        Some(most) => names(&common(&to_scopes(&asked), most)),
+    };
+    let outcome = match portrait(connect) {
+        Some(portrait) => device(Wish { portrait, role, scopes: asked }, trust, known)?,
+        None => no_device(connect, known, role, trust, &asked)?,
+    };
+    Ok(with_given(outcome, trust, known))
+}
+
+/// What a person may do who is known to somebody before us comes to what the device may: for this
+/// connection, and no further than the proxy lets it.
+fn with_given(mut outcome: Outcome, trust: Trust, known: &Known<'_>) -> Outcome {
+    let Outcome::LetIn(grant) = &mut outcome else { return outcome };
+    if grant.role != Role::Operator || !matches!(trust, Trust::Identity(_)) {
+        return outcome;
     }
+    let new = known.given.iter().filter(|scope| !grant.scopes.contains(scope));
+    let new: Vec<Scope> = new.copied().collect();
+    grant.scopes.extend(new);
+    if let Some(most) = &known.visitor.ceiling {
+        grant.scopes = common(&grant.scopes, most);
+    }
+    outcome
+}
+
+/// Whether somebody before us gives this right; then no device has to have it.
+fn is_given(scope: &str, trust: Trust, known: &Known<'_>) -> bool {
+    let scope = Scope::named(scope).filter(|_| matches!(trust, Trust::Identity(_)));
+    scope.is_some_and(|scope| known.given.iter().any(|given| given.includes(scope)))
 }
 
 fn check_version(connect: &Connect) -> Result<(), Refusal> {
@@ -406,6 +436,10 @@ fn device(mut wish: Wish, trust: Trust, known: &Known<'_>) -> Result<Outcome, Re
     if !record.has_role(wish.role) {
         return Ok(Outcome::Ask(wish, Reason::RoleUpgrade));
     }
+    let has = |scope: &String| covers(&record.scopes, std::slice::from_ref(scope));
+    if wish.role == Role::Operator {
+        wish.scopes.retain(|scope| has(scope) || !is_given(scope, trust, known));
+    }
     if !covers(&record.scopes, &wish.scopes) {
         return Ok(Outcome::Ask(wish, Reason::ScopeUpgrade));
     }
@@ -415,6 +449,10 @@ fn device(mut wish: Wish, trust: Trust, known: &Known<'_>) -> Result<Outcome, Re
         return Err(Refusal::unauthorized("AUTH_SCOPE_MISMATCH", "scope_mismatch", what));
     }
     Ok(Outcome::LetIn(grant(&wish, method)))
+}
+
+fn names(scopes: &[Scope]) -> Vec<String> {
+    scopes.iter().map(|scope| scope.name().to_owned()).collect()
 }
 
 fn to_scopes(names: &[String]) -> Vec<Scope> {

@@ -1,11 +1,13 @@
 //! People whom somebody before us knows: a proxy, or Tailscale.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
 use super::visitor::{Approach, Claim, Via, Visitor};
+use crate::methods::Scope;
 
 /// Longest time Tailscale may take to say who has an address.
 const WHOIS_MAX: Duration = Duration::from_secs(5);
@@ -23,6 +25,50 @@ pub struct ProxyRules {
     pub allow_users: Vec<String>,
     /// Whether the proxy may run on this machine.
     pub allow_loopback: bool,
+}
+
+/// The header in which a proxy says how much a connection may do at most.
+const CEILING_HEADER: &str = "x-openclaw-scopes";
+
+/// What people may do whom somebody before us names: on their connections alone, beside what their
+/// devices may.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IdentityScopes(Vec<(String, Vec<Scope>)>);
+
+impl IdentityScopes {
+    /// As the config says it; rights that nothing here asks for are left out.
+    pub(super) fn new(config: &BTreeMap<String, Vec<String>>) -> Self {
+        let read = |(who, names): (&String, &Vec<String>)| {
+            let scopes = names.iter().filter_map(|name| Scope::named(name)).collect();
+            (who.trim().to_owned(), scopes)
+        };
+        Self(config.iter().map(read).collect())
+    }
+
+    /// What somebody may do: e-mail addresses are the same in any case, other names are not.
+    pub(super) fn of(&self, who: &str) -> Vec<Scope> {
+        let is_email = who.contains('@');
+        let is_it = |known: &str| known == who || (is_email && known.eq_ignore_ascii_case(who));
+        let granted = self.0.iter().filter(|(known, _)| is_it(known));
+        let granted: Vec<Scope> = granted.flat_map(|(_, scopes)| scopes).copied().collect();
+        Scope::ALL.into_iter().filter(|scope| granted.contains(scope)).collect()
+    }
+}
+
+/// The most a connection may do, as its proxy says; nothing if it does not say. Said twice, both
+/// count: one of them may be the client's.
+pub(super) fn ceiling(approach: &Approach<'_>) -> Option<Vec<Scope>> {
+    let named = |text: &str| -> Vec<Scope> {
+        let names = text.split([',', ' ', '\t']).filter(|name| !name.is_empty());
+        names.filter_map(Scope::named).collect()
+    };
+    approach.all(CEILING_HEADER).map(named).reduce(|one, other| common(&one, &other))
+}
+
+/// The rights that both of these have.
+pub(super) fn common(one: &[Scope], other: &[Scope]) -> Vec<Scope> {
+    let has = |held: &[Scope], scope| held.iter().any(|held| held.includes(scope));
+    Scope::ALL.into_iter().filter(|scope| has(one, *scope) && has(other, *scope)).collect()
 }
 
 /// Whom a believed proxy names. `is_ours` tells whether the other end's address is one of this
@@ -141,6 +187,41 @@ mod tests {
         );
         let few = ProxyRules { allow_users: vec!["bob".into()], ..rules() };
         assert_eq!(claim(&few, "10.0.0.2", &good, false), None);
+    }
+
+    #[test]
+    fn people_are_known_by_their_names_and_addresses_in_any_case() {
+        let config = [
+            ("ann@Example.com", vec!["operator.write", "operator.questions"]),
+            ("ANN@example.com", vec!["operator.read"]),
+            ("bob", vec!["operator.admin"]),
+        ];
+        let config = config
+            .map(|(who, names)| (who.to_owned(), names.into_iter().map(str::to_owned).collect()));
+        let scopes = IdentityScopes::new(&BTreeMap::from(config));
+        assert_eq!(scopes.of("Ann@example.COM"), [Scope::Read, Scope::Write]);
+        assert_eq!(scopes.of("bob"), [Scope::Admin]);
+        for nobody in ["Bob", "ann", "", "ann@example.com.evil"] {
+            assert_eq!(scopes.of(nobody), [], "{nobody:?}");
+        }
+    }
+
+    #[test]
+    fn a_ceiling_only_narrows_and_said_twice_it_narrows_twice() {
+        let of = |values: &[&str]| {
+            let headers: Vec<_> =
+                values.iter().map(|it| (CEILING_HEADER.to_owned(), (*it).to_owned())).collect();
+            let peer = "10.0.0.2".parse().unwrap();
+            ceiling(&Approach { peer, via: Via::Port, headers: &headers })
+        };
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[""]), Some(Vec::new()));
+        assert_eq!(of(&["operator.nothing"]), Some(Vec::new()));
+        let both = Some(vec![Scope::Approvals, Scope::Read]);
+        assert_eq!(of(&["operator.approvals, operator.read"]), both);
+        assert_eq!(of(&["operator.admin", "operator.read"]), Some(vec![Scope::Read]));
+        assert_eq!(common(&[Scope::Admin], &[Scope::Write]), [Scope::Read, Scope::Write]);
+        assert_eq!(common(&[Scope::Pairing], &[Scope::Write]), []);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::devices::Place;
 use super::enrolment::{Enrolment, SshLookup};
 use super::exposure::{Exposure, UNSAID, exposure, is_for_proxies};
-use super::identity::{ProxyRules, TailscaleCommand, Whois};
+use super::identity::{IdentityScopes, ProxyRules, TailscaleCommand, Whois};
 use super::limiter::{Limiter, Patience};
 use super::listener::GatewaySpec;
 use super::network::Cidr;
@@ -281,6 +281,7 @@ fn settings(
         house,
         proxy: proxy.filter(|_| mode == GatewayAuthMode::TrustedProxy),
         whois,
+        identity_scopes: IdentityScopes::new(&config.auth.identity_scopes),
         enrolment: enrolment(config)?,
         lookups: Arc::default(),
         limiter: Arc::new(Mutex::new(Limiter::new(patience))),

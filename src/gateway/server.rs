@@ -31,11 +31,11 @@ use tokio_util::either::Either;
 
 use super::answer::Answer;
 use super::door::{Door, Place};
-use super::identity::{named_by_proxy, named_by_tailscale};
+use super::identity::{ceiling, named_by_proxy, named_by_tailscale};
 use super::settings::Settings;
 use super::stall::Stall;
 use super::tls::Tls;
-use super::visitor::{Approach, Page, TurnedAway, Via, Visitor, visitor};
+use super::visitor::{Approach, Claim, Page, TurnedAway, Via, Visitor, visitor};
 
 /// A connection, encrypted or not.
 type Wire = Either<TcpStream, Box<TlsStream<TcpStream>>>;
@@ -237,6 +237,9 @@ fn judge<B>(
         None if settings.whois.is_some() => named_by_tailscale(&approach, &visitor),
         None => None,
     };
+    if matches!(visitor.claim, Some(Claim::Proxy(_))) {
+        visitor.ceiling = ceiling(&approach);
+    }
     Ok(visitor)
 }
 

@@ -7,7 +7,7 @@ use telson_actors::context::{DOCUMENT_BYTES_MAX, IMAGE_BYTES_MAX};
 
 use super::crowd::Room;
 use super::enrolment::Enrolment;
-use super::identity::{ProxyRules, Whois};
+use super::identity::{IdentityScopes, ProxyRules, Whois};
 use super::limiter::{Class, Limiter, Source};
 use super::lookup::Lookups;
 use super::network::neighbourhood;
@@ -28,6 +28,8 @@ pub struct Settings {
     pub proxy: Option<ProxyRules>,
     /// Who verifies Tailscale's word; nobody where it does not count.
     pub whois: Option<Arc<dyn Whois>>,
+    /// What people may do whom somebody before us names.
+    pub identity_scopes: IdentityScopes,
     /// Who guesses.
     pub limiter: Arc<Mutex<Limiter>>,
     /// Whether programs of this machine may guess on.

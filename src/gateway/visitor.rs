@@ -8,6 +8,7 @@
 use std::net::IpAddr;
 
 use super::network::Cidr;
+use crate::methods::Scope;
 
 /// Which of our ports was reached.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -61,6 +62,8 @@ pub struct Visitor {
     pub page: Page,
     /// Who somebody before us says it is.
     pub claim: Option<Claim>,
+    /// The most it may do, as the proxy that says who it is says; nothing where that sets no limit.
+    pub ceiling: Option<Vec<Scope>>,
 }
 
 /// Who somebody before us says a visitor is.
@@ -130,7 +133,8 @@ impl Approach<'_> {
         self.all(name).next()
     }
 
-    fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+    /// A header, as often as it is there.
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         let named = move |(key, _): &&(String, String)| key == name;
         self.headers.iter().filter(named).map(|(_, value)| value.as_str())
     }
@@ -209,7 +213,8 @@ pub(super) fn visitor(house: &House, approach: &Approach<'_>) -> Result<Visitor,
         Some(origin) => Page::Foreign(origin.to_owned()),
     };
     let is_local = peer.is_loopback() && !approach.is_forwarded() && !carried;
-    Ok(Visitor { address, is_placed, is_local, proxy, via: approach.via, page, claim: None })
+    let (via, claim, ceiling) = (approach.via, None, None);
+    Ok(Visitor { address, is_placed, is_local, proxy, via, page, claim, ceiling })
 }
 
 impl House {

@@ -15,6 +15,7 @@ mod enrolment;
 mod guesses;
 mod handshake;
 mod hostile;
+mod identities;
 mod kit;
 mod pairing;
 mod places;

@@ -9,6 +9,16 @@ use super::super::root::Config;
 use super::super::secret::Secret;
 use super::Checked;
 use crate::gateway::{Cidr, is_login, is_origin, weakness};
+use crate::methods::Scope;
+
+/// Rights of the protocol for what this gateway does not have.
+const FOREIGN_SCOPES: [&str; 5] = [
+    "operator.questions",
+    "operator.sessions.read",
+    "operator.sessions.write",
+    "operator.talk",
+    "operator.talk.secrets",
+];
 
 /// Checks the section.
 pub(super) fn check(config: &Config, checked: &mut Checked) {
@@ -17,6 +27,7 @@ pub(super) fn check(config: &Config, checked: &mut Checked) {
     check_auth(gateway, checked);
     check_secrets(gateway, checked);
     check_lists(gateway, checked);
+    check_identities(gateway, checked);
     let limits = &gateway.auth.rate_limit;
     let numbers = [
         ("maxAttempts", u64::from(limits.max_attempts)),
@@ -80,6 +91,30 @@ fn check_auth(gateway: &Gateway, checked: &mut Checked) {
     if named.is_none_or(str::is_empty) {
         let message = "trusted-proxy needs `gateway.auth.trustedProxy.userHeader`";
         checked.problem(Finding::new(path, message));
+    }
+}
+
+fn check_identities(gateway: &Gateway, checked: &mut Checked) {
+    let path = Path::of(&["gateway", "auth", "identityScopes"]);
+    for (who, names) in &gateway.auth.identity_scopes {
+        let path = path.key(who);
+        if who.trim().is_empty() {
+            let message = "names nobody; use what the proxy or Tailscale calls the person";
+            checked.problem(Finding::new(path.clone(), message));
+        }
+        for (index, name) in names.iter().enumerate() {
+            if Scope::named(name).is_some() {
+                continue;
+            }
+            let path = path.index(index);
+            if FOREIGN_SCOPES.contains(&name.as_str()) {
+                checked.warning(Finding::new(path, "is a right that nothing here asks for"));
+            } else {
+                let known = Scope::ALL.map(Scope::name).join(", ");
+                let finding = Finding::new(path, format!("{name:?} is no right"));
+                checked.problem(finding.with_help(format!("the rights are {known}")));
+            }
+        }
     }
 }
 
@@ -199,6 +234,20 @@ mod tests {
         let mut sorted = places.clone();
         sorted.sort_unstable();
         assert_eq!(sorted, expected, "{found:?}");
+    }
+
+    #[test]
+    fn the_rights_of_people_are_checked() {
+        let of = |scopes: &str| {
+            problems(&format!("{{gateway: {{auth: {{identityScopes: {scopes}}}}}}}"))
+        };
+        for good in ["{}", "{'ann@example.com': ['operator.admin', 'operator.talk']}", "{ann: []}"]
+        {
+            assert!(of(good).is_empty(), "{good}: {:?}", of(good));
+        }
+        let found = of("{ann: ['operator.read', 'operator.everything', 'admin'], ' ': []}");
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert!(found.iter().any(|line| line.contains("identityScopes.ann[1]")), "{found:?}");
     }
 
     #[test]

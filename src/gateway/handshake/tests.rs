@@ -17,7 +17,8 @@ const CODE: &str = "the-right-code";
 fn visitor(is_local: bool, page: Page) -> Visitor {
     let address = if is_local { [127, 0, 0, 1] } else { [203, 0, 113, 7] };
     let (address, via) = (address.into(), Via::Port);
-    Visitor { address, is_placed: true, is_local, proxy: None, via, page, claim: None }
+    let (proxy, claim, ceiling) = (None, None, None);
+    Visitor { address, is_placed: true, is_local, proxy, via, page, claim, ceiling }
 }
 
 /// A client without proof of a device.
@@ -70,6 +71,7 @@ fn known<'a>(visitor: &'a Visitor, record: Option<&'a DeviceRecord>) -> Known<'a
         ts: 1000,
         visitor,
         identity: None,
+        given: &[],
         record,
         setup: None,
         waits: [None; 3],
@@ -210,4 +212,58 @@ fn somebody_a_proxy_knows_has_its_device_approved_first() {
     assert!(matches!(ann(true, None), Outcome::Ask(_, Reason::NotPaired)));
     let Outcome::LetIn(grant) = ann(false, None) else { panic!("a person without a device") };
     assert!(grant.scopes.is_empty(), "may look at nothing");
+}
+
+// X1
+#[test]
+fn what_a_person_is_given_counts_for_operators_they_are_verified_as_and_for_nobody_else() {
+    let remote = visitor(false, Page::None);
+    let narrowed = Visitor { ceiling: Some(vec![Scope::Read, Scope::Pairing]), ..remote.clone() };
+    let shut = Visitor { ceiling: Some(Vec::new()), ..remote.clone() };
+    let given = [Scope::Admin];
+    let signed = |role: &str, scopes: &[String], auth: Value| {
+        signed(1, connect(("cli", "cli"), role, scopes, auth), 0)
+    };
+    let all = names(&Scope::ALL);
+    let read = names(&[Scope::Read]);
+    let operator = signed("operator", &all, json!({}));
+    let record = record_of(&operator, Role::Operator, read.clone(), read.clone());
+    let person = |visitor: &Visitor, connect: &Connect, record| {
+        let identity = Some(("trusted-proxy", "ann"));
+        judge(connect, &Known { identity, given: &given, ..known(visitor, record) }).outcome
+    };
+    // The device keeps what it has, and asks nobody for what the person has.
+    let Outcome::LetIn(grant) = person(&remote, &operator, Some(&record)) else {
+        panic!("nothing has to be approved")
+    };
+    assert_eq!(grant.scopes, [Scope::Read, Scope::Admin]);
+    let Outcome::LetIn(grant) = person(&narrowed, &operator, Some(&record)) else {
+        panic!("a ceiling asks nobody")
+    };
+    assert_eq!(grant.scopes, [Scope::Read, Scope::Pairing]);
+    let Outcome::LetIn(grant) = person(&shut, &operator, Some(&record)) else { panic!("let in") };
+    assert_eq!(grant.scopes, []);
+    // A device nobody knows is still for a person to approve, and for no more than the ceiling.
+    let Outcome::Ask(wish, Reason::NotPaired) = person(&narrowed, &operator, None) else {
+        panic!("a device nobody knows")
+    };
+    assert_eq!(wish.scopes, names(&[Scope::Read, Scope::Pairing]));
+    let plain: Connect =
+        serde_json::from_value(connect(("webchat-ui", "webchat"), "operator", &all, json!({})))
+            .unwrap();
+    let Outcome::LetIn(grant) = person(&remote, &plain, None) else { panic!("without a device") };
+    assert_eq!(grant.scopes, [Scope::Admin], "what it says of itself counts for nothing");
+
+    // Neither a node, nor somebody with a secret, nor a device by itself.
+    let node = signed("node", &[], json!({}));
+    let of_node = record_of(&node, Role::Node, Vec::new(), Vec::new());
+    let Outcome::LetIn(grant) = person(&remote, &node, Some(&of_node)) else { panic!("a node") };
+    assert_eq!(grant.scopes, []);
+    for auth in [json!({"token": SECRET}), json!({"deviceToken": OWN})] {
+        let connect = signed("operator", &read, auth.clone());
+        let record = record_of(&connect, Role::Operator, read.clone(), read.clone());
+        let outcome = judge(&connect, &Known { given: &given, ..known(&remote, Some(&record)) });
+        let Outcome::LetIn(grant) = outcome.outcome else { panic!("{auth}") };
+        assert_eq!(grant.scopes, [Scope::Read], "{auth}");
+    }
 }
