@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::device::DeviceRecord;
 use super::enrolment::Voucher;
-use super::handshake::{Grant, Judged, Known, Outcome, SetupGrant, Wish, judge, shows_old_token};
+use super::handshake::{Grant, Judged, Known, Outcome, SetupGrant, Wish, judge, old_token};
 use super::refusal::{Reason, Refusal};
 use super::settings::Settings;
 use super::visitor::{Claim, Visitor};
@@ -34,25 +34,25 @@ pub(super) struct Hearing<'a> {
 
 /// What follows for a device's token when it is let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Owed {
+enum Owed<'a> {
     Nothing,
     /// It is known by something else and has none yet.
     First,
-    /// It shows one that was replaced while it was away.
-    Another,
+    /// It shows this one, which was replaced while it was away.
+    Another(&'a str),
     /// It shows the new one, so that the one before has served.
     Peace,
 }
 
-fn owed(connect: &Connect, record: &DeviceRecord, grant: &Grant) -> Owed {
+fn owed<'a>(connect: &'a Connect, record: &DeviceRecord, grant: &Grant, now: i64) -> Owed<'a> {
     if grant.method != "device-token" {
         let is_due = record.is_token_due(grant.role);
         return if is_due { Owed::First } else { Owed::Nothing };
     }
-    if shows_old_token(connect, record, grant.role) {
-        return Owed::Another;
+    if let Some(shown) = old_token(connect, record, grant.role, now) {
+        return Owed::Another(shown);
     }
-    let has_old = record.token(grant.role).is_some_and(|token| token.retiring.is_some());
+    let has_old = record.token(grant.role).is_some_and(|token| !token.retiring.is_empty());
     if has_old { Owed::Peace } else { Owed::Nothing }
 }
 
@@ -64,7 +64,9 @@ impl Hearing<'_> {
         let identity = identity.as_ref().map(|(by, who)| (*by, who.as_str()));
         let (judged, record) = self.judged(connect, identity)?;
         let is_plain = match (&judged.outcome, &record) {
-            (Outcome::LetIn(grant), Some(record)) => owed(connect, record, grant) == Owed::Nothing,
+            (Outcome::LetIn(grant), Some(record)) => {
+                owed(connect, record, grant, self.ts) == Owed::Nothing
+            }
             (Outcome::LetIn(_), None) | (Outcome::Refuse(_), _) => true,
             (Outcome::Pair(..) | Outcome::Ask(..), _) => false,
         };
@@ -80,9 +82,12 @@ impl Hearing<'_> {
             (Outcome::LetIn(grant), Some(record)) => {
                 self.note(&judged);
                 let role = grant.role;
-                let token = match owed(connect, &record, &grant) {
+                // As it was judged: by when the connection began.
+                let token = match owed(connect, &record, &grant, self.ts) {
                     Owed::First => devices.issue(store, record, role, now).await.map(Some),
-                    Owed::Another => devices.replace(store, record, role, now).await.map(Some),
+                    Owed::Another(shown) => {
+                        devices.replace(store, record, (role, shown), now).await.map(Some)
+                    }
                     Owed::Peace => devices.settle(store, record, role, now).await.map(|()| None),
                     Owed::Nothing => Ok(None),
                 };

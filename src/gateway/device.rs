@@ -12,6 +12,8 @@ use crate::methods::{Role, Scope};
 
 /// How long a request to be let in stands, in milliseconds.
 const REQUEST_MS: i64 = 5 * 60 * 1000;
+/// How long a token that was replaced is good for being given the new one, in milliseconds.
+const RETIRING_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
 /// What a device says of itself with every connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,9 +68,10 @@ pub struct TokenRecord {
     pub scopes: Vec<String>,
     /// Its fingerprint; `None` where a new one is due with the next connection.
     pub fingerprint: Option<[u8; 32]>,
-    /// The fingerprint of the one before, as long as the device has not shown the new one: it may
-    /// have nothing else to come back with, and its key proves who it is.
-    pub retiring: Option<[u8; 32]>,
+    /// The fingerprints of those before, as long as the device has not shown the new one: it may
+    /// have nothing else to come back with, and its key proves who it is. Two at most: the one it
+    /// has last shown, and the one it was given then and may never have heard of.
+    pub retiring: Vec<[u8; 32]>,
     /// When the first one was issued.
     pub created_at: i64,
     /// When it was last replaced.
@@ -99,7 +102,7 @@ pub struct DeviceRequest {
 }
 
 impl Record for DeviceRecord {
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
     fn from_older(version: u8, payload: &[u8]) -> Option<Self> {
         layouts::older_device(version, payload)
@@ -135,24 +138,36 @@ impl DeviceRequest {
 impl TokenRecord {
     /// Whether this is the token.
     pub fn is(&self, shown: &str) -> bool {
-        self.holds(self.fingerprint, shown)
+        self.revoked_at.is_none() && self.fingerprint.is_some_and(|known| is_of(&known, shown))
     }
 
-    /// Whether it is the one before, which its device may still show to be given this one.
-    pub fn was(&self, shown: &str) -> bool {
-        self.holds(self.retiring, shown)
+    /// Whether it is one of those before, which its device may still show to be given this one.
+    pub fn was(&self, shown: &str, now: i64) -> bool {
+        let replaced_at = self.rotated_at.unwrap_or(self.created_at);
+        let is_good = self.revoked_at.is_none() && now.saturating_sub(replaced_at) < RETIRING_MS;
+        is_good && self.retiring.iter().any(|known| is_of(known, shown))
     }
 
-    fn holds(&self, known: Option<[u8; 32]>, shown: &str) -> bool {
-        let known = known.filter(|_| self.revoked_at.is_none());
-        known.is_some_and(|known| known.ct_eq(&fingerprint(shown)).into())
+    /// What its device may hold, should another take its place: the one it has last shown, and what
+    /// it was given since.
+    fn may_be_held(&self) -> Vec<[u8; 32]> {
+        if self.revoked_at.is_some() {
+            return Vec::new();
+        }
+        self.retiring.iter().copied().chain(self.fingerprint).collect()
     }
 
-    /// Takes it back: neither it nor the one before is good any more.
+    /// Takes it back: neither it nor those before are good any more.
     pub fn revoke(&mut self, now: i64) {
-        (self.fingerprint, self.retiring) = (None, None);
+        self.fingerprint = None;
+        self.retiring.clear();
         self.revoked_at = Some(now);
     }
+}
+
+/// Takes the same time wherever they differ.
+fn is_of(known: &[u8; 32], shown: &str) -> bool {
+    known.ct_eq(&fingerprint(shown)).into()
 }
 
 impl DeviceRecord {
@@ -173,17 +188,17 @@ impl DeviceRecord {
     }
 
     /// Gives it a token. The old one of that role is good no more; where the new one can be given
-    /// only when the device comes back, it is good for that.
+    /// only when the device comes back, it is good for that, and so is the one before it which the
+    /// device may hold in its place.
     pub fn issue(&mut self, role: Role, scopes: Vec<String>, secret: Option<&str>, now: i64) {
         let before = self.tokens.iter().position(|token| token.role == role.name());
         let before = before.map(|index| self.tokens.swap_remove(index));
-        let known = before.as_ref().filter(|token| token.revoked_at.is_none());
-        let known = known.and_then(|token| token.fingerprint.or(token.retiring));
+        let held = before.as_ref().filter(|_| secret.is_none()).map(TokenRecord::may_be_held);
         self.tokens.push(TokenRecord {
             role: role.name().into(),
             scopes,
             fingerprint: secret.map(fingerprint),
-            retiring: known.filter(|_| secret.is_none()),
+            retiring: held.unwrap_or_default(),
             created_at: before.as_ref().map_or(now, |token| token.created_at),
             rotated_at: before.map(|_| now),
             revoked_at: None,
@@ -193,18 +208,21 @@ impl DeviceRecord {
 }
 
 impl DeviceRecord {
-    /// Gives a device that has shown the token before this one the new one. The old one is good
-    /// until the new one is shown: the answer may get lost on its way.
-    pub fn replace(&mut self, role: Role, secret: &str) {
+    /// Gives a device that has shown a token before this one the new one. What it has shown is good
+    /// until the new one is shown: the answer may get lost on its way. Whatever else it may have
+    /// held it does not, or has not heard of.
+    pub fn replace(&mut self, role: Role, shown: &str, secret: &str, now: i64) {
         if let Some(token) = self.tokens.iter_mut().find(|token| token.role == role.name()) {
             token.fingerprint = Some(fingerprint(secret));
+            token.retiring.retain(|known| is_of(known, shown));
+            token.rotated_at = Some(now);
         }
     }
 
-    /// Ends the token before: the device has the new one.
+    /// Ends the tokens before: the device has the new one.
     pub fn settle(&mut self, role: Role) {
         if let Some(token) = self.tokens.iter_mut().find(|token| token.role == role.name()) {
-            token.retiring = None;
+            token.retiring.clear();
         }
     }
 }
@@ -258,3 +276,7 @@ pub(crate) fn shown_request(request: &DeviceRequest) -> Value {
     }
     shown
 }
+
+#[cfg(test)]
+#[path = "device/tests.rs"]
+mod tests;

@@ -202,7 +202,7 @@ impl Devices {
         Ok(secret)
     }
 
-    /// Gives a device that came back with a replaced token the new one. Under
+    /// Gives a device that came back with a replaced token, the one shown, the new one. Under
     /// [`Devices::change`].
     ///
     /// # Errors
@@ -211,11 +211,11 @@ impl Devices {
         &self,
         store: &Store,
         mut record: DeviceRecord,
-        role: Role,
+        (role, shown): (Role, &str),
         now: i64,
     ) -> Result<String, StoreError> {
         let secret = new_secret()?;
-        record.replace(role, &secret);
+        record.replace(role, shown, &secret, now);
         record.seen_at = now;
         self.put(store, &record).await?;
         Ok(secret)

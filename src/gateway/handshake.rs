@@ -302,16 +302,23 @@ pub(super) fn is_same(shown: &str, secret: &str) -> bool {
 fn own_token<'a>(shown: &'a Credentials, known: &Known<'_>, role: Role) -> Option<&'a str> {
     let token = known.record?.token(role)?;
     let mut texts = [&shown.device_token, &shown.token].into_iter().flatten();
-    texts.find(|text| token.is(text) || token.was(text)).map(String::as_str)
+    texts.find(|text| token.is(text) || token.was(text, known.ts)).map(String::as_str)
 }
 
-/// Whether a client shows the token before the one its device has, or is to have.
-pub(super) fn shows_old_token(connect: &Connect, record: &DeviceRecord, role: Role) -> bool {
-    let (Some(shown), Some(token)) = (&connect.auth, record.token(role)) else { return false };
+/// The token a client shows that is one before the one its device has, or is to have.
+pub(super) fn old_token<'a>(
+    connect: &'a Connect,
+    record: &DeviceRecord,
+    role: Role,
+    now: i64,
+) -> Option<&'a str> {
+    let (shown, token) = (connect.auth.as_ref()?, record.token(role)?);
     let mut texts = [&shown.device_token, &shown.token].into_iter().flatten();
     // Whoever shows both has the new one.
-    let is_new = texts.clone().any(|text| token.is(text));
-    !is_new && texts.any(|text| token.was(text))
+    if texts.clone().any(|text| token.is(text)) {
+        return None;
+    }
+    texts.find(|text| token.was(text, now)).map(String::as_str)
 }
 
 fn own(

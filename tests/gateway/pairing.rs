@@ -197,6 +197,65 @@ async fn a_token_that_somebody_else_replaced_is_handed_to_its_device() {
     assert_eq!(refused(&answer), "AUTH_DEVICE_TOKEN_MISMATCH");
 }
 
+// Replaced twice, and what it was told in between was lost on its way, or not: nobody but the device
+// knows which of the two it holds.
+#[tokio::test]
+async fn a_device_comes_back_with_what_it_has_however_often_its_token_was_replaced() {
+    let mut gateway = Gateway::behind_a_proxy();
+    for (seed, is_heard) in [(14, false), (15, true)] {
+        let mut owner = gateway.owner().await;
+        let device = Device::new(seed);
+        let first = paired_by_code(&gateway, &mut owner, &device).await;
+        let of_device = json!({"deviceId": device.id(), "role": "operator"});
+        let with = |token: &Value| {
+            let mut params = first.clone();
+            params["auth"] = json!({"deviceToken": token});
+            params
+        };
+        let first_text = first["auth"]["deviceToken"].clone();
+        owner.call("device.token.rotate", of_device.clone()).await.unwrap();
+        let second = own_token(&from_afar(&gateway, &device, with(&first_text)).await.1);
+        owner.call("device.token.rotate", of_device.clone()).await.unwrap();
+        drop(owner);
+        gateway = gateway.kill_and_start();
+        let mut owner = gateway.owner().await;
+
+        let (held, gone) = if is_heard { (&second, &first_text) } else { (&first_text, &second) };
+        let third = own_token(&from_afar(&gateway, &device, with(held)).await.1);
+        let (_, answer) = from_afar(&gateway, &device, with(gone)).await;
+        assert_eq!(refused(&answer), "AUTH_DEVICE_TOKEN_MISMATCH", "it has the other one");
+        // The new one, shown once, ends all before.
+        let (_, answer) = from_afar(&gateway, &device, with(&third)).await;
+        assert_eq!(scopes(&answer), ["operator.read"]);
+        for old in [held, gone] {
+            let (_, answer) = from_afar(&gateway, &device, with(old)).await;
+            assert_eq!(refused(&answer), "AUTH_DEVICE_TOKEN_MISMATCH");
+        }
+
+        // Taken back, none is good, whatever the device has heard of; and none comes back.
+        owner.call("device.token.rotate", of_device.clone()).await.unwrap();
+        let fourth = own_token(&from_afar(&gateway, &device, with(&third)).await.1);
+        owner.call("device.token.rotate", of_device.clone()).await.unwrap();
+        owner.call("device.token.revoke", of_device.clone()).await.unwrap();
+        for old in [&third, &fourth] {
+            let (_, answer) = from_afar(&gateway, &device, with(old)).await;
+            assert_eq!(refused(&answer), "AUTH_DEVICE_TOKEN_MISMATCH");
+        }
+        owner.call("device.token.rotate", of_device).await.unwrap();
+        for old in [&third, &fourth] {
+            let (_, answer) = from_afar(&gateway, &device, with(old)).await;
+            assert_eq!(refused(&answer), "AUTH_DEVICE_TOKEN_MISMATCH");
+        }
+    }
+}
+
+/// The token a device is given.
+fn own_token(answer: &Value) -> Value {
+    let token = answer["payload"]["auth"]["deviceToken"].clone();
+    assert!(token.is_string(), "{answer}");
+    token
+}
+
 // X1
 #[tokio::test]
 async fn nobody_gives_more_than_he_has() {

@@ -7,7 +7,68 @@ use super::{DeviceRecord, Portrait, TokenRecord};
 
 /// A device of an older layout.
 pub(super) fn older_device(version: u8, payload: &[u8]) -> Option<DeviceRecord> {
-    (version == 1).then(|| older::<DeviceRecordV1>(payload)).flatten().map(DeviceRecord::from)
+    match version {
+        1 => older::<DeviceRecordV1>(payload).map(DeviceRecord::from),
+        2 => older::<DeviceRecordV2>(payload).map(DeviceRecord::from),
+        _ => None,
+    }
+}
+
+/// When only the token before was good, and none before that.
+#[derive(Serialize, Deserialize)]
+struct DeviceRecordV2 {
+    portrait: Portrait,
+    label: Option<String>,
+    roles: Vec<String>,
+    scopes: Vec<String>,
+    approved_via: String,
+    approved_by: Option<String>,
+    created_at: i64,
+    approved_at: i64,
+    seen_at: i64,
+    tokens: Vec<TokenRecordV2>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TokenRecordV2 {
+    role: String,
+    scopes: Vec<String>,
+    fingerprint: Option<[u8; 32]>,
+    retiring: Option<[u8; 32]>,
+    created_at: i64,
+    rotated_at: Option<i64>,
+    revoked_at: Option<i64>,
+}
+
+impl From<DeviceRecordV2> for DeviceRecord {
+    fn from(old: DeviceRecordV2) -> Self {
+        Self {
+            portrait: old.portrait,
+            label: old.label,
+            roles: old.roles,
+            scopes: old.scopes,
+            approved_via: old.approved_via,
+            approved_by: old.approved_by,
+            created_at: old.created_at,
+            approved_at: old.approved_at,
+            seen_at: old.seen_at,
+            tokens: old.tokens.into_iter().map(TokenRecord::from).collect(),
+        }
+    }
+}
+
+impl From<TokenRecordV2> for TokenRecord {
+    fn from(old: TokenRecordV2) -> Self {
+        Self {
+            role: old.role,
+            scopes: old.scopes,
+            fingerprint: old.fingerprint,
+            retiring: old.retiring.into_iter().collect(),
+            created_at: old.created_at,
+            rotated_at: old.rotated_at,
+            revoked_at: old.revoked_at,
+        }
+    }
 }
 
 /// When a token that was replaced was good no more at once.
@@ -58,7 +119,7 @@ impl From<TokenRecordV1> for TokenRecord {
             role: old.role,
             scopes: old.scopes,
             fingerprint: old.fingerprint,
-            retiring: None,
+            retiring: Vec::new(),
             created_at: old.created_at,
             rotated_at: old.rotated_at,
             revoked_at: old.revoked_at,
@@ -77,9 +138,12 @@ mod tests {
         const VERSION: u8 = 1;
     }
 
-    #[test]
-    fn a_device_of_before_keeps_its_token() {
-        let portrait = Portrait {
+    impl Record for DeviceRecordV2 {
+        const VERSION: u8 = 2;
+    }
+
+    fn portrait() -> Portrait {
+        Portrait {
             device_id: "own".into(),
             public_key: "key".into(),
             display_name: None,
@@ -87,7 +151,11 @@ mod tests {
             device_family: None,
             client_id: "openclaw-ios".into(),
             client_mode: "ui".into(),
-        };
+        }
+    }
+
+    #[test]
+    fn a_device_of_before_keeps_its_token() {
         let token = TokenRecordV1 {
             role: "operator".into(),
             scopes: vec!["operator.read".into()],
@@ -97,7 +165,7 @@ mod tests {
             revoked_at: None,
         };
         let old = DeviceRecordV1 {
-            portrait,
+            portrait: portrait(),
             label: Some("mine".into()),
             roles: vec!["operator".into()],
             scopes: vec!["operator.read".into()],
@@ -112,7 +180,39 @@ mod tests {
         let bytes = encode(&key, &old);
         let read: DeviceRecord = decode(&key, &bytes).unwrap();
         assert_eq!((read.label.as_deref(), read.seen_at), (Some("mine"), 3));
-        assert_eq!((read.tokens[0].fingerprint, read.tokens[0].retiring), (Some([7; 32]), None));
+        assert_eq!(read.tokens[0].fingerprint, Some([7; 32]));
+        assert!(read.tokens[0].retiring.is_empty());
         assert_eq!(DeviceRecord::from_older(0, &bytes), None);
+    }
+
+    #[test]
+    fn a_device_whose_token_was_replaced_before_keeps_the_old_one() {
+        for retiring in [None, Some([6; 32])] {
+            let token = TokenRecordV2 {
+                role: "operator".into(),
+                scopes: Vec::new(),
+                fingerprint: None,
+                retiring,
+                created_at: 1,
+                rotated_at: Some(2),
+                revoked_at: None,
+            };
+            let old = DeviceRecordV2 {
+                portrait: portrait(),
+                label: None,
+                roles: vec!["operator".into()],
+                scopes: Vec::new(),
+                approved_via: "owner".into(),
+                approved_by: Some("me".into()),
+                created_at: 1,
+                approved_at: 2,
+                seen_at: 3,
+                tokens: vec![token],
+            };
+            let key = Key::of(Space::Device).text("own");
+            let read: DeviceRecord = decode(&key, &encode(&key, &old)).unwrap();
+            assert_eq!(read.tokens[0].retiring, Vec::from_iter(retiring));
+            assert_eq!((read.approved_by.as_deref(), read.seen_at), (Some("me"), 3));
+        }
     }
 }
