@@ -5,7 +5,9 @@
 
 mod answers;
 mod beats;
+mod beginning;
 mod builder;
+mod calls;
 mod choice;
 mod client_tools;
 mod drain;
@@ -58,11 +60,13 @@ use tokio::sync::broadcast;
 use self::sessions::SessionIndex;
 
 pub(crate) use answers::Asked;
+pub(crate) use beginning::Beginning;
 pub use builder::Builder;
+pub(crate) use calls::{Calls, RunningCall};
 pub use choice::ChooseError;
 pub use editing::EditError;
 pub use embedding::EmbedError;
-pub(crate) use invoke::Invoked;
+pub(crate) use invoke::{Invoked, Kept};
 pub use keys::WakeError;
 pub(crate) use late::LateEngine;
 pub use relay::{Outcome, Relay};
@@ -119,6 +123,8 @@ struct Inner {
     cron: Option<Cron>,
     cron_events: CronEvents,
     commands: CommandsRunning,
+    calls: Calls,
+    keys: beginning::Keys,
     events: SystemEvents,
     beats: Heartbeats,
     index: SessionIndex,
@@ -189,7 +195,15 @@ impl Engine {
 
     /// How much is under way.
     pub fn load(&self) -> LoadSnapshot {
-        LoadSnapshot { commands: self.0.commands.count(), ..LoadSnapshot::of(&self.0.store) }
+        // What is about to be made is not made after the last look.
+        let calls = self.0.calls.count(tokio::time::Instant::now()) + self.0.keys.count();
+        let commands = self.0.commands.count();
+        LoadSnapshot { commands, calls, ..LoadSnapshot::of(&self.0.store) }
+    }
+
+    /// The calls of tools and nodes that run.
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.0.calls
     }
 
     /// What this agent's model can call.

@@ -24,6 +24,8 @@ mod device;
 mod kit;
 #[path = "gateway_methods/lives.rs"]
 mod lives;
+#[path = "gateway_methods/node_calls.rs"]
+mod node_calls;
 #[path = "gateway_methods/nodes.rs"]
 mod nodes;
 #[path = "gateway_methods/presence.rs"]

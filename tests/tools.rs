@@ -85,6 +85,9 @@ impl Provider for Model {
 struct Counter {
     ledger: Mutex<Vec<String>>,
     hang_in: AtomicUsize,
+    /// The call that waits until it may go on.
+    wait_in: AtomicUsize,
+    go_on: Notify,
     hanging: Notify,
     is_idempotent: bool,
 }
@@ -122,6 +125,10 @@ impl Tool for Counter {
             if self.hang_in.load(Ordering::SeqCst) == calls {
                 self.hanging.notify_one();
                 std::future::pending::<()>().await;
+            }
+            if self.wait_in.load(Ordering::SeqCst) == calls {
+                self.hanging.notify_one();
+                self.go_on.notified().await;
             }
             match call.arguments["by"].as_u64() {
                 Some(1) => Ok(format!("call {calls}")),

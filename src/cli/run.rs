@@ -432,7 +432,8 @@ async fn drain(engine: &Engine, drain_max: Duration) {
             waiting = left.waiting,
             undelivered = left.undelivered,
             commands = left.commands,
-            "not everything was finished; it is kept and goes on after the next start"
+            calls = left.calls,
+            "not everything was finished; messages and replies are kept and go on after the next start"
         );
     }
 }

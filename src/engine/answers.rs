@@ -1,15 +1,17 @@
 //! Calls under an idempotency key: made once, and answered the same whenever they are asked again.
 
 use telson_actors::answer::{AnswerRecord, CallEnd, answer_key};
+use telson_actors::provider::ToolResult;
 use telson_actors::store::{Batch, Expect, StoreError};
+use tokio::sync::oneshot;
 
 use super::Engine;
+use super::beginning::Beginning;
 
 /// Where a call stands that somebody wants to make.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Asked {
     /// It is to be made now.
-    Now,
+    Now(Beginning),
     /// It was made before in this life, and may be under way.
     Begun,
     /// It was made in an earlier life that ended before it did.
@@ -21,7 +23,8 @@ pub(crate) enum Asked {
 }
 
 impl Engine {
-    /// Notes that a call is made, unless it was before. Durable when it returns.
+    /// Notes that a call is made, unless it was before. Durable when it returns; where it is to be
+    /// made now, others who ask for it wait until it is.
     pub(crate) async fn begin_call(
         &self,
         method: &str,
@@ -29,11 +32,17 @@ impl Engine {
         asked: u64,
     ) -> Result<Asked, StoreError> {
         let (own, epoch) = (answer_key(method, key), self.0.store.epoch().0);
+        let turn = self.0.keys.turn(&own).await;
+        let mut beginning = Beginning::new(self.0.store.clone(), own.clone(), turn);
+        // Whoever leaves before he is answered takes back his own note, and nobody else's.
+        beginning.set_noted(!self.0.store.contains(&own)?);
         let record = AnswerRecord { at: self.0.clock.now(), epoch, asked, end: CallEnd::Open };
         let mut batch = Batch::new();
         batch.expect(Expect::Absent(own.clone())).put(own.clone(), &record);
-        match self.0.store.commit(batch).await {
-            Ok(()) => return Ok(Asked::Now),
+        let noted = self.0.store.commit(batch).await;
+        beginning.set_noted(noted.is_ok());
+        match noted {
+            Ok(()) => return Ok(Asked::Now(beginning)),
             Err(StoreError::Conflict) => {}
             Err(error) => return Err(error),
         }
@@ -47,11 +56,13 @@ impl Engine {
         })
     }
 
-    /// Takes back that a call is made: it was not.
-    pub(crate) async fn forget_call(&self, method: &str, key: &str) -> Result<(), StoreError> {
-        let mut batch = Batch::new();
-        batch.delete(answer_key(method, key));
-        self.0.store.commit(batch).await
+    /// Waits for the end of a tool's call that is under way; nothing where it is not.
+    pub(crate) fn join_call(
+        &self,
+        method: &str,
+        key: &str,
+    ) -> Option<oneshot::Receiver<ToolResult>> {
+        self.0.calls.join(&answer_key(method, key))
     }
 
     /// Notes what a call has come to, if nobody has before. Durable when it returns.

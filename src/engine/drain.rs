@@ -26,8 +26,10 @@ const END_MAX: Duration = Duration::from_secs(2);
 
 impl Engine {
     /// Admits nothing more from its own watchers, begins no jobs, and waits until everything admitted
-    /// is answered, everything answered is out and no job's command runs, but not longer than `deadline`, and not for replies that
-    /// make no progress. Answers whether nothing is left; what is left is durable and goes on after the next start.
+    /// is answered, everything answered is out, and no job's command and no call of a tool or a node
+    /// runs; but not longer than `deadline`, and not for replies that make no progress. Answers
+    /// whether nothing is left; messages and replies that are left are durable and go on after the
+    /// next start.
     pub async fn drain(&self, deadline: Duration) -> bool {
         self.0.suspension.intake().end();
         self.0.commands.close();
@@ -46,8 +48,7 @@ impl Engine {
                 (last, since) = (load, Instant::now());
             }
             let now = Instant::now();
-            let is_working = load.waiting > 0 || load.commands > 0;
-            let only_stuck = !is_working && now.duration_since(since) >= STUCK_AFTER;
+            let only_stuck = !load.is_working() && now.duration_since(since) >= STUCK_AFTER;
             if now >= end || only_stuck {
                 return false;
             }

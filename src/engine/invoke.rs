@@ -2,13 +2,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use telson_actors::answer::CallEnd;
+use telson_actors::answer::{CallEnd, answer_key};
 use telson_actors::message::SessionKey;
 use telson_actors::provider::{ToolCall, ToolResult, ToolStatus};
 use telson_actors::tool::{CallKey, ToolMessage};
 use tokio::sync::oneshot;
 
 use super::Engine;
+use super::beginning::Beginning;
 
 /// What came of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,17 +26,39 @@ pub(crate) enum Invoked {
     Failed(String),
 }
 
+impl Invoked {
+    /// What came of a call that somebody waits for.
+    pub(crate) fn of(ended: Result<ToolResult, oneshot::error::RecvError>) -> Self {
+        match ended {
+            Ok(ToolResult { status: ToolStatus::Done, text, .. }) => Self::Done(text),
+            Ok(ToolResult { text, .. }) => Self::Failed(text),
+            Err(_) => Self::Unknown,
+        }
+    }
+}
+
+/// What a call is kept under: its method and its key, and that it is about to be made.
+pub(crate) struct Kept {
+    pub(crate) method: &'static str,
+    pub(crate) key: String,
+    /// Taken once the call is made.
+    pub(crate) beginning: Option<Beginning>,
+}
+
 impl Engine {
     /// Calls a tool once, in the name of an agent and within its policy, hooks and gate. A call that
-    /// is cut off is not made again. What it comes to is noted under `kept`, a method and a key,
-    /// also if nobody waits for it any more.
+    /// is cut off is not made again. What it comes to is noted under `kept`, also if nobody waits for
+    /// it any more.
     pub(crate) async fn invoke(
         &self,
         session: &SessionKey,
         agent: &str,
         (tool, arguments): (&str, String),
-        kept: Option<(&'static str, String)>,
+        mut kept: Option<&mut Kept>,
     ) -> Invoked {
+        let under = kept.as_ref().map(|kept| (kept.method, kept.key.clone()));
+        let own = under.as_ref().map(|(method, key)| answer_key(method, key));
+        let running = self.0.calls.begin(None, own);
         match self.may_use(agent, tool).await {
             Some(true) => {}
             Some(false) => return Invoked::Hidden,
@@ -46,17 +69,18 @@ impl Engine {
         let (id, name) = (format!("call-{turn}"), tool.to_owned());
         let call = ToolCall { id, name, arguments, signature: None };
         let (sender, receiver) = oneshot::channel();
-        let sender = Mutex::new(Some(sender));
+        let asker = Mutex::new(Some((sender, running)));
         let engine = Arc::downgrade(&self.0);
         let reply = Arc::new(move |result: ToolResult| {
-            let sender = sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let asker = asker.lock().unwrap_or_else(PoisonError::into_inner).take();
             let tell = move |result| {
-                // Whoever asked may have left; then nobody is told.
-                if let Some(sender) = sender {
+                if let Some((sender, running)) = asker {
+                    running.end(&result);
+                    // Whoever asked may have left; then nobody is told.
                     sender.send(result).ok();
                 }
             };
-            match (&kept, engine.upgrade().map(Engine)) {
+            match (&under, engine.upgrade().map(Engine)) {
                 (Some((method, key)), Some(engine)) => engine.keep(method, key, result, tell),
                 _ => tell(result),
             }
@@ -66,11 +90,10 @@ impl Engine {
         if self.0.tools.cast(message).is_err() {
             return Invoked::Absent;
         }
-        match receiver.await {
-            Ok(ToolResult { status: ToolStatus::Done, text, .. }) => Invoked::Done(text),
-            Ok(ToolResult { text, .. }) => Invoked::Failed(text),
-            Err(_) => Invoked::Unknown,
+        if let Some(beginning) = kept.as_mut().and_then(|kept| kept.beginning.take()) {
+            beginning.made();
         }
+        Invoked::of(receiver.await)
     }
 
     /// Notes what a call has come to, and tells it then.

@@ -174,6 +174,8 @@ impl Engine {
             cron: wiring.cron_handle(),
             cron_events: wiring.cron_events.clone(),
             commands: wiring.commands.clone(),
+            calls: super::Calls::default(),
+            keys: super::beginning::Keys::default(),
             events: wiring.events.clone(),
             beats: wiring.beats.clone(),
             index: SessionIndex::new(store.clone(), wiring.journal.clone()),

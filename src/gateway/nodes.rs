@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::link::{LinkMessage, LinkSender, Weighed};
 use super::wire::Connect;
+use crate::engine::RunningCall;
 
 /// How long a request to be allowed something waits for a person, in milliseconds.
 const PENDING_MILLIS: i64 = 5 * 60 * 1000;
@@ -95,6 +96,8 @@ struct Asked {
     node: String,
     /// Who waits for its answer; nobody, where all have left.
     askers: Vec<oneshot::Sender<Outcome>>,
+    /// A restart waits for it, also if they have.
+    _running: RunningCall,
 }
 
 impl Asked {
@@ -231,11 +234,12 @@ impl Nodes {
     ///
     /// # Errors
     /// Why it was not sent.
-    pub fn ask(
+    pub(crate) fn ask(
         &self,
         node: &str,
         call: &str,
         request: Value,
+        running: RunningCall,
     ) -> Result<oneshot::Receiver<Outcome>, NotSent> {
         let mut state = self.state();
         if state.calls.len() >= CALLS_MAX {
@@ -252,7 +256,7 @@ impl Nodes {
         let sent = seen.link.send(LinkMessage::Event("node.invoke.request", request));
         sent.map_err(|_| NotSent::Away)?;
         let (sender, receiver) = oneshot::channel();
-        let asked = Asked { node: node.to_owned(), askers: vec![sender] };
+        let asked = Asked { node: node.to_owned(), askers: vec![sender], _running: running };
         state.calls.insert(call.to_owned(), asked);
         Ok(receiver)
     }

@@ -5,7 +5,7 @@ use telson_actors::answer::CallEnd;
 use telson_actors::inbox::digest;
 
 use super::{Call, ErrorBody};
-use crate::engine::Asked;
+use crate::engine::{Asked, Beginning};
 
 /// What stands for everything that is asked.
 pub(super) fn digest_of(parts: &[&dyn std::fmt::Display]) -> u64 {
@@ -14,13 +14,50 @@ pub(super) fn digest_of(parts: &[&dyn std::fmt::Display]) -> u64 {
 }
 
 /// Where a call stands.
-pub(super) enum Stand {
-    /// It is to be made now.
-    Now,
+enum Stand {
+    /// It is to be made now, or taken back; whoever repeats it waits until then.
+    Now(Beginning),
     /// It may be under way.
     Begun,
     /// It has ended like this.
     Ended(CallEnd),
+}
+
+/// What a call comes to for whoever asks for it.
+pub(super) enum Taken<W> {
+    /// It is to be made by him.
+    Now(Beginning),
+    /// It is under way, and this is how its end is heard.
+    Joined(W),
+    /// It has ended like this.
+    Ended(CallEnd),
+}
+
+/// Begins a call, or finds the way to the end of the one that was made; `join` waits for one under
+/// way, if it is.
+///
+/// # Errors
+/// As [`begin`]; or it was made, and nobody hears any more how it ends.
+pub(super) async fn take<W>(
+    call: &Call,
+    method: &str,
+    (key, shown): (&str, &str),
+    asked: u64,
+    join: impl Fn() -> Option<W>,
+) -> Result<Taken<W>, ErrorBody> {
+    // What ends between the first look and the joining is kept, and the second look sees it.
+    for _ in 0..2 {
+        match begin(call, method, (key, shown), asked).await? {
+            Stand::Now(beginning) => return Ok(Taken::Now(beginning)),
+            Stand::Ended(end) => return Ok(Taken::Ended(end)),
+            Stand::Begun => {
+                if let Some(waiting) = join() {
+                    return Ok(Taken::Joined(waiting));
+                }
+            }
+        }
+    }
+    Err(unknown(shown))
 }
 
 /// Begins a call, unless it was made before. `key` is what the store knows it by, `shown` what its
@@ -29,7 +66,7 @@ pub(super) enum Stand {
 /// # Errors
 /// The key is that of another call, or nobody knows what has become of it, or the store can't be
 /// written; nothing is to be made.
-pub(super) async fn begin(
+async fn begin(
     call: &Call,
     method: &str,
     (key, shown): (&str, &str),
@@ -37,7 +74,7 @@ pub(super) async fn begin(
 ) -> Result<Stand, ErrorBody> {
     let begun = call.engine.begin_call(method, key, asked).await;
     match begun.map_err(|error| ErrorBody::unavailable(error.to_string()))? {
-        Asked::Now => Ok(Stand::Now),
+        Asked::Now(beginning) => Ok(Stand::Now(beginning)),
         Asked::Begun => Ok(Stand::Begun),
         Asked::Ended(end) => Ok(Stand::Ended(end)),
         Asked::Lost => Err(unknown(shown)),
@@ -65,13 +102,6 @@ pub(super) fn too_long(shown: &str, bytes: u64) -> ErrorBody {
          too long to be kept"
     ))
     .with(json!({"code": "ANSWER_NOT_KEPT"}))
-}
-
-/// It may be under way still.
-pub(super) fn under_way(shown: &str) -> ErrorBody {
-    ErrorBody::unavailable(format!(
-        "the call with idempotencyKey {shown:?} is under way, or was cut off; ask again later"
-    ))
 }
 
 /// A kept answer as it was.

@@ -49,7 +49,7 @@ fn preflight(call: &Call) -> Result<Value, ErrorBody> {
 }
 
 /// What is under way; a restart waits for it. Of what is not finished by then, messages and replies
-/// go on afterwards, and commands are cut off.
+/// go on afterwards, and commands and calls are cut off.
 fn state(call: &Call) -> Value {
     let load = call.engine.load();
     let mut blockers = Vec::new();
@@ -57,6 +57,7 @@ fn state(call: &Call) -> Value {
         ("turns", load.waiting, "messages are being answered"),
         ("replies", load.undelivered, "replies are on their way"),
         ("commands", load.commands, "commands of jobs run"),
+        ("calls", load.calls, "calls of tools and nodes run"),
     ] {
         if count > 0 {
             blockers.push(json!({"kind": kind, "count": count, "message": what}));
@@ -70,7 +71,8 @@ fn state(call: &Call) -> Value {
             "queueSize": load.waiting,
             "pendingReplies": load.undelivered,
             "runningCommands": load.commands,
-            "totalActive": load.waiting + load.undelivered + load.commands,
+            "runningCalls": load.calls,
+            "totalActive": load.waiting + load.undelivered + load.commands + load.calls,
         },
         "blockers": blockers,
         "summary": summary,

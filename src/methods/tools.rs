@@ -5,11 +5,11 @@ use serde_json::{Map, Value, json};
 use telson_actors::answer::CallEnd;
 
 use super::chat::agents;
-use super::once::{self, Stand};
+use super::once::{self, Taken};
 use super::params::{KEY_BYTES_MAX, Text, is_key, read};
 use super::{Call, ErrorBody, Method, Scope, ready};
 use crate::config::{Config, ToolProfile};
-use crate::engine::Invoked;
+use crate::engine::{Invoked, Kept};
 
 /// The methods of this family.
 pub(super) const METHODS: &[Method] = &[
@@ -140,38 +140,47 @@ async fn invoke(call: Call) -> Result<Value, ErrorBody> {
         None => return Err(ErrorBody::unavailable(RESTARTING)),
     }
     let arguments = Value::Object(params.args).to_string();
-    let mut kept = None;
+    let (mut kept, mut joined) = (None, None);
     if let Some(key) = params.idempotency_key.as_ref().map(Text::as_str) {
         if !is_key(key) {
             let why = format!("at most {KEY_BYTES_MAX} bytes without control characters");
             return Err(ErrorBody::invalid(format!("params.idempotencyKey: {why}")));
         }
         let asked = once::digest_of(&[&session, &agent, &name, &arguments]);
-        match once::begin(&call, METHOD, (key, key), asked).await? {
-            Stand::Now => kept = Some((METHOD, key.to_owned())),
-            Stand::Begun => return Err(once::under_way(key)),
-            Stand::Ended(CallEnd::Done(text)) => return Ok(done(name, &text)),
-            Stand::Ended(CallEnd::Failed(code, why)) => return failed(&code, why),
-            Stand::Ended(CallEnd::TooLong(bytes)) => return Err(once::too_long(key, bytes)),
-            Stand::Ended(CallEnd::Open | CallEnd::Lost) => return Err(once::unknown(key)),
-        }
+        let join = || call.engine.join_call(METHOD, key);
+        let beginning = match once::take(&call, METHOD, (key, key), asked, join).await? {
+            Taken::Now(beginning) => Some(beginning),
+            Taken::Joined(waiting) => {
+                joined = Some(waiting);
+                None
+            }
+            Taken::Ended(CallEnd::Done(text)) => return Ok(done(name, &text)),
+            Taken::Ended(CallEnd::Failed(code, why)) => return failed(&code, why),
+            Taken::Ended(CallEnd::TooLong(bytes)) => return Err(once::too_long(key, bytes)),
+            Taken::Ended(CallEnd::Open | CallEnd::Lost) => return Err(once::unknown(key)),
+        };
+        kept = Some(Kept { method: METHOD, key: key.to_owned(), beginning });
     }
-    let key = kept.as_ref().map(|(_, key)| key.clone());
-    match call.engine.invoke(&session, &agent, (name, arguments), kept).await {
+    let invoked = match joined {
+        // Whoever asks again waits for the same answer.
+        Some(waiting) => Invoked::of(waiting.await),
+        None => call.engine.invoke(&session, &agent, (name, arguments), kept.as_mut()).await,
+    };
+    match invoked {
         Invoked::Done(text) => Ok(done(name, &text)),
         // The same words for a tool that does not exist and one that may not be used.
         Invoked::Failed(text) => failed("tool_error", text),
         Invoked::Unknown => {
-            if let Some(key) = &key {
+            if let Some(kept) = &kept {
                 // Whoever asks again is not told to wait for it.
-                let noted = call.engine.end_call(METHOD, key, CallEnd::Lost).await;
+                let noted = call.engine.end_call(METHOD, &kept.key, CallEnd::Lost).await;
                 noted.map_err(|error| ErrorBody::unavailable(error.to_string()))?;
             }
             Err(ErrorBody::unavailable(UNKNOWN_CALL))
         }
         nothing @ (Invoked::Hidden | Invoked::Absent) => {
-            if let Some(key) = &key {
-                let given = call.engine.forget_call(METHOD, key).await;
+            if let Some(beginning) = kept.and_then(|kept| kept.beginning) {
+                let given = beginning.undone().await;
                 given.map_err(|error| ErrorBody::unavailable(error.to_string()))?;
             }
             if nothing == Invoked::Hidden {

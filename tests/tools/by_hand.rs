@@ -16,8 +16,12 @@ use crate::wire::Wire;
 use crate::{Counter, Model, engine, stop};
 
 fn invoke(socket: &Path) -> JoinHandle<Result<Value, String>> {
+    invoke_as(socket, "k")
+}
+
+fn invoke_as(socket: &Path, key: &str) -> JoinHandle<Result<Value, String>> {
     let socket = socket.to_owned();
-    let params = json!({"name": "count", "args": {"by": 1}, "idempotencyKey": "k"});
+    let params = json!({"name": "count", "args": {"by": 1}, "idempotencyKey": key});
     tokio::task::spawn_blocking(move || {
         Wire::connect(&socket).expect("it listens").call("tools.invoke", &params)
     })
@@ -53,5 +57,42 @@ async fn a_call_by_hand_that_is_cut_off_is_unknown_and_not_made_again() {
     let told = tokio::time::timeout(Duration::from_secs(30), again).await.unwrap();
     assert!(told.contains("was made before"), "{told}");
     assert_eq!(tool.ledger().len(), 1);
+    stop(engine).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_by_hand_is_waited_for_by_who_repeats_it_and_by_who_stops_the_engine() {
+    let (platform, tool) = (Platform::new(), Arc::new(Counter::default()));
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
+    let control = ControlSpec { path: socket.clone(), host: Host::default() };
+    let engine = engine(&platform, &Arc::new(Model::default()), &tool)
+        .control(control)
+        .state_dir(folder.path())
+        .start()
+        .await
+        .unwrap();
+    tool.wait_in.store(1, Ordering::SeqCst);
+    let first = invoke(&socket);
+    tool.hanging.notified().await;
+    let repeats: Vec<_> = (0..4).map(|_| invoke(&socket)).collect();
+    // Another one comes and goes meanwhile.
+    let other = invoke_as(&socket, "other").await.unwrap().unwrap();
+    assert_eq!(other["output"]["content"][0]["text"], "call 2", "{other}");
+    assert_eq!((engine.load().calls, engine.load().is_idle()), (1, false));
+    let never = Duration::from_millis(100);
+    assert!(!engine.drain(never).await, "it is still there at the end of that time");
+    tool.go_on.notify_one();
+    let told = first.await.unwrap().unwrap();
+    assert_eq!(told["output"]["content"][0]["text"], "call 1", "{told}");
+    for repeat in repeats {
+        // Who came only when the end was near is told so.
+        match repeat.await.unwrap() {
+            Ok(again) => assert_eq!(again, told),
+            Err(error) => assert!(error.contains("during gateway restart"), "{error}"),
+        }
+    }
+    assert_eq!(tool.ledger().len(), 2);
+    assert!(engine.drain(Duration::from_secs(30)).await, "nothing is left");
     stop(engine).await;
 }

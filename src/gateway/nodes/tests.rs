@@ -17,6 +17,11 @@ fn connect(caps: &[&str], commands: &[&str]) -> Connect {
     .unwrap()
 }
 
+/// A call that nobody ends the service over.
+fn running() -> RunningCall {
+    crate::engine::Calls::default().begin(None, None)
+}
+
 fn record(caps: &[&str], commands: &[&str]) -> NodeRecord {
     let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect();
     NodeRecord {
@@ -52,14 +57,14 @@ fn a_call_is_answered_by_its_node_alone_and_once() {
     let nodes = Nodes::default();
     let (link, mut events) = mpsc::unbounded_channel();
     nodes.connect("n", &connect(&[], &["x"]), ("c1", &link), 10);
-    let mut answer = nodes.ask("n", "k1", json!({"id": "k1"})).unwrap();
+    let mut answer = nodes.ask("n", "k1", json!({"id": "k1"}), running()).unwrap();
     assert!(matches!(events.try_recv(), Ok(LinkMessage::Event("node.invoke.request", _))));
     assert!(!nodes.answered("other", "k1", &Ok(json!(1))));
     assert!(answer.try_recv().is_err());
     assert!(nodes.answered("n", "k1", &Ok(json!(2))));
     assert!(!nodes.answered("n", "k1", &Ok(json!(3))));
     assert_eq!(answer.try_recv(), Ok(Ok(json!(2))));
-    assert_eq!(nodes.ask("away", "k2", json!({})).unwrap_err(), NotSent::Away);
+    assert_eq!(nodes.ask("away", "k2", json!({}), running()).unwrap_err(), NotSent::Away);
 }
 
 #[test]
@@ -67,10 +72,10 @@ fn whoever_waits_for_a_node_that_goes_is_told() {
     let nodes = Nodes::default();
     let (link, _events) = mpsc::unbounded_channel();
     nodes.connect("n", &connect(&[], &["x"]), ("c1", &link), 10);
-    let mut answer = nodes.ask("n", "k1", json!({})).unwrap();
+    let mut answer = nodes.ask("n", "k1", json!({}), running()).unwrap();
     nodes.disconnect("c1", 20);
     assert!(answer.try_recv().unwrap().is_err());
-    assert_eq!(nodes.ask("n", "k2", json!({})).unwrap_err(), NotSent::Away);
+    assert_eq!(nodes.ask("n", "k2", json!({}), running()).unwrap_err(), NotSent::Away);
 }
 
 // L1: whoever has left is waited for by nobody, and takes no place from others.
@@ -80,13 +85,14 @@ fn calls_of_those_who_have_left_take_no_room() {
     let (link, _events) = mpsc::unbounded_channel();
     nodes.connect("n", &connect(&[], &["x"]), ("c1", &link), 10);
     for number in 0..CALLS_MAX * 3 {
-        drop(nodes.ask("n", &format!("k{number}"), json!({})).unwrap());
+        drop(nodes.ask("n", &format!("k{number}"), json!({}), running()).unwrap());
     }
     assert!(nodes.state().calls.len() <= CALLS_MAX);
-    let waiting: Vec<_> =
-        (0..CALLS_MAX).map(|number| nodes.ask("n", &format!("w{number}"), json!({}))).collect();
+    let waiting: Vec<_> = (0..CALLS_MAX)
+        .map(|number| nodes.ask("n", &format!("w{number}"), json!({}), running()))
+        .collect();
     assert!(waiting.iter().all(Result::is_ok));
-    assert_eq!(nodes.ask("n", "one more", json!({})).unwrap_err(), NotSent::Full);
+    assert_eq!(nodes.ask("n", "one more", json!({}), running()).unwrap_err(), NotSent::Full);
 }
 
 #[test]
@@ -94,7 +100,7 @@ fn whoever_asks_again_waits_for_the_same_answer() {
     let nodes = Nodes::default();
     let (link, mut events) = mpsc::unbounded_channel();
     nodes.connect("n", &connect(&[], &["x"]), ("c1", &link), 10);
-    drop(nodes.ask("n", "k", json!({})).unwrap());
+    drop(nodes.ask("n", "k", json!({}), running()).unwrap());
     assert!(nodes.join("other", "k").is_none() && nodes.join("n", "unknown").is_none());
     let mut first = nodes.join("n", "k").unwrap();
     let mut second = nodes.join("n", "k").unwrap();
@@ -112,11 +118,12 @@ fn a_node_that_does_not_read_is_asked_no_more() {
     let (link, mut events) = mpsc::unbounded_channel();
     nodes.connect("n", &connect(&[], &["x"]), ("c1", &link), 10);
     let long = json!("x".repeat(UNREAD_BYTES_MAX / 4));
-    let asked: Vec<_> =
-        (0..6).map(|number| nodes.ask("n", &format!("k{number}"), long.clone()).is_ok()).collect();
+    let asked: Vec<_> = (0..6)
+        .map(|number| nodes.ask("n", &format!("k{number}"), long.clone(), running()).is_ok())
+        .collect();
     assert_eq!(asked, [true, true, true, false, false, false]);
-    assert_eq!(nodes.ask("n", "k", long.clone()).unwrap_err(), NotSent::Unread);
-    assert!(nodes.ask("n", "short", json!(1)).is_ok());
+    assert_eq!(nodes.ask("n", "k", long.clone(), running()).unwrap_err(), NotSent::Unread);
+    assert!(nodes.ask("n", "short", json!(1), running()).is_ok());
     drop(events.try_recv().unwrap());
-    assert!(nodes.ask("n", "k", long).is_ok());
+    assert!(nodes.ask("n", "k", long, running()).is_ok());
 }

@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 use telson_actors::answer::CallEnd;
 
 use super::{is_admin, is_denied};
+use tokio::time::Instant;
+
 use crate::gateway::nodes::NotSent;
 use crate::gateway::own_key::short_hash;
-use crate::methods::once::{self, Stand};
+use crate::methods::once::{self, Taken};
 use crate::methods::params::{Text, read};
 use crate::methods::{Call, ErrorBody, Scope};
 
@@ -77,11 +79,8 @@ pub(super) async fn invoke(call: Call) -> Result<Value, ErrorBody> {
     let asked = once::digest_of(&[&command, &asked]);
     let nodes = call.host.guests.nodes();
     let kept = kept_under(node, &id);
-    let is_first = match once::begin(&call, INVOKE, (&kept, key), asked).await? {
-        Stand::Now => true,
-        Stand::Begun => false,
-        Stand::Ended(end) => return ended(node, command, key, end),
-    };
+    let join = || nodes.join(node, &id);
+    let taken = once::take(&call, INVOKE, (&kept, key), asked, join).await?;
     let request = json!({
         "id": id,
         "nodeId": node,
@@ -90,18 +89,24 @@ pub(super) async fn invoke(call: Call) -> Result<Value, ErrorBody> {
         "timeoutMs": u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
         "idempotencyKey": params.idempotency_key,
     });
-    let waiting = if is_first {
-        match nodes.ask(node, &id, without_nulls(request)) {
-            Ok(waiting) => waiting,
-            Err(why) => {
-                let forgotten = call.engine.forget_call(INVOKE, &kept).await;
-                forgotten.map_err(|error| ErrorBody::unavailable(error.to_string()))?;
-                return Err(not_sent(why));
+    let waiting = match taken {
+        Taken::Ended(end) => return ended(node, command, key, end),
+        // Whoever asks again waits for the same answer.
+        Taken::Joined(waiting) => waiting,
+        Taken::Now(beginning) => {
+            let running = call.engine.calls().begin(Some(Instant::now() + wait), None);
+            match nodes.ask(node, &id, without_nulls(request), running) {
+                Ok(waiting) => {
+                    beginning.made();
+                    waiting
+                }
+                Err(why) => {
+                    let forgotten = beginning.undone().await;
+                    forgotten.map_err(|error| ErrorBody::unavailable(error.to_string()))?;
+                    return Err(not_sent(why));
+                }
             }
         }
-    } else {
-        // Whoever asks again waits for the same answer.
-        nodes.join(node, &id).ok_or_else(|| once::unknown(key))?
     };
     match tokio::time::timeout(wait, waiting).await {
         Err(_) => {
