@@ -26,6 +26,8 @@ mod kit;
 mod lives;
 #[path = "gateway_methods/node_calls.rs"]
 mod node_calls;
+#[path = "gateway_methods/node_pending.rs"]
+mod node_pending;
 #[path = "gateway_methods/nodes.rs"]
 mod nodes;
 #[path = "gateway_methods/presence.rs"]

@@ -1,9 +1,13 @@
-//! Nodes: devices that let agents use what they can do. What is kept is what a person has allowed.
+//! Nodes: devices that let agents use what they can do. What is kept is what a person has allowed,
+//! and what waits for a node.
+
+pub mod action;
+pub mod work;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::store::{Key, Record, Space};
+use crate::store::{Batch, Key, Record, Space, Store, StoreError};
 
 /// What a person has allowed of a node. One that is only connected has none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,4 +42,16 @@ pub fn node_key(id: &str) -> Key {
 /// All nodes.
 pub fn node_prefix() -> Key {
     Key::of(Space::Node)
+}
+
+/// What has to be written so that nothing is known of a node any more, and nothing waits for it.
+///
+/// # Errors
+/// What the store says.
+pub fn forget(store: &Store, batch: &mut Batch, id: &str) -> Result<(), StoreError> {
+    batch.delete(node_key(id)).delete(work::work_key(id));
+    for (key, _) in store.scan::<action::NodeAction>(&action::action_prefix(id))? {
+        batch.delete(key);
+    }
+    Ok(())
 }

@@ -336,6 +336,7 @@ async fn talk(mut client: Client, served: Served, let_in: LetIn, cuts: Receiver<
     let mut leash = Leash { cuts, connected };
     let mut outgoing = Outgoing::new(served.host.hub.clone());
     let (mut journeys, topics) = (Journeys::default(), Topics::default());
+    let unread = Arc::default();
     let caller = guest.caller();
     let mut calls = FuturesUnordered::new();
     let policy = &served.settings.policy;
@@ -385,7 +386,8 @@ async fn talk(mut client: Client, served: Served, let_in: LetIn, cuts: Receiver<
                         match under_way.begin(&request.method, text.len()) {
                             Some(kind) => {
                                 let (connection, topics) = (link.clone(), topics.clone());
-                                let link = ConnectionLink { id, connection, topics };
+                                let unread = Arc::clone(&unread);
+                                let link = ConnectionLink { id, connection, topics, unread };
                                 let (served, caller) = (served.clone(), caller.clone());
                                 calls.push(perform(request, served, caller, (link, kind)));
                                 Some(())

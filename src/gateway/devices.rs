@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use base64::Engine as _;
-use telson_actors::node::node_key;
+use telson_actors::node;
 use telson_actors::store::{Batch, Key, Space, Store, StoreError};
 use tokio::sync::{MutexGuard, broadcast};
 
@@ -334,7 +334,8 @@ impl Devices {
     /// Nothing was written.
     pub async fn remove(&self, store: &Store, id: &str) -> Result<(), StoreError> {
         let mut batch = Batch::new();
-        batch.delete(device_key(id)).delete(node_key(id));
+        batch.delete(device_key(id));
+        node::forget(store, &mut batch, id)?;
         let requests: Vec<DeviceRequest> = records(store, Space::DeviceRequest)?;
         for request in requests.iter().filter(|it| it.portrait.device_id == id) {
             batch.delete(request_key(&request.id));

@@ -13,6 +13,7 @@ use crate::methods::{methods, report};
 const EVENTS: &[&str] = &[
     "connect.challenge",
     "config.changed",
+    "node.invoke.progress",
     "node.invoke.request",
     "node.pair.requested",
     "node.pair.resolved",

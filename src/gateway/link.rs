@@ -12,6 +12,10 @@ use crate::methods::Link;
 /// The way to a connection.
 pub(super) type LinkSender = UnboundedSender<LinkMessage>;
 
+/// Bytes of events of its own that a connection has not read: what comes beyond is a view, and is
+/// left out.
+const UNREAD_BYTES_MAX: usize = 1024 * 1024;
+
 /// Topics one connection may ask for: nobody reads so many sessions at once.
 const TOPICS_MAX: usize = 1024;
 
@@ -81,10 +85,12 @@ pub(super) struct ConnectionLink {
     pub(super) id: Value,
     pub(super) connection: LinkSender,
     pub(super) topics: Topics,
+    /// Bytes of events of its own that it has not read.
+    pub(super) unread: Arc<AtomicUsize>,
 }
 
 impl ConnectionLink {
-    fn tell(&self, message: LinkMessage) {
+    fn pass_on(&self, message: LinkMessage) {
         // A connection that is gone has nobody left to tell.
         drop(self.connection.send(message));
     }
@@ -92,19 +98,25 @@ impl ConnectionLink {
 
 impl Link for ConnectionLink {
     fn answer_early(&self, payload: Value) {
-        self.tell(LinkMessage::Early(self.id.clone(), payload));
+        self.pass_on(LinkMessage::Early(self.id.clone(), payload));
     }
 
     fn subscribe(&self, topic: &str) -> bool {
         let has_room = self.topics.add(topic);
         if has_room {
-            self.tell(LinkMessage::Subscribe(topic.to_owned()));
+            self.pass_on(LinkMessage::Subscribe(topic.to_owned()));
         }
         has_room
     }
 
     fn unsubscribe(&self, topic: &str) {
         self.topics.remove(topic);
-        self.tell(LinkMessage::Unsubscribe(topic.to_owned()));
+        self.pass_on(LinkMessage::Unsubscribe(topic.to_owned()));
+    }
+
+    fn tell(&self, event: &'static str, payload: Value) -> bool {
+        let weighed = Weighed::new(payload.to_string(), &self.unread, UNREAD_BYTES_MAX);
+        let Some(weighed) = weighed else { return false };
+        self.connection.send(LinkMessage::Event(event, weighed)).is_ok()
     }
 }

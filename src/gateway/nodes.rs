@@ -8,13 +8,19 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use telson_actors::node::NodeRecord;
+use telson_actors::node::action::{PARAMS_BYTES_MAX, may_wait};
 use tokio::sync::oneshot;
 
 use super::link::{LinkMessage, LinkSender, Weighed};
 use super::wire::Connect;
 use crate::engine::RunningCall;
+use crate::methods::Link;
+
+mod pieces;
+
+use pieces::Pieces;
 
 /// How long a request to be allowed something waits for a person, in milliseconds.
 const PENDING_MILLIS: i64 = 5 * 60 * 1000;
@@ -95,15 +101,60 @@ struct State {
 struct Asked {
     node: String,
     /// Who waits for its answer; nobody, where all have left.
-    askers: Vec<oneshot::Sender<Outcome>>,
+    askers: Vec<Asker>,
+    /// What the node says before it has done.
+    pieces: Pieces,
+    /// Kept where the node may only be able to do it later.
+    deferrable: Option<Deferrable>,
     /// A restart waits for it, also if they have.
     _running: RunningCall,
+}
+
+/// Somebody who waits for a node.
+#[derive(Debug)]
+struct Asker {
+    outcome: oneshot::Sender<Outcome>,
+    listener: Option<Listener>,
+}
+
+/// How he is told what the node says before it has done.
+#[derive(Clone)]
+pub struct Listener {
+    /// His connection.
+    pub link: Arc<dyn Link>,
+    /// By what he knows the call.
+    pub key: String,
+}
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Listener").field(&self.key).finish()
+    }
+}
+
+/// What a node may be able to do later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deferrable {
+    /// What.
+    pub command: String,
+    /// With what, as JSON.
+    pub params: Option<String>,
+}
+
+impl Deferrable {
+    /// What is asked of a node, if it may wait.
+    fn of(seen: &Seen, request: &Value) -> Option<Self> {
+        let text = |key: &str| request[key].as_str().map(str::to_owned);
+        let (command, params) = (text("command")?, text("paramsJSON"));
+        let is_short = params.as_ref().is_none_or(|params| params.len() <= PARAMS_BYTES_MAX);
+        (is_short && may_wait(&seen.client.platform, &command)).then_some(Self { command, params })
+    }
 }
 
 impl Asked {
     /// Tells all who wait; `false` if nobody does.
     fn tell(self, outcome: &Outcome) -> bool {
-        let told = self.askers.into_iter().map(|asker| asker.send(outcome.clone()).is_ok());
+        let told = self.askers.into_iter().map(|asker| asker.outcome.send(outcome.clone()).is_ok());
         told.fold(false, |any, is_told| any | is_told)
     }
 }
@@ -185,6 +236,13 @@ impl Nodes {
             .map(|(id, _)| id.clone())
     }
 
+    /// What a node offers to do; nothing where it is not connected.
+    pub fn offered(&self, node: &str) -> BTreeSet<String> {
+        let state = self.state();
+        let seen = state.seen.get(node).filter(|seen| seen.connection.is_some());
+        seen.map(|seen| seen.offer.commands.clone()).unwrap_or_default()
+    }
+
     /// What waits for a person, given what is allowed already. A request keeps its name as long as it
     /// asks for the same.
     pub fn pending(&self, allowed: &[NodeRecord], now: i64) -> Vec<Pending> {
@@ -239,37 +297,81 @@ impl Nodes {
         node: &str,
         call: &str,
         request: Value,
-        running: RunningCall,
+        (listener, running): (Option<Listener>, RunningCall),
     ) -> Result<oneshot::Receiver<Outcome>, NotSent> {
         let mut state = self.state();
         if state.calls.len() >= CALLS_MAX {
             // Nobody waits for those any more; until there is no room, somebody may again.
-            state.calls.retain(|_, asked| asked.askers.iter().any(|asker| !asker.is_closed()));
+            state
+                .calls
+                .retain(|_, asked| asked.askers.iter().any(|asker| !asker.outcome.is_closed()));
         }
         if state.calls.len() >= CALLS_MAX {
             return Err(NotSent::Full);
         }
         let seen = state.seen.get(node).filter(|seen| seen.connection.is_some());
         let seen = seen.ok_or(NotSent::Away)?;
+        let deferrable = Deferrable::of(seen, &request);
         let request = Weighed::new(request.to_string(), &seen.unread, UNREAD_BYTES_MAX);
         let request = request.ok_or(NotSent::Unread)?;
         let sent = seen.link.send(LinkMessage::Event("node.invoke.request", request));
         sent.map_err(|_| NotSent::Away)?;
-        let (sender, receiver) = oneshot::channel();
-        let asked = Asked { node: node.to_owned(), askers: vec![sender], _running: running };
+        let (outcome, receiver) = oneshot::channel();
+        let asked = Asked {
+            node: node.to_owned(),
+            askers: vec![Asker { outcome, listener }],
+            pieces: Pieces::default(),
+            deferrable,
+            _running: running,
+        };
         state.calls.insert(call.to_owned(), asked);
         Ok(receiver)
     }
 
     /// Waits for the answer to a call that is under way, beside those who wait already; nothing if it
     /// is not.
-    pub fn join(&self, node: &str, call: &str) -> Option<oneshot::Receiver<Outcome>> {
+    pub fn join(
+        &self,
+        node: &str,
+        call: &str,
+        listener: Option<Listener>,
+    ) -> Option<oneshot::Receiver<Outcome>> {
         let mut state = self.state();
         let asked = state.calls.get_mut(call).filter(|asked| asked.node == node)?;
-        asked.askers.retain(|asker| !asker.is_closed());
-        let (sender, receiver) = oneshot::channel();
-        asked.askers.push(sender);
+        asked.askers.retain(|asker| !asker.outcome.is_closed());
+        let (outcome, receiver) = oneshot::channel();
+        asked.askers.push(Asker { outcome, listener });
         Some(receiver)
+    }
+
+    /// What a call asks for, if the node may only be able to do it later.
+    pub fn deferrable(&self, node: &str, call: &str) -> Option<Deferrable> {
+        let state = self.state();
+        let asked = state.calls.get(call).filter(|asked| asked.node == node)?;
+        asked.deferrable.clone()
+    }
+
+    /// A node says something before it has done: whoever waits is told, in order, as long as he
+    /// reads. `false` if nobody does, or it was said before, or too far ahead of what is missing.
+    pub fn progressed(&self, node: &str, call: &str, seq: u64, chunk: String) -> bool {
+        let mut state = self.state();
+        let asked = state.calls.get_mut(call).filter(|asked| asked.node == node);
+        let Some(asked) = asked else { return false };
+        asked.askers.retain(|asker| !asker.outcome.is_closed());
+        if asked.askers.is_empty() {
+            return false;
+        }
+        let Some(ready) = asked.pieces.take(seq, chunk) else { return false };
+        for (seq, chunk) in ready {
+            for listener in asked.askers.iter().filter_map(|asker| asker.listener.as_ref()) {
+                let said = json!({
+                    "invokeId": call, "nodeId": node, "seq": seq, "chunk": chunk,
+                    "idempotencyKey": listener.key,
+                });
+                listener.link.tell("node.invoke.progress", said);
+            }
+        }
+        true
     }
 
     /// A node has answered a call; `false` if nobody waits for it.

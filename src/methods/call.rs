@@ -46,6 +46,9 @@ pub trait Link: Send + Sync {
     fn subscribe(&self, topic: &str) -> bool;
     /// Ends that.
     fn unsubscribe(&self, topic: &str);
+    /// Tells the connection of an event, and nobody else; `false` if it does not read what it was
+    /// told before, and then it is not told.
+    fn tell(&self, event: &'static str, payload: Value) -> bool;
 }
 
 impl Caller {

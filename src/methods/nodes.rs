@@ -1,6 +1,8 @@
 //! Nodes: which there are, and what they are allowed.
 
+mod answer;
 mod invoke;
+mod pending;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -65,7 +67,37 @@ pub(super) const METHODS: &[Method] = &[
         name: "node.invoke.result",
         scope: Scope::Read,
         about: "what a node has done",
-        run: |call| Box::pin(invoke::result(call)),
+        run: |call| Box::pin(answer::result(call)),
+    },
+    Method {
+        name: "node.invoke.progress",
+        scope: Scope::Read,
+        about: "what a node says while it does it",
+        run: |call| ready(answer::progress(&call)),
+    },
+    Method {
+        name: "node.pending.enqueue",
+        scope: Scope::Write,
+        about: "ask a node something once it comes",
+        run: |call| Box::pin(pending::enqueue(call)),
+    },
+    Method {
+        name: "node.pending.drain",
+        scope: Scope::Read,
+        about: "what a node is to be asked, handed over",
+        run: |call| Box::pin(pending::drain(call)),
+    },
+    Method {
+        name: "node.pending.pull",
+        scope: Scope::Read,
+        about: "what a node could not do yet",
+        run: |call| Box::pin(pending::pull(call)),
+    },
+    Method {
+        name: "node.pending.ack",
+        scope: Scope::Read,
+        about: "a node has taken that over",
+        run: |call| Box::pin(pending::ack(call)),
     },
     Method {
         name: "node.event",

@@ -12,6 +12,7 @@ const NODE_METHODS: &[&str] = &[
     "node.invoke.result",
     "node.pending.pull",
     "node.pending.ack",
+    "node.pending.drain",
 ];
 
 /// Beginnings of names that only an administrator may call, whatever their method says; and those

@@ -6,7 +6,14 @@ use super::kit::Home;
 use super::wire::Wire;
 
 /// Methods only a node may call: its own test calls them.
-const OF_NODES: [&str; 2] = ["node.event", "node.invoke.result"];
+const OF_NODES: [&str; 6] = [
+    "node.event",
+    "node.invoke.progress",
+    "node.invoke.result",
+    "node.pending.ack",
+    "node.pending.drain",
+    "node.pending.pull",
+];
 
 #[test]
 fn a_property_nobody_knows_is_named() {

@@ -84,6 +84,10 @@ pub enum Space {
     CronSpent = 0x8a,
     /// What calls under an idempotency key have come to.
     Answer = 0x8c,
+    /// What nodes are to be asked once they come.
+    NodeWork = 0x8d,
+    /// What nodes were asked and could not do yet.
+    NodeAction = 0x8e,
 }
 
 impl Space {
@@ -92,7 +96,7 @@ impl Space {
         [Space::Inbox, Space::Outbox, Space::DeadLetter, Space::Quarantine];
 
     /// Spaces of the other rooms' records.
-    pub(super) const RECORDS: [Space; 37] = [
+    pub(super) const RECORDS: [Space; 39] = [
         Space::Cursor,
         Space::Dedupe,
         Space::Inbox,
@@ -130,6 +134,8 @@ impl Space {
         Space::ClientTools,
         Space::CronSpent,
         Space::Answer,
+        Space::NodeWork,
+        Space::NodeAction,
     ];
 }
 

@@ -17,9 +17,9 @@ fn connect(caps: &[&str], commands: &[&str]) -> Connect {
     .unwrap()
 }
 
-/// A call that nobody ends the service over.
-fn running() -> RunningCall {
-    crate::engine::Calls::default().begin(None, None)
+/// Nobody listens while it runs.
+fn running() -> (Option<Listener>, RunningCall) {
+    (None, crate::engine::Calls::default().begin(None, None))
 }
 
 fn record(caps: &[&str], commands: &[&str]) -> NodeRecord {
@@ -101,13 +101,13 @@ fn whoever_asks_again_waits_for_the_same_answer() {
     let (link, mut events) = mpsc::unbounded_channel();
     nodes.connect("n", &connect(&[], &["x"]), ("c1", &link), 10);
     drop(nodes.ask("n", "k", json!({}), running()).unwrap());
-    assert!(nodes.join("other", "k").is_none() && nodes.join("n", "unknown").is_none());
-    let mut first = nodes.join("n", "k").unwrap();
-    let mut second = nodes.join("n", "k").unwrap();
+    assert!(nodes.join("other", "k", None).is_none() && nodes.join("n", "unknown", None).is_none());
+    let mut first = nodes.join("n", "k", None).unwrap();
+    let mut second = nodes.join("n", "k", None).unwrap();
     assert!(nodes.answered("n", "k", &Ok(json!(2))));
     assert_eq!(first.try_recv(), Ok(Ok(json!(2))));
     assert_eq!(second.try_recv(), Ok(Ok(json!(2))));
-    assert!(nodes.join("n", "k").is_none(), "it has ended");
+    assert!(nodes.join("n", "k", None).is_none(), "it has ended");
     assert!(events.try_recv().is_ok() && events.try_recv().is_err(), "and was sent once");
 }
 

@@ -6,17 +6,18 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use telson_actors::answer::CallEnd;
 
-use super::{is_admin, is_denied};
 use tokio::time::Instant;
 
-use crate::gateway::nodes::NotSent;
+use super::answer::DEFERRED;
+use super::{is_admin, is_denied};
+use crate::gateway::nodes::{Listener, NotSent};
 use crate::gateway::own_key::short_hash;
 use crate::methods::once::{self, Taken};
 use crate::methods::params::{Text, read};
 use crate::methods::{Call, ErrorBody, Scope};
 
 /// What calls of nodes are kept under.
-const INVOKE: &str = "node.invoke";
+pub(super) const INVOKE: &str = "node.invoke";
 /// The longest a call may take.
 const INVOKE_MAX: Duration = Duration::from_secs(30);
 
@@ -34,25 +35,6 @@ struct InvokeParams {
     turn_source_to: Option<String>,
     turn_source_account_id: Option<String>,
     turn_source_thread_id: Option<Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct ResultParams {
-    id: Text,
-    node_id: Text,
-    ok: bool,
-    payload: Option<Value>,
-    #[serde(rename = "payloadJSON")]
-    payload_json: Option<String>,
-    error: Option<NodeError>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NodeError {
-    code: Option<String>,
-    message: Option<String>,
 }
 
 pub(super) async fn invoke(call: Call) -> Result<Value, ErrorBody> {
@@ -79,7 +61,8 @@ pub(super) async fn invoke(call: Call) -> Result<Value, ErrorBody> {
     let asked = once::digest_of(&[&command, &asked]);
     let nodes = call.host.guests.nodes();
     let kept = kept_under(node, &id);
-    let join = || nodes.join(node, &id);
+    let listener = call.link.clone().map(|link| Listener { link, key: key.to_owned() });
+    let join = || nodes.join(node, &id, listener.clone());
     let taken = once::take(&call, INVOKE, (&kept, key), asked, join).await?;
     let request = json!({
         "id": id,
@@ -90,12 +73,12 @@ pub(super) async fn invoke(call: Call) -> Result<Value, ErrorBody> {
         "idempotencyKey": params.idempotency_key,
     });
     let waiting = match taken {
-        Taken::Ended(end) => return ended(node, command, key, end),
+        Taken::Ended(end) => return ended((node, command), (&id, key), end),
         // Whoever asks again waits for the same answer.
         Taken::Joined(waiting) => waiting,
         Taken::Now(beginning) => {
             let running = call.engine.calls().begin(Some(Instant::now() + wait), None);
-            match nodes.ask(node, &id, without_nulls(request), running) {
+            match nodes.ask(node, &id, without_nulls(request), (listener, running)) {
                 Ok(waiting) => {
                     beginning.made();
                     waiting
@@ -114,13 +97,13 @@ pub(super) async fn invoke(call: Call) -> Result<Value, ErrorBody> {
             Err(ErrorBody::unavailable(text).with(json!({"code": "TIMEOUT"})))
         }
         Ok(Err(_)) => Err(ErrorBody::unavailable("too many newer calls are under way")),
-        Ok(Ok(Err((code, message)))) => Err(node_error(&code, message)),
+        Ok(Ok(Err((code, message)))) => Err(failed(node, command, &id, (&code, message))),
         Ok(Ok(Ok(payload))) => Ok(given(node, command, &payload)),
     }
 }
 
 /// Of each node apart: none has a word in what another was asked.
-fn kept_under(node: &str, call: &str) -> String {
+pub(super) fn kept_under(node: &str, call: &str) -> String {
     format!("{node}\n{call}")
 }
 
@@ -131,15 +114,29 @@ fn given(node: &str, command: &str, payload: &Value) -> Value {
     })
 }
 
-fn node_error(code: &str, message: String) -> ErrorBody {
-    ErrorBody::unavailable(message).with(json!({"nodeError": {"code": code}}))
+fn failed(node: &str, command: &str, id: &str, (code, message): (&str, String)) -> ErrorBody {
+    let error = ErrorBody::unavailable(message);
+    if code == DEFERRED {
+        return error.with(json!({
+            "code": DEFERRED,
+            "queuedActionId": id,
+            "nodeId": node,
+            "command": command,
+            "wake": {"available": false, "throttled": false},
+        }));
+    }
+    error.with(json!({"nodeError": {"code": code}}))
 }
 
 /// What a call came to that was made before.
-fn ended(node: &str, command: &str, key: &str, end: CallEnd) -> Result<Value, ErrorBody> {
+fn ended(
+    (node, command): (&str, &str),
+    (id, key): (&str, &str),
+    end: CallEnd,
+) -> Result<Value, ErrorBody> {
     match end {
         CallEnd::Done(text) => Ok(given(node, command, &once::parsed(&text))),
-        CallEnd::Failed(code, message) => Err(node_error(&code, message)),
+        CallEnd::Failed(code, message) => Err(failed(node, command, id, (&code, message))),
         CallEnd::TooLong(bytes) => Err(once::too_long(key, bytes)),
         CallEnd::Open | CallEnd::Lost => Err(once::unknown(key)),
     }
@@ -160,38 +157,4 @@ fn not_sent(why: NotSent) -> ErrorBody {
         NotSent::Full => ErrorBody::unavailable("too many calls to nodes are under way"),
         NotSent::Unread => ErrorBody::unavailable("the node does not read what it was asked"),
     }
-}
-
-pub(super) async fn result(call: Call) -> Result<Value, ErrorBody> {
-    let params: ResultParams = read("node.invoke.result", call.params.clone())?;
-    let nodes = call.host.guests.nodes();
-    let own = nodes.of_connection(&call.caller.name);
-    let id = params.id.to_string();
-    if own.as_deref() != Some(params.node_id.as_str()) {
-        return Err(ErrorBody::invalid("nodeId mismatch: a node answers for itself"));
-    }
-    let outcome = if params.ok {
-        let parsed = params.payload_json.as_deref().map(serde_json::from_str).transpose();
-        let parsed = parsed.map_err(|error| {
-            ErrorBody::invalid(format!(
-                "invalid node.invoke.result params: at payloadJSON: {error}"
-            ))
-        })?;
-        Ok(parsed.or(params.payload).unwrap_or_default())
-    } else {
-        let error = params.error.unwrap_or(NodeError { code: None, message: None });
-        let message = error.message.unwrap_or_else(|| "node invoke failed".into());
-        Err((error.code.unwrap_or_else(|| "UNAVAILABLE".into()), message))
-    };
-    // Kept before it is told: whoever asked may have left, and asks again.
-    let end = match &outcome {
-        Ok(payload) => CallEnd::done(payload.to_string()),
-        Err((code, message)) => CallEnd::failed(code, message),
-    };
-    let kept = kept_under(params.node_id.as_str(), &id);
-    if let Err(error) = call.engine.end_call(INVOKE, &kept, end).await {
-        tracing::warn!(%error, "what a node has answered was not kept");
-    }
-    let is_heard = nodes.answered(params.node_id.as_str(), params.id.as_str(), &outcome);
-    Ok(if is_heard { json!({"ok": true}) } else { json!({"ok": true, "ignored": true}) })
 }
