@@ -23,7 +23,7 @@ const KEPT: u64 = 60;
 const LARGE_BYTES: usize = 1024 * 1024;
 
 /// The database is copied anew as often as it can be.
-pub(crate) const ALWAYS: CompactionPolicy = CompactionPolicy { bytes_min: 0, growth: 1 };
+pub(crate) const ALWAYS: CompactionPolicy = CompactionPolicy::at_once(0, 1);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Note {
