@@ -21,7 +21,7 @@ use crate::gateway::narrator::NARRATOR;
 use crate::restart::Restart;
 
 /// Longest wait for the sessions to be read for the first time.
-const SESSIONS_WAIT: Duration = Duration::from_millis(100);
+const SESSIONS_WAIT: Duration = Duration::from_millis(50);
 
 const HEALTH: &str = "health";
 
