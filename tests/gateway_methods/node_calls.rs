@@ -1,6 +1,7 @@
 //! Calls of nodes that are repeated, and those that run when the service begins anew.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -98,6 +99,14 @@ fn done(home: &Home) -> Option<u64> {
     stability["lives"]["restartsAskedFor"].as_u64()
 }
 
+/// The service is there for longer than one that waits for nothing.
+async fn stays(person: &mut Client) {
+    for _ in 0..30 {
+        person.call("health", &json!({})).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_restart_waits_for_what_nodes_are_asked() {
     let home = Home::new();
@@ -122,10 +131,12 @@ async fn a_restart_waits_for_what_nodes_are_asked() {
         let status = wire.call("status", &json!({})).ok()?;
         (status["state"] == "draining").then_some(())
     });
+    stays(&mut person).await;
     says(&mut node, &asked, json!({"exit": 0})).await;
     let got = person.answer(&calling).await.unwrap();
     assert_eq!(got["payload"]["exit"], 0, "{got}");
-    assert_eq!(done(&home), Some(0), "there is another one");
+    stays(&mut person).await;
+    assert_eq!(done(&home), Some(0), "there is another call");
     says(&mut node, &left, json!({"exit": 1})).await;
     until("it has begun anew", || (done(&home)? == 1).then_some(()));
     let mut person = Client::operator(port, "ui", "person").await;
