@@ -37,6 +37,8 @@ mod sluggish;
 mod support;
 #[path = "cron/told.rs"]
 mod told;
+#[path = "cron/told_once.rs"]
+mod told_once;
 #[path = "cron/tool.rs"]
 mod tool;
 #[path = "cron/upkeep.rs"]

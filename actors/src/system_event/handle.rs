@@ -9,18 +9,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::tz::TimeZone;
 
+use super::once::{Used, event_key, message_key, noted};
 use super::queue::{Admit, admit};
 use super::record::{
     EventRecord, Heard, RetryRecord, all_retries, all_waiting, retry_key, session_of_key,
     waiting_key, waiting_prefix,
 };
 use super::render::rendered;
-use crate::channel::webchat;
 use crate::clock::Clock;
 use crate::crash_point::crash_point;
-use crate::inbox::{DedupeRecord, Fate, dedupe_key};
+use crate::inbox::DedupeRecord;
 use crate::message::SessionKey;
-use crate::store::{Batch, Expect, Key, Store, StoreError};
+use crate::store::{Batch, Expect, Store, StoreError};
 
 /// What became of a reported event. All of it is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub enum Added {
     Waits(u64),
     /// The newest waiting event says the same, under this number.
     Repeats(u64),
-    /// The same id was reported before: nothing has changed.
+    /// The same id was reported before, or told as a message of its own: nothing has changed.
     Known,
     /// It says nothing.
     Empty,
@@ -88,7 +88,8 @@ impl SystemEvents {
                     self.sessions().insert(session.clone());
                     return Ok(added);
                 }
-                // A turn has taken what this repeats: it is news again.
+                // A turn has taken what this repeats: it is news again. Or a message of this id has
+                // become durable meanwhile: it is known.
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error),
             }
@@ -106,16 +107,18 @@ impl SystemEvents {
         let (store, now) = (&self.0.store, self.0.clock.now());
         let mut batch = Batch::new();
         if let Some(id) = id {
-            let key = event_key(id);
-            if store.contains(&key)? {
+            let (event, message) = (event_key(id), message_key(id));
+            if store.contains(&event)? || store.contains(&message)? {
                 // Whoever reported it first may have left before it was noted.
                 self.sessions().insert(session.clone());
                 return Ok((Added::Known, None));
             }
-            batch.put(key, &DedupeRecord { at: now, fate: Fate::History, text: None });
+            // A message of this id may be on its way to the disk.
+            batch.expect(Expect::Absent(event)).expect(Expect::Absent(message));
         }
         let waiting = self.waiting(session)?;
-        let added = match admit(&waiting, text) {
+        let said = text;
+        let (added, number) = match admit(&waiting, text) {
             Admit::Empty => return Ok((Added::Empty, None)),
             Admit::Repeats(number) => {
                 // A repeat may be in more of a hurry than what it repeats.
@@ -125,7 +128,7 @@ impl SystemEvents {
                     batch.expect(Expect::Present(key.clone()));
                     batch.put(key, &EventRecord { wakes: true, ..record.clone() });
                 }
-                Added::Repeats(number)
+                (Added::Repeats(number), number)
             }
             Admit::Waits { text, dropped } => {
                 if !dropped.is_empty() {
@@ -137,9 +140,12 @@ impl SystemEvents {
                 }
                 let number = store.next_id()?;
                 batch.put(waiting_key(session, number), &EventRecord { at: now, text, wakes });
-                Added::Waits(number)
+                (Added::Waits(number), number)
             }
         };
+        if let Some(id) = id {
+            batch.put(event_key(id), &noted(now, session, number, said));
+        }
         Ok((added, (!batch.is_empty()).then_some(batch)))
     }
 
@@ -178,6 +184,15 @@ impl SystemEvents {
     /// When the store can't be read.
     pub fn knows(&self, id: &str) -> Result<bool, StoreError> {
         self.0.store.contains(&event_key(id))
+    }
+
+    /// What an id was used for, if an event of it was reported within the window of platform ids.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn used(&self, id: &str) -> Result<Option<Used>, StoreError> {
+        let record: Option<DedupeRecord> = self.0.store.get(&event_key(id))?;
+        Ok(record.map(Used::from))
     }
 
     /// When a session is woken again for what a failed heartbeat was told, if it is.
@@ -225,9 +240,4 @@ impl SystemEvents {
     fn sessions(&self) -> MutexGuard<'_, HashSet<SessionKey>> {
         self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Where it stands that an event of this id was reported.
-fn event_key(id: &str) -> Key {
-    dedupe_key(&webchat::account(), &format!("event:{id}"))
 }

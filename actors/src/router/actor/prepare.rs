@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{Router, note_of_gateway};
+use crate::channel::webchat;
 use crate::client_tool::client_tools_key;
 use crate::clock::Timestamp;
 use crate::dead_letter::{self, DeadLetter, DeadLetterId, Item};
@@ -20,6 +21,7 @@ use crate::router::pairing::{PairingBook, Requested};
 use crate::router::record::{callers_key, pairing_key};
 use crate::router::route::{Route, route};
 use crate::store::{Batch, Expect, Key, Space, StoreError};
+use crate::system_event::event_key;
 
 /// An admission that can be written.
 pub(super) struct Prepared {
@@ -152,6 +154,10 @@ impl Router {
         }
         // Whoever offers a message from inside chose its key, and may have chosen it twice.
         let text = Some(digest(&inbound.text));
+        if inbound.account == webchat::account() {
+            // What was reported under this id waits for its turn: nobody is to be told it twice.
+            to.batch.expect(Expect::Absent(event_key(&inbound.dedupe_key)));
+        }
         let fate = self.bind(inbound, &agent, session, to)?;
         to.settle(key, fate, text);
         Ok(())
