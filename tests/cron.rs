@@ -28,6 +28,8 @@ mod mortal;
 mod places;
 #[path = "cron/rates.rs"]
 mod rates;
+#[path = "cron/removed.rs"]
+mod removed;
 #[path = "cron/sessions.rs"]
 mod sessions;
 #[path = "cron/slow_disk.rs"]

@@ -102,6 +102,11 @@ impl World {
     }
 
     pub(crate) fn builder(&self) -> Builder {
+        self.without_jobs().cron(self.settings.clone())
+    }
+
+    /// The same engine, in a life that runs no jobs.
+    pub(crate) fn without_jobs(&self) -> Builder {
         builder(&self.platform)
             .rules(|rules| rules.session.dm_scope = DmScope::Main)
             .agent(
@@ -115,7 +120,6 @@ impl World {
             )
             .provider("model", self.model.clone())
             .determined_by(self.clock, Dice::seeded(7))
-            .cron(self.settings.clone())
     }
 
     pub(crate) async fn start(&self) -> Engine {

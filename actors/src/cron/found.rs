@@ -7,10 +7,10 @@ use crate::channel::webchat;
 use crate::dead_letter::{self, DeadLetter, Item, Reason};
 use crate::inbox::{DedupeRecord, Fate, InboxRecord, dedupe_key, inbox_key, inbox_prefix};
 use crate::message::{EnvelopeId, SessionKey};
-use crate::session::{Exchange, exchange_key, exchange_prefix};
+use crate::session::{Exchange, exchange_key, exchange_prefix, past_prefix};
 use crate::store::{Batch, Store, StoreError};
 
-/// Exchanges of a shared session that are looked through for one message.
+/// Exchanges of a session, and of its past lives, that are looked through for one message.
 const EXCHANGES_MAX: usize = 100;
 
 /// What is known; nothing if the run's message has not been admitted.
@@ -19,23 +19,40 @@ pub(super) async fn of_run(
     run: &Run,
     session: &SessionKey,
 ) -> Result<Option<Found>, StoreError> {
-    if target::is_of_a_run(session) {
-        return of_own_session(store, session);
-    }
-    let Some(message) = admitted(store, &run.run.name(&run.job))? else { return Ok(None) };
-    let mut found = Found { is_waiting: true, exchange: None, dead: None, is_gone: false };
-    if store.contains(&inbox_key(session, message))? {
+    let Some(message) = admitted(store, &run.run.name(&run.job))? else {
+        // The window of ids has passed, or it was never admitted.
+        return if target::is_of_a_run(session) {
+            of_own_session(store, session)
+        } else {
+            Ok(None)
+        };
+    };
+    let found = of_message(store, session, message)?;
+    if found.is_waiting || (target::is_of_a_run(session) && !found.is_gone) {
         return Ok(Some(found));
     }
-    found.is_waiting = false;
-    // What was read may be on its way to the disk; this stands behind it.
+    // What was read may be on its way to the disk, and from one place to another; this stands behind.
     store.commit(Batch::new()).await?;
+    of_message(store, session, message).map(Some)
+}
+
+/// In the order in which a message ends: what has left the inbox is in one of the other places.
+fn of_message(
+    store: &Store,
+    session: &SessionKey,
+    message: EnvelopeId,
+) -> Result<Found, StoreError> {
+    let mut found = Found { is_waiting: true, exchange: None, dead: None, is_gone: false };
+    if store.contains(&inbox_key(session, message))? {
+        return Ok(found);
+    }
+    found.is_waiting = false;
     found.exchange = exchange_of(store, session, message)?;
     if found.exchange.is_none() {
         found.dead = reason(store, |record| record.envelope.id == message)?;
         found.is_gone = found.dead.is_none();
     }
-    Ok(Some(found))
+    Ok(found)
 }
 
 /// The number under which the message of a run was admitted.
@@ -47,9 +64,8 @@ pub(super) fn admitted(store: &Store, name: &str) -> Result<Option<EnvelopeId>, 
     })
 }
 
-/// A session to itself has one message, and no other turn.
+/// What a session of its own holds where the number of the message is forgotten.
 fn of_own_session(store: &Store, session: &SessionKey) -> Result<Option<Found>, StoreError> {
-    // In the order in which a turn ends: what has left the inbox is in one of the others.
     let waiting: Vec<(_, InboxRecord)> = store.page(&inbox_prefix(session), None, 1)?;
     let is_waiting = !waiting.is_empty();
     let mut found = Found { is_waiting, exchange: None, dead: None, is_gone: false };
@@ -72,9 +88,16 @@ fn exchange_of(
     if let Some(own) = store.get(&exchange_key(session, message.0))? {
         return Ok(Some(own));
     }
-    let last: Vec<(_, Exchange)> = store.tail(&exchange_prefix(session), EXCHANGES_MAX)?;
-    let mut last = last.into_iter().map(|(_, exchange)| exchange);
-    Ok(last.find(|exchange| exchange.said.iter().any(|said| said.envelope == message)))
+    // Who removes a session, or begins it anew, puts away what was said, oldest first.
+    for prefix in [exchange_prefix(session), past_prefix(session)] {
+        let last: Vec<(_, Exchange)> = store.tail(&prefix, EXCHANGES_MAX)?;
+        let mut last = last.into_iter().map(|(_, exchange)| exchange);
+        let is_it = |exchange: &Exchange| exchange.said.iter().any(|said| said.envelope == message);
+        if let Some(found) = last.find(is_it) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 fn reason(
