@@ -30,6 +30,8 @@ mod places;
 mod rates;
 #[path = "cron/removed.rs"]
 mod removed;
+#[path = "cron/resumed.rs"]
+mod resumed;
 #[path = "cron/sessions.rs"]
 mod sessions;
 #[path = "cron/slow_disk.rs"]

@@ -3,14 +3,15 @@
 //! Jobs are changed by its handle, runs report to it; it starts runs through their supervisor and
 //! writes announcements into the outbox. It is the only writer of jobs and of their runs.
 //! [`plan`](super::plan) and [`consequence`](super::consequence) decide; this file only performs.
-//! Restart: reads all jobs; a run that is claimed and not ended goes on.
+//! Restart: reads all jobs; a run that is claimed and not ended goes on, and its actor tells again
+//! how it has ended. Who runs for long is asked again now and then: no lost word holds a job up.
 
 mod changes;
 mod claims;
 mod ends;
 mod upkeep;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
@@ -83,7 +84,7 @@ pub enum ChangeError {
     /// There is no such job.
     #[error("there is no job {0}")]
     NotFound(String),
-    /// It can't be done now.
+    /// It can't be done now; nothing was.
     #[error("{0}")]
     Unavailable(String),
 }
@@ -157,6 +158,10 @@ pub struct Scheduler {
     runs: Runs,
     /// Claimed, waiting for a place.
     queue: VecDeque<JobId>,
+    /// Those of them that a life before has claimed: their actors may have told it of their ends.
+    inherited: BTreeSet<JobId>,
+    /// When actors of runs were last asked to go on, by the steady time.
+    asked_at: Timestamp,
     /// Under way, since when by the time the machine has been awake: while it sleeps no turn and no
     /// command comes any further.
     running: BTreeMap<JobId, Timestamp>,
@@ -194,6 +199,8 @@ impl Actor for CronActor {
             runs: deps.registry.via(super::run::RUNS),
             book: Book::default(),
             queue: VecDeque::new(),
+            inherited: BTreeSet::new(),
+            asked_at: deps.clock.steady(),
             running: BTreeMap::new(),
             looked_at: deps.clock.now(),
             tried_at: deps.clock.steady(),
@@ -316,13 +323,20 @@ impl Scheduler {
         }
         self.deps.store.commit(batch).await?;
         waiting.sort();
-        self.queue.extend(waiting.into_iter().map(|(_, id)| id));
+        for (_, id) in waiting {
+            self.inherited.insert(id.clone());
+            self.queue.push_back(id);
+        }
         Ok(())
     }
 
     /// Looks who is due, and sets the timer for the next look.
     async fn look(&mut self, myself: &Myself) -> Outcomes {
         if !self.deps.settings.enabled {
+            // What a life before has claimed goes on all the same.
+            self.ask_again();
+            self.end_stuck().await?;
+            self.arm(myself);
             return Ok(());
         }
         let now = self.deps.clock.now();
@@ -330,6 +344,7 @@ impl Scheduler {
             self.set_back(now).await?;
         }
         self.looked_at = now;
+        self.ask_again();
         self.end_stuck().await?;
         if !self.deps.commands.is_closed() {
             self.claim_due(now).await?;
@@ -342,11 +357,13 @@ impl Scheduler {
     /// The timer goes by the machine's own time, the next instant by the clock on the wall; both
     /// are compared again with every look.
     fn arm(&mut self, myself: &Myself) {
-        if !self.deps.settings.enabled {
+        let is_enabled = self.deps.settings.enabled;
+        if !is_enabled && self.running.is_empty() {
             return;
         }
         let (now, steady) = (self.deps.clock.now(), self.deps.clock.steady());
-        let pause = pause(self.book.next(), now, !self.deps.commands.is_closed());
+        let may_begin = is_enabled && !self.deps.commands.is_closed();
+        let pause = pause(self.book.next(), now, may_begin);
         let at = steady.plus(pause);
         if let Some(timer) = &self.timer {
             if timer.at <= at {

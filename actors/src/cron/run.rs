@@ -2,7 +2,8 @@
 //!
 //! The scheduler starts it through the supervisor of all runs. It admits the turn and waits for the
 //! session, or hands an event over. Restart: reads the claimed run from the store and goes on; the
-//! dedupe key of the run makes its message one, however often it is admitted.
+//! dedupe key of the run makes its message one, however often it is admitted. Whoever may have lost
+//! its report asks it to go on, and is told again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use tokio::time::Instant;
 
 use super::actor::{CronMessage, NAME};
 use super::command::{self, Claimed, CommandDeps};
-use super::commands_running::CommandsRunning;
+use super::commands_running::{CommandsRunning, Running};
 use super::found;
 use super::job::{Job, JobId, Payload, Run, RunId};
 use super::main_session::MainSessions;
@@ -48,6 +49,9 @@ const ADMIT_PAUSE: Duration = Duration::from_secs(1);
 /// How long an actor that began by itself stays for the word that it is to begin. A first life is
 /// told at once; a later one is told nothing.
 const STAYS: Duration = Duration::from_mins(1);
+/// What a run ends with that can't be read any more.
+const DAMAGED: &str = "what stood about it is damaged: nobody knows how far it got; it is not run \
+                       again for this instant";
 /// What a run ends with whose job has become another one.
 const CHANGED: &str = "the job was changed while it ran: it is of another kind now";
 /// How long a session may take to confirm that a turn is stopped.
@@ -86,8 +90,10 @@ pub struct RunDeps {
 
 /// What an actor of a run is told.
 pub enum RunMessage {
-    /// There is a claimed run.
+    /// There is a claimed run, of whoever says so: what was reported before this has reached it.
     Begin,
+    /// There is a claimed run that should be under way. Whoever says so has not heard of its end.
+    GoOn,
     /// Nobody has said so for long (from itself).
     Leave,
 }
@@ -161,9 +167,15 @@ impl Actor for RunActor {
         message: RunMessage,
         performer: &mut Performer,
     ) -> Result<(), ActorProcessingErr> {
-        if let RunMessage::Begin = message {
-            let reported = performer.reported.take();
-            performer.perform(reported).await?;
+        let reported = performer.reported.take();
+        match message {
+            RunMessage::Begin => {
+                performer.perform(reported).await?;
+            }
+            RunMessage::GoOn => {
+                performer.perform(None).await?;
+            }
+            RunMessage::Leave => {}
         }
         myself.get_cell().drain()?;
         Ok(())
@@ -179,7 +191,8 @@ impl Performer {
         let Some(running) = running else { return Ok(None) };
         let key = run_key(&self.job, running);
         let Some((run, stored)) = self.deps.store.get_as_stored::<Run>(&key)? else {
-            return Ok(None);
+            // Its claim has written it, so it was damaged and set aside.
+            return Ok(self.report(running, Outcome::unknown(DAMAGED), None));
         };
         if run.end.is_some() {
             return Ok(None);
@@ -211,13 +224,18 @@ impl Performer {
                 false,
             ),
         };
+        Ok(self.report(running, outcome, held))
+    }
+
+    /// Tells the scheduler of an end; answers of which, if it was there.
+    fn report(&self, running: RunId, outcome: Outcome, held: Option<Running>) -> Option<RunId> {
         let report = CronMessage::Ended(self.job.clone(), running, Box::new(outcome), held);
         if self.deps.registry.via(NAME).cast(report).is_err() {
             // Its next life finds the run claimed and asks for it again.
             tracing::debug!(job = %self.job, "the scheduler is restarting");
-            return Ok(None);
+            return None;
         }
-        Ok(Some(running))
+        Some(running)
     }
 
     async fn event(&self, job: &Job, run: &Run, text: &str) -> Outcome {
@@ -240,13 +258,14 @@ impl Performer {
     }
 
     async fn turn(&self, turn: Turn<'_>, stored: Vec<u8>) -> Outcomes {
-        if let Err(why) = self.choose_model(&turn).await? {
+        let mut is_admitted = self.found(&turn).await?.is_some();
+        // A turn that has begun, or has its answer, goes by what it was given.
+        if !is_admitted && let Err(why) = self.choose_model(&turn).await? {
             return Ok(Outcome::failed(why, false));
         }
         let mut spent = Spent::read(&self.deps.store, &self.job, turn.run, stored)?;
         let deadline = spent.deadline(turn.limit);
         let mut journal = self.deps.journal.subscribe();
-        let mut is_admitted = self.found(&turn).await?.is_some();
         loop {
             if !is_admitted {
                 match self.admit(&turn).await {
@@ -256,6 +275,8 @@ impl Performer {
                         spent.note();
                         continue;
                     }
+                    // What was offered last may be durable, although nobody was told.
+                    Err(_) if self.found(&turn).await?.is_some() => is_admitted = true,
                     Err(error) => {
                         let text = format!("it did not begin within {:?}: {error}", turn.limit);
                         return Ok(Outcome::failed(text, true));

@@ -138,10 +138,15 @@ impl Scheduler {
         }
         self.deps.store.commit(batch).await?;
         self.book.take(id);
-        // Whoever is stopped now starts again, and must find no job.
+        // Whoever is stopped now starts again, and must find no job. It may wait for its turn, or for
+        // room to begin one: nobody wants it any more.
         if let Some(running) = job.state.running {
             self.stop(id, running, run)?;
+            self.end_actor(id);
         }
+        // One that is made anew under this id waits for its own run.
+        self.queue.retain(|waiting| waiting != id);
+        self.inherited.remove(id);
         // Its place is free, whatever its run still says.
         if self.running.remove(id).is_some() {
             self.fill_places();
@@ -168,9 +173,7 @@ impl Scheduler {
     ) -> Result<(), StoreError> {
         let Some(session) = run.and_then(|run| run.session) else {
             // What its actor has started ends with it.
-            if self.runs.cast(DynamicMessage::Kill(id.clone())).is_err() {
-                tracing::debug!(job = %id, "runs are restarting; they find no job any more");
-            }
+            self.end_actor(id);
             return Ok(());
         };
         if !target::is_of_a_run(&session) {
@@ -182,6 +185,13 @@ impl Scheduler {
             tracing::debug!(job = %id, "sessions are restarting; its turn ends by itself");
         }
         Ok(())
+    }
+
+    /// Its next life finds nothing to do.
+    pub(super) fn end_actor(&self, id: &JobId) {
+        if self.runs.cast(DynamicMessage::Kill(id.clone())).is_err() {
+            tracing::debug!(job = %id, "runs are restarting; they find no job any more");
+        }
     }
 
     /// In a session of others only the run's own message is stopped.

@@ -22,6 +22,8 @@ use crate::store::{Batch, Expect, StoreError};
 const CLAIMS_MAX: usize = 256;
 /// Instants that have run already, looked through for one that has not.
 const CLAIMED_MAX: usize = 4096;
+/// How often actors of runs are asked again.
+const ASK_EVERY: Duration = Duration::from_mins(1);
 /// Pause between two tries to work out the next instant of a job.
 const TRY_EVERY: Duration = Duration::from_mins(1);
 
@@ -259,9 +261,29 @@ impl Scheduler {
                 self.deps.events.tell(Action::Started, job, Some(&shown));
             }
             self.running.insert(id.clone(), self.deps.clock.awake());
-            if self.runs.cast(DynamicMessage::Dispatch(id, RunMessage::Begin)).is_err() {
-                // They come before the scheduler in the tree, so it starts again behind them.
-                tracing::debug!("runs are not up; claimed runs begin when they are");
+            let is_inherited = self.inherited.remove(&id);
+            self.wake_run(id, if is_inherited { RunMessage::GoOn } else { RunMessage::Begin });
+        }
+    }
+
+    fn wake_run(&self, id: JobId, message: RunMessage) {
+        if self.runs.cast(DynamicMessage::Dispatch(id, message)).is_err() {
+            // They come before the scheduler in the tree, so it starts again behind them.
+            tracing::debug!("runs are not up; claimed runs begin when they are");
+        }
+    }
+
+    /// Asks actors of runs that have been under way for a while. One that goes on reads this behind
+    /// its end, one that is gone begins again, and one whose report was lost tells it once more.
+    pub(super) fn ask_again(&mut self) {
+        let (steady, awake) = (self.deps.clock.steady(), self.deps.clock.awake());
+        if steady.since(self.asked_at) < ASK_EVERY {
+            return;
+        }
+        self.asked_at = steady;
+        for (id, since) in &self.running {
+            if awake.since(*since) >= ASK_EVERY {
+                self.wake_run(id.clone(), RunMessage::GoOn);
             }
         }
     }

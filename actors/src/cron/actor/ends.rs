@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use telson_supervision::dynamic::DynamicMessage;
-
 use super::Scheduler;
 use crate::channel::webhook;
 use crate::clock::Timestamp;
@@ -113,7 +111,8 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Gives up runs whose actors should have ended them long ago, and stops what goes on of them.
+    /// Gives up runs whose actors should have ended them long ago, and stops what goes on of them. An
+    /// event is never given up.
     pub(super) async fn end_stuck(&mut self) -> Result<(), StoreError> {
         let now = self.deps.clock.awake();
         let stuck: Vec<(JobId, Option<RunId>)> = self
@@ -125,6 +124,13 @@ impl Scheduler {
             })
             .collect();
         for (id, run) in stuck {
+            if self.tells_event(&id) {
+                // Nobody takes it, or nobody has heard that it was taken: its actor asks anew.
+                tracing::warn!(job = %id, "an event of a job has not been taken for long");
+                self.running.insert(id.clone(), now);
+                self.end_actor(&id);
+                continue;
+            }
             tracing::error!(job = %id, "a run is stuck and given up");
             if let Some(run) = run {
                 let record: Option<Run> = self.deps.store.get(&run_key(&id, run))?;
@@ -135,12 +141,16 @@ impl Scheduler {
                     self.stop(&id, run, record)?;
                 }
             }
-            // Its next life finds nothing to do.
-            if self.runs.cast(DynamicMessage::Kill(id)).is_err() {
-                tracing::debug!("runs are not up");
-            }
+            self.end_actor(&id);
         }
         Ok(())
+    }
+
+    /// Whether what runs of a job only tells something: that must not get lost, and is told once
+    /// however often it is handed over.
+    fn tells_event(&self, id: &JobId) -> bool {
+        let payload = self.book.get(id).map(|job| &job.spec.payload);
+        matches!(payload, Some(Payload::SystemEvent { .. }))
     }
 
     fn stuck_after(&self, job: &Job) -> Duration {
