@@ -20,6 +20,8 @@ mod embeddings;
 mod github;
 #[path = "gateway_http/health.rs"]
 mod health;
+#[path = "gateway_http/hook_keys.rs"]
+mod hook_keys;
 #[path = "gateway_http/hooks.rs"]
 mod hooks;
 #[path = "gateway_http/images.rs"]

@@ -153,8 +153,31 @@ async fn report(engine: &Engine, news: News<'_>) -> Result<Value, ErrorBody> {
         .system_event(&session, text, news.mode, id.as_deref())
         .await
         .map_err(ErrorBody::internal)?;
+    if let (Added::Known, Some(key), Some(id)) = (added, news.key, &id) {
+        check_key(engine, (key, id), &session, &news)?;
+    }
     let is_new = matches!(added, Added::Waits(_));
     Ok(json!({"ok": true, "sessionKey": session.as_str(), "queued": is_new}))
+}
+
+/// A key names one event: what was told under it says nothing about this one.
+fn check_key(
+    engine: &Engine,
+    (key, id): (&str, &str),
+    session: &SessionKey,
+    news: &News<'_>,
+) -> Result<(), ErrorBody> {
+    let used = engine.system_events().used(id).map_err(ErrorBody::internal)?;
+    let Some(used) = used else { return Ok(()) };
+    let is_named = said(news.session).is_some() || said(news.agent).is_some();
+    let elsewhere = used.session.as_ref().filter(|first| is_named && *first != session);
+    let what = match elsewhere {
+        Some(first) => format!("in session {first}"),
+        None if used.says(news.text.as_str()) => return Ok(()),
+        None => "for another text".to_owned(),
+    };
+    let text = format!("idempotencyKey {key:?} was used {what}; this event needs a key of its own");
+    Err(ErrorBody::invalid(text).with(json!({"code": "IDEMPOTENCY_KEY_REUSED"})))
 }
 
 /// The session that is named, else the main session of the agent that is, else of the default one.

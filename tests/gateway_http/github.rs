@@ -63,6 +63,29 @@ fn a_delivery_of_github_is_known_by_its_signature_and_taken_once() {
     service.process.stop();
 }
 
+// The text of a delivery is made here; its number is what GitHub knows it by.
+#[test]
+fn a_delivery_that_comes_again_is_known_although_the_config_makes_another_text_of_it() {
+    let mut scene = scene();
+    let body = issue("SIGNED");
+    let right = signature(SECRET, &body);
+    let service = scene.start();
+    assert_eq!(deliver(&service, "d-1", "issues", &right, &body).json()["duplicate"], false);
+    service.process.stop();
+    scene.configure(|config, _| {
+        let template = "MAPPED {{issue.title}} by {{headers.x-github-event}}";
+        config["hooks"]["mappings"] =
+            json!([{"match": {"path": "github"}, "messageTemplate": template}]);
+    });
+    let service = scene.start();
+    let again = deliver(&service, "d-1", "issues", &right, &body);
+    assert_eq!((again.status, &again.json()["duplicate"]), (200, &json!(true)), "{again:?}");
+    assert_eq!(deliver(&service, "d-2", "issues", &right, &body).json()["duplicate"], false);
+    service.process.idle();
+    assert_eq!((scene.model.asked("action: opened"), scene.model.asked("MAPPED")), (0, 1));
+    service.process.stop();
+}
+
 #[test]
 fn a_delivery_without_the_right_signature_is_refused() {
     let scene = scene();

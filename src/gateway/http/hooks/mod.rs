@@ -2,14 +2,15 @@
 //!
 //! A request shows its token in a header (or, from GitHub, a signature, and from Pub/Sub an identity
 //! that Google has signed), becomes a message that is
-//! durable before it is acknowledged, and is taken once under its key. What it says is fenced: it
-//! was written by others. [`wish`], [`place`], [`template`], [`github`] and [`gmail`] decide.
+//! durable before it is acknowledged, and is taken once under its key, which stands for one text. What
+//! it says is fenced: it was written by others. [`wish`], [`place`], [`template`], [`github`] and [`gmail`] decide.
 
 mod admit;
 mod github;
 mod gmail;
 mod keys;
 mod oidc;
+mod once;
 mod place;
 mod template;
 mod wake;
@@ -32,8 +33,9 @@ use telson_actors::message::{Destination, SessionKey};
 use telson_actors::tool::core::web::fence::fenced;
 use tokio::time::Instant;
 
-use self::admit::{KEY_PREFIX, Message, admit};
+use self::admit::{Message, admit};
 use self::keys::{Found, Keys};
+use self::once::{KEY_PREFIX, OnceKey};
 use self::template::Source;
 use self::wake::{Note, Taken};
 use self::wish::{SessionWish, Wish};
@@ -311,7 +313,8 @@ impl WebHooks {
                 SessionWish::Default => None,
                 wish => Some(place::session(self.hooks(), &agent, main_key, wish, &once)?),
             };
-            return wake::take(engine, Note { session, agent, text, mode, dedupe_key: id }).await;
+            let dedupe_key = OnceKey { key: id, is_numbered: wish.is_numbered };
+            return wake::take(engine, Note { session, agent, text, mode, dedupe_key }).await;
         }
         let session = place::session(self.hooks(), &agent, main_key, &wish.session, &once)?;
         let reply_to = Self::reply_to(engine, &wish, &agent, &session)?;
@@ -326,7 +329,8 @@ impl WebHooks {
             }
         }
         let sender = format!("webhook:{}", wish.name);
-        let message = Message { session, agent, text, sender, dedupe_key: id, reply_to };
+        let dedupe_key = OnceKey { key: id, is_numbered: wish.is_numbered };
+        let message = Message { session, agent, text, sender, dedupe_key, reply_to };
         let taken = admit(engine, message).await.map(Taken::from)?;
         Ok(Taken { is_unseen, ..taken })
     }

@@ -6,7 +6,8 @@ use telson_actors::heartbeat::{Skip, WakeMode as Wakes};
 use telson_actors::message::{Destination, EnvelopeId, SessionKey};
 use telson_actors::system_event::Added;
 
-use super::admit::{Message, admit, used_for};
+use super::admit::{Message, admit, is_note};
+use super::once::OnceKey;
 use crate::config::WakeMode;
 use crate::engine::{Engine, Relay};
 use crate::gateway::http::error::HttpError;
@@ -20,7 +21,7 @@ pub(super) struct Note {
     pub(super) text: String,
     pub(super) mode: WakeMode,
     /// Under which it is taken once.
-    pub(super) dedupe_key: String,
+    pub(super) dedupe_key: OnceKey,
 }
 
 /// What was taken, durably.
@@ -44,44 +45,76 @@ impl From<Relay> for Taken {
 }
 
 /// Takes a note, durably or not at all.
+///
+/// # Errors
+/// 409 if its key was used for something else; 503 if it could not be taken in time.
 pub(super) async fn take(engine: &Engine, note: Note) -> Result<Taken, HttpError> {
+    if let Some(known) = known(engine, &note)? {
+        return Ok(known);
+    }
     if note.mode == WakeMode::NextHeartbeat {
         return keep(engine, note, None).await;
     }
-    let known = engine.relayed(&webchat::account(), &note.dedupe_key);
-    if let Some((message, session)) = known.map_err(HttpError::internal)? {
-        return match note.session.filter(|wanted| *wanted != session) {
-            Some(_) => Err(used_for(&session)),
-            None => Ok(Taken::from(Relay { message, session, is_new: false })),
-        };
-    }
-    let waits = engine.system_events().knows(&note.dedupe_key).map_err(HttpError::internal)?;
     let (beats, now) = (engine.heartbeats(), engine.clock().steady());
-    if waits || beats.take_wake(&note.agent, now).is_err() {
+    if beats.take_wake(&note.agent, now).is_err() {
         return keep(engine, note, Some(Skip::RateLimited)).await;
     }
-    let agent = note.agent.clone();
-    let said = say(engine, note).await;
+    let said = say(engine, note.clone()).await;
     if said.is_err() {
-        beats.give_wake_back(&agent);
+        beats.give_wake_back(&note.agent);
+        // Somebody else was quicker with the same key, and has left it for later.
+        if is_note(engine, &note.dedupe_key)? {
+            return keep(engine, note, Some(Skip::RateLimited)).await;
+        }
     }
     said
 }
 
-/// Leaves it for the next turn: where the agent's heart beats, for a heartbeat is a turn, too.
+/// What has become of the first note under this key, told at once or left for later; nothing if this
+/// is the first.
+fn known(engine: &Engine, note: &Note) -> Result<Option<Taken>, HttpError> {
+    let Note { session, dedupe_key: key, text, mode, .. } = note;
+    let relayed = engine.relayed(&webchat::account(), &key.key).map_err(HttpError::internal)?;
+    if let Some((message, first)) = relayed {
+        let is_same = engine.said_under(&key.key, &said_of(text)).map_err(HttpError::internal)?;
+        key.check(Some(&first), session.as_ref(), is_same)?;
+        return Ok(Some(Taken::from(Relay { message, session: first, is_new: false })));
+    }
+    let used = engine.system_events().used(&key.key).map_err(HttpError::internal)?;
+    let Some(used) = used else { return Ok(None) };
+    key.check_note(&used, session.as_ref(), text)?;
+    let waits = (*mode == WakeMode::Now).then_some(Skip::RateLimited);
+    let session = used.session.unwrap_or_else(|| place_of(engine, note));
+    Ok(Some(Taken { message: None, session, is_new: false, waits, is_unseen: false }))
+}
+
+/// Where a note waits: where the agent's heart beats, for a heartbeat is a turn, too.
+fn place_of(engine: &Engine, note: &Note) -> SessionKey {
+    note.session.clone().unwrap_or_else(|| engine.heartbeats().session_of(&note.agent))
+}
+
+/// Leaves it for the next turn.
 async fn keep(engine: &Engine, note: Note, waits: Option<Skip>) -> Result<Taken, HttpError> {
-    let Note { session, agent, text, dedupe_key, .. } = note;
-    let session = session.unwrap_or_else(|| engine.heartbeats().session_of(&agent));
-    let added = engine.system_event(&session, &text, Wakes::NextHeartbeat, Some(&dedupe_key));
-    let is_new = added.await.map_err(HttpError::internal)? != Added::Known;
-    Ok(Taken { message: None, session, is_new, waits, is_unseen: false })
+    let (session, key) = (place_of(engine, &note), note.dedupe_key.key.as_str());
+    let added = engine.system_event(&session, &note.text, Wakes::NextHeartbeat, Some(key));
+    if added.await.map_err(HttpError::internal)? == Added::Known
+        && let Some(known) = known(engine, &note)?
+    {
+        return Ok(known);
+    }
+    Ok(Taken { message: None, session, is_new: true, waits, is_unseen: false })
+}
+
+/// How a note is said at once.
+fn said_of(text: &str) -> String {
+    format!("System: {text}")
 }
 
 async fn say(engine: &Engine, note: Note) -> Result<Taken, HttpError> {
     let Note { session, agent, text, dedupe_key, .. } = note;
     let session = session.unwrap_or_else(|| engine.heartbeats().main_session(&agent));
     let reply_to = reply_to(engine, &agent, &session)?;
-    let text = format!("System: {text}");
+    let text = said_of(&text);
     let message = Message { session, agent, text, sender: "system".into(), dedupe_key, reply_to };
     admit(engine, message).await.map(Taken::from)
 }

@@ -24,6 +24,9 @@ pub(super) struct Wish {
     pub(super) session: SessionWish,
     /// Under which it is taken once.
     pub(super) key: Option<String>,
+    /// Whether that is a platform's own number of what it delivers: then it is the same delivery,
+    /// whatever the config makes of it by now.
+    pub(super) is_numbered: bool,
     pub(super) deliver: bool,
     pub(super) channel: Option<String>,
     pub(super) to: Option<String>,
@@ -128,6 +131,7 @@ pub(super) fn agent(body: &Value) -> Result<Wish, HttpError> {
         agent: owned(body, "agentId")?,
         session,
         key: owned(body, "idempotencyKey")?,
+        is_numbered: false,
         deliver,
         channel: owned(body, "channel")?,
         to: owned(body, "to")?,
@@ -154,7 +158,8 @@ pub(super) fn named(
         Some(mapping) => {
             // A delivery is known by its preset, whatever a mapping makes of it.
             let key = preset.and_then(|wish| wish.key);
-            Ok(Some(Wish { key, ..mapped(mapping, source)? }))
+            let is_numbered = key.is_some();
+            Ok(Some(Wish { key, is_numbered, ..mapped(mapping, source)? }))
         }
         None => Ok(preset),
     }
@@ -193,6 +198,7 @@ fn mapped(mapping: &HookMapping, source: &Source<'_>) -> Result<Wish, HttpError>
         agent: mapping.agent_id.clone(),
         session,
         key: None,
+        is_numbered: false,
         deliver: mapping.deliver.unwrap_or(true),
         channel: mapping.channel.clone(),
         to: mapping.to.clone(),
@@ -212,6 +218,7 @@ fn of_github(source: &Source<'_>) -> Result<Wish, HttpError> {
         text: github::message(source),
         name: "GitHub".into(),
         key: Some(format!("github:{delivery}")),
+        is_numbered: true,
         deliver: true,
         ..Wish::default()
     })
@@ -220,7 +227,8 @@ fn of_github(source: &Source<'_>) -> Result<Wish, HttpError> {
 fn of_gmail(source: &Source<'_>) -> Result<Wish, HttpError> {
     let push = gmail::read(source.payload).map_err(HttpError::invalid)?;
     let (name, key) = ("Gmail".to_owned(), Some(format!("gmail:{}", push.id)));
-    Ok(Wish { text: push.message, name, key, deliver: true, ..Wish::default() })
+    let text = push.message;
+    Ok(Wish { text, name, key, is_numbered: true, deliver: true, ..Wish::default() })
 }
 
 #[cfg(test)]
