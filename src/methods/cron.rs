@@ -298,5 +298,9 @@ fn refused(error: ChangeError) -> ErrorBody {
             ErrorBody::not_found(format!("{text}; `telson cron list --all` shows which there are"))
         }
         ChangeError::Unavailable(_) => ErrorBody::unavailable(text),
+        ChangeError::Unknown(_) => {
+            let error = ErrorBody::unavailable(text).with(json!({"code": "OUTCOME_UNKNOWN"}));
+            ErrorBody { retryable: false, ..error }
+        }
     }
 }

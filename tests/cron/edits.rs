@@ -169,3 +169,48 @@ async fn a_schedule_that_cannot_be_worked_out_is_tried_again_and_somebody_is_tol
         "{told:?}"
     );
 }
+
+// Whoever edits a config takes a job out for a moment, and puts it back.
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_taken_out_and_put_back_does_not_run_again_at_the_same_instant() {
+    let at = START.plus(MINUTE);
+    let row = json!({"kind": "every", "everyMs": 3_600_000, "anchorMs": at.0});
+    for schedule in [json!({"kind": "at", "at": at.0}), row] {
+        let mut world = World::new();
+        let mut value = hourly("j", json!({"mode": "announce", "channel": "last"}));
+        value["schedule"] = schedule.clone();
+        let declared = vec![(id("j"), value)];
+        for (is_there, seconds) in [(true, 80), (false, 10), (true, 20), (false, 10), (true, 30)] {
+            world.settings.declared = if is_there { declared.clone() } else { Vec::new() };
+            let engine = world.start().await;
+            greet(&engine).await;
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            idle(&engine).await;
+            engine.shutdown(MINUTE).await;
+        }
+        let asked = world.instants();
+        assert_eq!(asked, [crate::kit::behind(MINUTE)], "{schedule}");
+        assert_eq!(world.platform.sent_to("anna").len(), 2, "{schedule}: announced twice");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_made_again_for_a_moment_at_which_it_ran_is_refused() {
+    let world = World::new();
+    let engine = world.start().await;
+    let value = once("j", &json!(START.plus(MINUTE).0));
+    for is_removed in [false, true] {
+        let mut value = value.clone();
+        value["deleteAfterRun"] = json!(!is_removed);
+        if is_removed {
+            value["schedule"]["at"] = json!(world.clock.now().plus(MINUTE).0);
+        }
+        add(&engine, value.clone()).await;
+        tokio::time::sleep(MINUTE + Duration::from_secs(10)).await;
+        assert_eq!(jobs(&engine).remove(&id("j")).await, Ok(is_removed));
+        let error = jobs(&engine).add(value).await.unwrap_err().to_string();
+        assert!(error.contains("the job j has run at this moment already"), "{error}");
+    }
+    assert_eq!(world.instants().len(), 2);
+    engine.shutdown(MINUTE).await;
+}

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use telson::Limits;
 use telson_actors::cron::job::Status;
-use telson_actors::cron::run_key;
+use telson_actors::cron::{ChangeError, run_key};
 use telson_actors::outbox::UnsettledSends;
 use telson_actors::store::{Backend, Key, MemoryBackend, Pair, Space, StoreError, Write};
 
@@ -314,5 +314,28 @@ async fn an_announcement_leaves_although_the_scheduler_has_died_in_the_middle_of
     idle(&engine).await;
     assert_eq!(world.platform.sent_to("anna").len(), 2, "{:?}", world.platform.sent());
     assert_eq!(runs(&engine, "j").remove(0).end.unwrap().status, Status::Ok);
+    engine.shutdown(MINUTE).await;
+}
+
+// To say that it may be tried again would have it run twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_for_a_run_is_told_where_nobody_knows_whether_it_was_begun() {
+    let world = World::new();
+    let gate = Gate::before(Space::CronRun, &world.memory);
+    let engine = world.builder().blocking_backend(gate.clone()).start().await.unwrap();
+    add(&engine, hourly("j", json!({"mode": "none"}))).await;
+    gate.set(true);
+    let (cron, name) = (jobs(&engine), id("j"));
+    let (told, ()) = tokio::join!(cron.run(&name, true), async {
+        until("the claim is on its way", || gate.is_reached()).await;
+        assert!(engine.kill_actor("core/cron/scheduler"));
+        until("the scheduler has died", || restarts(&engine) > 0).await;
+        gate.set(false);
+    });
+    let told = told.unwrap_err();
+    assert!(matches!(told, ChangeError::Unknown(_)), "{told:?}");
+    assert!(told.to_string().contains("look at the jobs and their runs"), "{told}");
+    until("it runs", || runs(&engine, "j").iter().any(|run| run.end.is_some())).await;
+    assert_eq!((runs(&engine, "j").len(), world.instants().len()), (1, 1));
     engine.shutdown(MINUTE).await;
 }

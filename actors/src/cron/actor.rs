@@ -87,6 +87,12 @@ pub enum ChangeError {
     /// It can't be done now; nothing was.
     #[error("{0}")]
     Unavailable(String),
+    /// Nobody knows whether it was done: to do it again might do it twice.
+    #[error(
+        "{0}: nobody knows whether this was done; look at the jobs and their runs before you \
+             do it again"
+    )]
+    Unknown(String),
 }
 
 /// The answer to a change.
@@ -397,7 +403,11 @@ fn answer<T: Send + 'static>(
 ) -> Outcomes {
     let (told, failed) = match result {
         Ok(told) => (told, None),
-        Err(error) => (Err(ChangeError::Unavailable(error.to_string())), Some(error)),
+        // Nothing was written.
+        Err(error @ (StoreError::Conflict | StoreError::Busy | StoreError::DiskFull(_))) => {
+            (Err(ChangeError::Unavailable(error.to_string())), Some(error))
+        }
+        Err(error) => (Err(ChangeError::Unknown(error.to_string())), Some(error)),
     };
     // Who has asked may have left.
     drop(reply.send(told));

@@ -64,7 +64,7 @@ impl Cron {
     /// # Errors
     /// What is wrong with it.
     pub async fn add(&self, job: Value) -> Result<Job, ChangeError> {
-        self.change(|reply| CronMessage::Add(job, reply)).await.map(|job| *job)
+        self.change_once(|reply| CronMessage::Add(job, reply)).await.map(|job| *job)
     }
 
     /// Changes a job, key by key. Durable when it returns.
@@ -91,7 +91,7 @@ impl Cron {
     /// There is no such job, or jobs do not run here.
     pub async fn run(&self, id: &JobId, forced: bool) -> Result<Begun, ChangeError> {
         let id = id.clone();
-        self.change(|reply| CronMessage::Run(id, forced, reply)).await
+        self.change_once(|reply| CronMessage::Run(id, forced, reply)).await
     }
 
     /// One job.
@@ -160,13 +160,34 @@ impl Cron {
         self.ask(message).await?
     }
 
+    /// The same for what does something else when it is done twice.
+    async fn change_once<T: Send + 'static>(
+        &self,
+        message: impl FnOnce(Reply<T>) -> CronMessage,
+    ) -> Result<T, ChangeError> {
+        let lost = || ChangeError::Unknown("the scheduler has restarted meanwhile".into());
+        self.asked(message, lost).await?
+    }
+
     async fn ask<T: Send + 'static>(
         &self,
         message: impl FnOnce(RpcReplyPort<T>) -> CronMessage,
     ) -> Result<T, ChangeError> {
-        let (sender, receiver) = tokio::sync::oneshot::channel();
-        let absent = || ChangeError::Unavailable("the scheduler is restarting; try again".into());
-        self.scheduler.cast(message(sender.into())).map_err(|_| absent())?;
-        receiver.await.map_err(|_| absent())
+        self.asked(message, absent).await
     }
+
+    /// `lost` is said where the scheduler has taken the message and not answered.
+    async fn asked<T: Send + 'static>(
+        &self,
+        message: impl FnOnce(RpcReplyPort<T>) -> CronMessage,
+        lost: impl FnOnce() -> ChangeError,
+    ) -> Result<T, ChangeError> {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        self.scheduler.cast(message(sender.into())).map_err(|_| absent())?;
+        receiver.await.map_err(|_| lost())
+    }
+}
+
+fn absent() -> ChangeError {
+    ChangeError::Unavailable("the scheduler is restarting; try again".into())
 }

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::job::{JobId, RunId};
+use crate::channel::webchat;
 use crate::clock::Timestamp;
+use crate::inbox::dedupe_key;
 use crate::message::{Destination, SessionKey};
 use crate::store::{Key, Record, Space};
 
@@ -47,6 +49,12 @@ pub fn run_key(job: &JobId, run: RunId) -> Key {
 /// All runs of a job.
 pub fn run_prefix(job: &JobId) -> Key {
     Key::of(Space::CronRun).text(job.as_str())
+}
+
+/// Where it stands that a job had run at an instant, although its history went with it: one that is
+/// made anew under its id has run then. Forgotten with the ids of platforms.
+pub(super) fn ran_key(job: &JobId, at: Timestamp) -> Key {
+    dedupe_key(&webchat::account(), &format!("ran:{}", RunId::scheduled(at).name(job)))
 }
 
 /// Where a session that is to be removed is noted: the oldest first.

@@ -11,11 +11,12 @@ use crate::cron::found::admitted;
 use crate::cron::job::{Job, JobId, JobState, Run, RunId, Spec};
 use crate::cron::plan::LATE_MAX;
 use crate::cron::record::{
-    Reap, command_prefix, job_key, reap_key, run_key, run_prefix, spent_prefix,
+    Reap, command_prefix, job_key, ran_key, reap_key, run_key, run_prefix, spent_prefix,
 };
 use crate::cron::schedule::Schedule;
 use crate::cron::target;
 use crate::cron::wire::{read_declared, read_id, read_patch, read_spec};
+use crate::inbox::{DedupeRecord, Fate};
 use crate::message::SessionKey;
 use crate::outbox::EntryRecord;
 use crate::session::machine::Event as SessionEvent;
@@ -47,7 +48,7 @@ impl Scheduler {
             let text = format!("there are {JOBS_MAX} jobs already, and there can't be more");
             return Ok(Err(ChangeError::Invalid(text)));
         }
-        if let Err(wrong) = self.check(&spec, now) {
+        if let Err(wrong) = self.check(&spec, now).and(self.check_unrun(&id, &spec)?) {
             return Ok(Err(ChangeError::Invalid(wrong)));
         }
         let mut job = Job {
@@ -88,7 +89,7 @@ impl Scheduler {
         let is_moved = spec.schedule != old.spec.schedule || (spec.enabled && !old.spec.enabled);
         if is_moved
             && spec.enabled
-            && let Err(wrong) = self.check(&spec, now)
+            && let Err(wrong) = self.check(&spec, now).and(self.check_unrun(id, &spec)?)
         {
             return Ok(Err(ChangeError::Invalid(wrong)));
         }
@@ -130,6 +131,7 @@ impl Scheduler {
                 batch.delete(begun);
             }
         }
+        self.note_ran(&mut batch, id)?;
         // Nobody will end its run any more, and its session goes all the same.
         let own = run.as_ref().and_then(|run| run.session.clone()).filter(target::is_of_a_run);
         if let Some(session) = own {
@@ -160,6 +162,17 @@ impl Scheduler {
                 batch.delete(key.clone());
             }
             self.deps.store.commit(batch).await?;
+        }
+        Ok(())
+    }
+
+    /// A job that is taken out and put back, or made again, does not run twice at one instant.
+    fn note_ran(&self, batch: &mut Batch, id: &JobId) -> Result<(), StoreError> {
+        let now = self.deps.clock.now();
+        let last: Vec<(_, Run)> = self.deps.store.tail(&run_prefix(id), DELETES_MAX)?;
+        let recent = last.into_iter().filter(|(_, run)| now.since(run.run.at) <= LATE_MAX);
+        for (_, run) in recent.filter(|(_, run)| run.run.manual == 0) {
+            put_ran(batch, id, run.run.at, now);
         }
         Ok(())
     }
@@ -359,6 +372,18 @@ impl Scheduler {
         self.check_agent(spec)
     }
 
+    /// One that runs once, and has, would wait for ever.
+    fn check_unrun(&self, id: &JobId, spec: &Spec) -> Result<Result<(), String>, StoreError> {
+        let Schedule::At(at) = spec.schedule else { return Ok(Ok(())) };
+        Ok(if self.has_run(id, at)? {
+            Err(format!(
+                "schedule.at: the job {id} has run at this moment already; name another moment"
+            ))
+        } else {
+            Ok(())
+        })
+    }
+
     fn check_agent(&self, spec: &Spec) -> Result<(), String> {
         match &spec.agent {
             Some(agent) if !self.deps.agents.contains(agent) => {
@@ -381,4 +406,10 @@ impl Scheduler {
         // It is not empty and not long.
         JobId::new(&text).unwrap_or_else(|| self.new_id())
     }
+}
+
+/// Notes that a job that goes has run at an instant.
+pub(super) fn put_ran(batch: &mut Batch, id: &JobId, at: Timestamp, now: Timestamp) {
+    let record = DedupeRecord { at: now, fate: Fate::History, text: None };
+    batch.put(ran_key(id, at), &record);
 }

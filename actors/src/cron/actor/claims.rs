@@ -11,7 +11,7 @@ use crate::cron::consequence::{given_up, missed, unscheduled};
 use crate::cron::event::Action;
 use crate::cron::job::{Delivered, Job, JobId, Run, RunEnd, RunId, Status, Task};
 use crate::cron::plan::{Due, Look, base, due};
-use crate::cron::record::{job_key, run_key};
+use crate::cron::record::{job_key, ran_key, run_key};
 use crate::cron::run::RunMessage;
 use crate::cron::target;
 use crate::message::SessionKey;
@@ -117,7 +117,9 @@ impl Scheduler {
     }
 
     pub(super) fn has_run(&self, id: &JobId, at: Timestamp) -> Result<bool, StoreError> {
-        self.deps.store.contains(&run_key(id, RunId::scheduled(at)))
+        let store = &self.deps.store;
+        Ok(store.contains(&run_key(id, RunId::scheduled(at)))?
+            || store.contains(&ran_key(id, at))?)
     }
 
     /// The claim: this run exists once, from this commit on.

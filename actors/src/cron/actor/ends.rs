@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Scheduler;
+use super::changes::put_ran;
 use crate::channel::webhook;
 use crate::clock::Timestamp;
 use crate::crash_point::crash_point;
@@ -92,6 +93,7 @@ impl Scheduler {
         batch.expect(Expect::Present(of_job.clone()));
         if follows.remove {
             batch.delete(of_job);
+            put_ran(&mut batch, id, run_id.at, now);
         } else {
             batch.put(of_job, &job);
         }
