@@ -20,7 +20,11 @@ mod journeys;
 mod kit;
 #[path = "gateway_cli/lists.rs"]
 mod lists;
+#[path = "gateway_cli/pty.rs"]
+mod pty;
 #[path = "imessage/scene.rs"]
 mod scene;
+#[path = "gateway_cli/tables.rs"]
+mod tables;
 #[path = "service/wire.rs"]
 mod wire;

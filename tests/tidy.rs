@@ -214,6 +214,8 @@ const PURE_FILES: &[&str] = &[
     "src/selftest/report.rs",
     "src/selftest/deeds.rs",
     "src/config/rules/names.rs",
+    "src/cli/table.rs",
+    "src/cli/width.rs",
     "actors/src/router/callers.rs",
     "actors/src/session/query.rs",
     "actors/src/session/machine/compact.rs",

@@ -20,10 +20,13 @@ mod remote;
 mod run;
 mod selftest;
 mod status;
+mod table;
+mod terminal;
 mod time;
 mod tree;
 mod usage;
 mod why;
+mod width;
 
 use std::process::ExitCode;
 

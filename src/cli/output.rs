@@ -5,6 +5,9 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use super::table::lines;
+use super::terminal;
+
 /// Why standard output does not take what is printed, since it does not. It is one for the process.
 static REFUSAL: OnceLock<String> = OnceLock::new();
 
@@ -115,20 +118,12 @@ impl Output {
     }
 }
 
-/// A table: the first row is the heading, columns are as wide as their widest cell.
+/// A table: the first row is the heading. On a terminal it is no wider than that, where its texts can
+/// be cut; whoever reads from a pipe gets all of it.
 pub(super) fn table(output: Output, rows: &[Vec<String>]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
-    };
-    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
     let mut text = String::new();
-    for (index, row) in rows.iter().enumerate() {
-        let cells: Vec<String> =
-            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        let line = cells.join("  ");
-        let line = line.trim_end();
-        text.push_str(&if index == 0 { output.paint(Tone::Bold, line) } else { line.to_owned() });
+    for (index, line) in lines(rows, terminal::columns()).iter().enumerate() {
+        text.push_str(&if index == 0 { output.paint(Tone::Bold, line) } else { line.clone() });
         text.push('\n');
     }
     text
