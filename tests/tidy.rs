@@ -214,6 +214,7 @@ const PURE_FILES: &[&str] = &[
     "src/selftest/report.rs",
     "src/selftest/deeds.rs",
     "src/config/rules/names.rs",
+    "src/config/repeated.rs",
     "src/cli/table.rs",
     "src/cli/width.rs",
     "actors/src/router/callers.rs",

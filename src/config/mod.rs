@@ -40,6 +40,7 @@ mod path;
 mod platform_id;
 mod position;
 mod reader;
+mod repeated;
 mod root;
 mod rules;
 mod schema;

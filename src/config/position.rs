@@ -12,6 +12,7 @@ use super::error::Problem;
 use super::finding::Finding;
 use super::node::{Kind, Mark, Node};
 use super::path::Path;
+use super::repeated;
 
 /// Most remarks shown at once, whatever their kind. More help nobody, and each costs a walk over
 /// the text.
@@ -32,6 +33,12 @@ impl Sources {
     pub(super) fn add(&mut self, label: &str, text: &str) -> usize {
         self.0.push(Source { label: label.to_owned(), text: text.to_owned() });
         self.0.len() - 1
+    }
+
+    /// What is told of keys that are written more than once, file by file.
+    pub(super) fn repeated(&self) -> Vec<Problem> {
+        let files = self.0.iter();
+        files.flat_map(|source| repeated::warnings(&source.label, &source.text)).collect()
     }
 
     /// The name of the file read first.

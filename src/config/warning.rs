@@ -5,7 +5,7 @@ use super::error::Problem;
 use super::finding::Finding;
 use super::node::Node;
 use super::path::Path;
-use super::position::Sources;
+use super::position::{Sources, in_reading_order};
 use super::root::unset_variable;
 
 /// Most unused keys named in their one line.
@@ -43,7 +43,9 @@ pub(super) fn lines(
     if hidden > 0 {
         names.push(format!("and {hidden} more"));
     }
-    let located = sources.locate_all(root, remarks);
+    let mut located = sources.locate_all(root, remarks);
+    located.extend(sources.repeated());
+    let located = in_reading_order(located);
     let summary = (!names.is_empty()).then(|| {
         let message = format!("known but not used yet: {}", names.join(", "));
         Problem::of_file(sources.root_label(), message)

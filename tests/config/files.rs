@@ -173,3 +173,26 @@ fn a_relative_path_and_a_bare_name_have_a_folder_too() {
     assert_eq!(error, "tests: this is not a regular file");
     assert_eq!(load(Path::new("no-such-config.json"), &no_env).unwrap().from_file, None);
 }
+
+#[test]
+fn a_key_that_is_written_twice_counts_once_and_is_told_with_both_lines() {
+    let (folder, result) = load_folder(&[
+        (
+            "main.json",
+            "{\n  messages: { queue: { cap: 3 } },\n  session: { $include: 's.json' },\n  messages: { queue: { cap: 5 } },\n}",
+        ),
+        ("s.json", "{ mainKey: 'one',\n  mainKey: 'two' }"),
+    ]);
+    let loaded = result.unwrap();
+    assert_eq!(loaded.config.messages.queue.cap, 5, "the last one");
+    let prefix = format!("{}/", folder.path().display());
+    let told: Vec<String> = loaded.warnings.iter().map(|it| it.replace(&prefix, "")).collect();
+    let expected = [
+        "main.json:4:3: messages: this key is written again in line 4: what stands in line 2 does not count",
+        "s.json:2:3: mainKey: this key is written again in line 2: what stands in line 1 does not count",
+    ];
+    assert_eq!(told.len(), 2, "{told:?}");
+    for (line, wanted) in told.iter().zip(expected) {
+        assert!(line.starts_with(wanted), "{line}");
+    }
+}
