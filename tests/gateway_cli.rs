@@ -20,8 +20,12 @@ mod journeys;
 mod kit;
 #[path = "gateway_cli/lists.rs"]
 mod lists;
+#[path = "support/model_server.rs"]
+mod model_server;
 #[path = "gateway_cli/pty.rs"]
 mod pty;
+#[path = "gateway_cli/replays.rs"]
+mod replays;
 #[path = "imessage/scene.rs"]
 mod scene;
 #[path = "gateway_cli/tables.rs"]

@@ -12,6 +12,7 @@ use crate::answer::sweep_answers;
 use crate::channel::webchat::sweep_web_chat;
 use crate::client_tool::sweep_client_tools;
 use crate::clock::Clock;
+use crate::dead_letter::{ReplayRecord, replay_prefix};
 use crate::inbox::DedupeRecord;
 use crate::outbox::{ReceiptRecord, receipt_prefix};
 use crate::store::sweep::{Retention, sweep};
@@ -134,8 +135,12 @@ pub async fn sweep_all(store: &Store, clock: &Clock) -> Result<usize, StoreError
     let usage =
         sweep::<DayUsage>(store, &day_usage_prefix(), USAGE_WINDOW, now, |record| record.at)
             .await?;
+    // As long as the receipt, or the transcript, of what it led to can be asked for.
+    let replays =
+        sweep::<ReplayRecord>(store, &replay_prefix(), RECEIPT_WINDOW, now, |record| record.at)
+            .await?;
     let chats = sweep_web_chat(store, now).await?;
     let tools = sweep_client_tools(store, now).await?;
     let answers = sweep_answers(store, now).await?;
-    Ok(ids + receipts + effects + usage + chats + tools + answers)
+    Ok(ids + receipts + effects + usage + replays + chats + tools + answers)
 }

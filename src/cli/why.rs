@@ -55,6 +55,7 @@ fn text(output: Output, journey: &Value) -> String {
     }
     text.push('\n');
     message(&journey["message"], &mut text);
+    replays(&journey["replayed"], &mut text);
     turn(&journey["turn"], &mut text);
     for entry in journey["entries"].as_array().into_iter().flatten() {
         self::entry(output, entry, &mut text);
@@ -83,6 +84,20 @@ fn message(message: &Value, text: &mut String) {
     }
 }
 
+/// What a message or an entry was before a person put it back to work.
+fn replays(replays: &Value, text: &mut String) {
+    for replay in replays.as_array().into_iter().flatten() {
+        let cell = |key: &str| replay[key].as_str().unwrap_or("?");
+        let (letter, was, reason) = (cell("dead_letter"), cell("was"), cell("reason"));
+        let (at, since) = (moment(&replay["at"]), moment(&replay["dead_since"]));
+        text.push_str(&format!("      {at} replayed from dead letter {letter}, which was {was}\n"));
+        text.push_str(&format!("        since {since}: {reason}\n"));
+        if !replay["said"].is_null() {
+            text.push_str(&format!("        and said {}\n", quoted(&replay["said"])));
+        }
+    }
+}
+
 fn turn(turn: &Value, text: &mut String) {
     // What the gateway itself answers has no model.
     if turn.is_null() || turn["model"] == "" {
@@ -108,6 +123,7 @@ fn entry(output: Output, entry: &Value, text: &mut String) {
         entry["to"].as_str().unwrap_or("?"),
         quoted(&entry["text"]),
     ));
+    replays(&entry["replayed"], text);
     for note in entry["notes"].as_array().into_iter().flatten() {
         let outcome = note["outcome"].as_str().unwrap_or("?");
         text.push_str(&format!("      {} {outcome}\n", moment(&note["at"])));

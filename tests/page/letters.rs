@@ -25,6 +25,12 @@ async fn a_dead_letter_is_read_replayed_and_dropped_by_clicks() {
     browser.click("#letters button", "Replay").await;
     browser.shows("#letters", "everything accepted was finished").await;
     until("the platform has it", || (!scene.texts_to(&anna).is_empty()).then_some(()));
+    browser.click("nav a", "Journeys").await;
+    browser.click("#why", "").await;
+    browser.write(id).await;
+    browser.press("Enter", 13).await;
+    browser.shows("#found .entry", &format!("replayed from dead letter {id}, which was e")).await;
+    browser.click("nav a", "Dead letters").await;
 
     scene.say(&anna, "[#2] [[imsg:fail22,fail22]]");
     browser.shows("#letters .card", "[#2]").await;

@@ -11,8 +11,10 @@ use telson_supervision::{Health, Registry, Via};
 
 use super::done_before::{DoneBefore, done_key};
 use super::record::{DeadLetter, DeadLetterId, Item, key, prefix};
+use super::replay::{ReplayRecord, replay_key};
 use crate::clock::Clock;
 use crate::crash_point::crash_point;
+use crate::event::excerpt;
 use crate::inbox::{InboxRecord, inbox_key};
 use crate::message::EnvelopeId;
 use crate::outbox::{EntryId, EntryRecord, EntryState, Outbox, entry_key};
@@ -99,31 +101,47 @@ async fn replay(
     text: Option<String>,
 ) -> Result<String, String> {
     let letter: Option<DeadLetter> = deps.store.get(&key(id)).map_err(|error| error.to_string())?;
-    match letter.map(|letter| letter.item) {
-        None => Err(missing(id, &StoreError::Conflict)),
-        Some(Item::Inbound(mut record)) => {
-            record.envelope.inbound.text = text.unwrap_or(record.envelope.inbound.text);
-            replay_inbound(deps, id, *record).await
+    let Some(letter) = letter else { return Err(missing(id, &StoreError::Conflict)) };
+    let mut replay = ReplayRecord {
+        at: deps.clock.now(),
+        letter: id,
+        dead_since: letter.at,
+        reason: letter.reason,
+        before: 0,
+        said: None,
+    };
+    match letter.item {
+        Item::Inbound(mut record) => {
+            replay.said = change(&mut record.envelope.inbound.text, text);
+            replay_inbound(deps, replay, *record).await
         }
-        Some(Item::Outbound(mut entry)) => {
-            entry.text = text.unwrap_or(entry.text);
-            replay_outbound(deps, id, *entry).await
+        Item::Outbound(mut entry) => {
+            replay.said = change(&mut entry.text, text);
+            replay_outbound(deps, replay, *entry).await
         }
-        Some(Item::Row { platform_id, .. }) => Err(format!(
+        Item::Row { platform_id, .. } => Err(format!(
             "{id} is a row ({platform_id}) that never became a message; it can only be dropped"
         )),
     }
 }
 
+/// Puts another text in the place of one; answers how that began.
+fn change(text: &mut String, other: Option<String>) -> Option<String> {
+    let before = std::mem::replace(text, other?);
+    (before != *text).then(|| excerpt(&before))
+}
+
 async fn replay_inbound(
     deps: &DeadLetterDeps,
-    id: DeadLetterId,
+    mut replay: ReplayRecord,
     mut record: InboxRecord,
 ) -> Result<String, String> {
-    let number = deps.store.next_id().map_err(|error| error.to_string())?;
+    let (id, number) = (replay.letter, deps.store.next_id().map_err(|error| error.to_string())?);
+    replay.before = record.envelope.id.0;
     record.envelope.id = EnvelopeId(number);
     let mut batch = Batch::new();
     take(&mut batch, id);
+    batch.put(replay_key(number), &replay);
     batch.put(inbox_key(&record.session, record.envelope.id), &record).tally(Space::Inbox, 1);
     crash_point("replay.before_message");
     deps.store.commit(batch).await.map_err(|error| missing(id, &error))?;
@@ -135,16 +153,19 @@ async fn replay_inbound(
 
 async fn replay_outbound(
     deps: &DeadLetterDeps,
-    id: DeadLetterId,
+    mut replay: ReplayRecord,
     mut entry: EntryRecord,
 ) -> Result<String, String> {
+    let (id, number) = (replay.letter, deps.store.next_id().map_err(|error| error.to_string())?);
+    replay.before = entry.id.0;
     // A new number puts it behind what waits in its lane now.
-    entry.id = EntryId(deps.store.next_id().map_err(|error| error.to_string())?);
+    entry.id = EntryId(number);
     entry.state = EntryState::Pending { not_before: deps.clock.now() };
     entry.created_at = deps.clock.now();
     entry.attempts = 0;
     let mut batch = Batch::new();
     take(&mut batch, id);
+    batch.put(replay_key(number), &replay);
     batch.put(entry_key(&entry.to, entry.id), &entry).tally(Space::Outbox, 1);
     crash_point("replay.before_reply");
     deps.store.commit(batch).await.map_err(|error| missing(id, &error))?;

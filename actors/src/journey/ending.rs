@@ -1,6 +1,6 @@
 //! How a single message has ended, for programs that wait for it.
 
-use crate::dead_letter::{self, DeadLetter, Item};
+use crate::dead_letter::{self, DeadLetter, Item, Replays};
 use crate::inbox::inbox_key;
 use crate::message::{EnvelopeId, SessionKey};
 use crate::session::{Exchange, exchange_key, exchange_prefix};
@@ -49,6 +49,12 @@ pub fn ending(store: &Store, session: &SessionKey, id: EnvelopeId) -> Result<End
     }
     let is_it = |letter: &DeadLetter| matches!(&letter.item, Item::Inbound(record) if record.envelope.id == id);
     let letters = store.scan::<DeadLetter>(&dead_letter::prefix())?;
-    let letter = letters.into_iter().map(|(_, letter)| letter).find(is_it);
-    Ok(letter.map_or(Ending::Forgotten, |letter| Ending::Dead(Box::new(letter))))
+    if let Some(letter) = letters.into_iter().map(|(_, letter)| letter).find(is_it) {
+        return Ok(Ending::Dead(Box::new(letter)));
+    }
+    // Put back to work it goes on under another number.
+    match Replays::read(store)?.next(id.0).filter(|next| *next > id.0) {
+        Some(next) => ending(store, session, EnvelopeId(next)),
+        None => Ok(Ending::Forgotten),
+    }
 }

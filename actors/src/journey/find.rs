@@ -1,11 +1,11 @@
 //! Finding journeys by a message's number, an entry's number, a platform id, a session, or a piece of
 //! text.
 
-use super::view::{EntryView, Journey, MessageView, TurnView};
+use super::view::{EntryView, Journey, MessageView, ReplayView, TurnView};
 use super::way::way;
 use std::collections::HashSet;
 
-use crate::dead_letter::{self, DeadLetter, Item};
+use crate::dead_letter::{self, DeadLetter, Item, Replays};
 use crate::event::excerpt;
 use crate::inbox::{DedupeRecord, Fate, InboxRecord};
 use crate::message::SessionKey;
@@ -21,7 +21,8 @@ use crate::store::{Key, Space, Store, StoreError};
 /// # Errors
 /// A damaged record, named with its key.
 pub fn find(store: &Store, query: &str) -> Result<Vec<Journey>, StoreError> {
-    let query = Query::parse(query);
+    let replays = Replays::read(store)?;
+    let query = Query::parse(query).joined(&replays);
     let mut journeys = answered(store, &query)?;
     journeys.extend(waiting(store, &query)?);
     // A reply that is told with its message needs no journey of its own.
@@ -35,13 +36,33 @@ pub fn find(store: &Store, query: &str) -> Result<Vec<Journey>, StoreError> {
     if journeys.is_empty() {
         journeys.extend(lone_entries(store, &query)?);
     }
+    for journey in &mut journeys {
+        tell_replays(journey, &replays);
+    }
     Ok(journeys)
+}
+
+/// Says of a message and of its entries what they were before.
+fn tell_replays(journey: &mut Journey, replays: &Replays) {
+    let before = |letter: char, id: &str| -> Vec<ReplayView> {
+        let number = id.strip_prefix(letter).and_then(|number| number.parse().ok());
+        let before = number.map(|number| replays.before(number)).unwrap_or_default();
+        before.into_iter().map(|replay| ReplayView::of(letter, replay)).collect()
+    };
+    if let Some(id) = journey.message.as_ref().and_then(|message| message.id.as_deref()) {
+        journey.replayed = before('m', id);
+    }
+    for entry in &mut journey.entries {
+        entry.replayed = before('e', &entry.id);
+    }
 }
 
 /// What is looked for.
 struct Query {
-    message: Option<u64>,
-    entry: Option<u64>,
+    /// The numbers of one message: more than one if it was replayed.
+    message: Vec<u64>,
+    /// Those of one entry.
+    entry: Vec<u64>,
     letter: Option<u64>,
     session: Option<SessionKey>,
     text: String,
@@ -52,21 +73,35 @@ impl Query {
         let query = query.trim();
         let number = |prefix: char| query.strip_prefix(prefix).and_then(|rest| rest.parse().ok());
         Self {
-            message: number('m'),
-            entry: number('e'),
+            message: number('m').into_iter().collect(),
+            entry: number('e').into_iter().collect(),
             letter: number('d'),
             session: SessionKey::parse(query).ok(),
             text: query.to_lowercase(),
         }
     }
 
+    /// What was replayed is one thing, whichever of its numbers is named.
+    fn joined(self, replays: &Replays) -> Self {
+        let family = |numbers: &[u64]| -> Vec<u64> {
+            numbers.iter().flat_map(|number| replays.family(*number)).collect()
+        };
+        let (mut message, mut entry) = (family(&self.message), family(&self.entry));
+        if let Some(number) = self.letter.and_then(|letter| replays.of_letter(letter)) {
+            // Messages and entries never have the same number.
+            message = replays.family(number);
+            entry.clone_from(&message);
+        }
+        Self { message, entry, ..self }
+    }
+
     fn names_number(&self) -> bool {
-        self.message.is_some() || self.entry.is_some() || self.letter.is_some()
+        !self.message.is_empty() || !self.entry.is_empty() || self.letter.is_some()
     }
 
     fn matches_message(&self, id: u64, platform_id: &str, text: &str) -> bool {
         if self.names_number() {
-            return self.message == Some(id);
+            return self.message.contains(&id);
         }
         platform_id.to_lowercase() == self.text || self.matches_text(text)
     }
@@ -84,7 +119,7 @@ impl Query {
 fn answered(store: &Store, query: &Query) -> Result<Vec<Journey>, StoreError> {
     let mut journeys = Vec::new();
     for (key, exchange) in store.scan::<Exchange>(&Key::of(Space::Transcript))? {
-        let by_entry = query.entry.is_some_and(|entry| exchange.entries.contains(&entry));
+        let by_entry = exchange.entries.iter().any(|entry| query.entry.contains(entry));
         let session = session_of(&key);
         let by_session = query.names_session(&session);
         for said in &exchange.said {
@@ -99,6 +134,7 @@ fn answered(store: &Store, query: &Query) -> Result<Vec<Journey>, StoreError> {
                 message: Some(MessageView::said(said, &session)),
                 turn: Some(TurnView::from(&exchange)),
                 entries: way.entries,
+                replayed: Vec::new(),
             });
         }
     }
@@ -125,6 +161,7 @@ fn waiting(store: &Store, query: &Query) -> Result<Vec<Journey>, StoreError> {
                 message: Some(MessageView::waiting(record)),
                 turn: None,
                 entries: Vec::new(),
+                replayed: Vec::new(),
             })
         })
         .collect()
@@ -158,7 +195,7 @@ fn dead(store: &Store, query: &Query) -> Result<Vec<Journey>, StoreError> {
                             || query.names_session(record.session.as_str())
                     }
                     Item::Outbound(entry) => {
-                        query.entry == Some(entry.id.0)
+                        query.entry.contains(&entry.id.0)
                             || query.names_session(entry.session.as_str())
                             || (!query.names_number() && query.matches_text(&entry.text))
                     }
@@ -176,6 +213,7 @@ pub(super) fn dead_journey(letter: DeadLetter) -> Journey {
         message: None,
         turn: None,
         entries: Vec::new(),
+        replayed: Vec::new(),
     };
     match letter.item {
         Item::Inbound(record) => journey.message = Some(MessageView::waiting(&record)),
@@ -220,6 +258,7 @@ fn declined(store: &Store, query: &Query) -> Result<Vec<Journey>, StoreError> {
                 }),
                 turn: None,
                 entries: Vec::new(),
+                replayed: Vec::new(),
             });
         }
     }
@@ -250,6 +289,7 @@ fn damaged(store: &Store, query: &Query) -> Result<Vec<Journey>, StoreError> {
             }),
             turn: None,
             entries: Vec::new(),
+            replayed: Vec::new(),
         })
         .collect())
 }
@@ -257,7 +297,7 @@ fn damaged(store: &Store, query: &Query) -> Result<Vec<Journey>, StoreError> {
 /// Entries that answer no message in the transcript, such as notices and pairing codes.
 fn lone_entries(store: &Store, query: &Query) -> Result<Vec<Journey>, StoreError> {
     let matches = |entry: &EntryRecord| {
-        query.entry == Some(entry.id.0)
+        query.entry.contains(&entry.id.0)
             || (!query.names_number() && query.matches_text(&entry.text))
     };
     let mut found = Vec::new();
@@ -279,6 +319,7 @@ fn lone_entries(store: &Store, query: &Query) -> Result<Vec<Journey>, StoreError
             message: None,
             turn: None,
             entries: vec![entry],
+            replayed: Vec::new(),
         })
         .collect())
 }

@@ -7,4 +7,4 @@ mod way;
 
 pub use ending::{Ending, ending};
 pub use find::find;
-pub use view::{AttemptView, EntryView, Journey, MessageView, TurnView};
+pub use view::{AttemptView, EntryView, Journey, MessageView, ReplayView, TurnView};

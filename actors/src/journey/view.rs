@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::clock::Timestamp;
+use crate::dead_letter::ReplayRecord;
 use crate::inbox::InboxRecord;
 use crate::outbox::{EntryRecord, EntryState};
 use crate::session::{Exchange, Said};
@@ -20,6 +21,39 @@ pub struct Journey {
     pub turn: Option<TurnView>,
     /// The answer's way out.
     pub entries: Vec<EntryView>,
+    /// What the message was before a person put it back to work, oldest first.
+    pub replayed: Vec<ReplayView>,
+}
+
+/// A replay: what a message or an entry was before.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReplayView {
+    /// The dead letter it was, such as `d3`; there is none with this number any more.
+    pub dead_letter: String,
+    /// The number it had, such as `m5` or `e7`.
+    pub was: String,
+    /// Why it was a dead letter.
+    pub reason: String,
+    /// Since when.
+    pub dead_since: Timestamp,
+    /// When it was put back to work.
+    pub at: Timestamp,
+    /// How it began, if a person has changed what it says.
+    pub said: Option<String>,
+}
+
+impl ReplayView {
+    /// Of a number with this letter before it: `m` or `e`.
+    pub(super) fn of(letter: char, replay: &ReplayRecord) -> Self {
+        Self {
+            dead_letter: replay.letter.to_string(),
+            was: format!("{letter}{}", replay.before),
+            reason: replay.reason.to_string(),
+            dead_since: replay.dead_since,
+            at: replay.at,
+            said: replay.said.clone(),
+        }
+    }
 }
 
 /// A message.
@@ -77,6 +111,8 @@ pub struct EntryView {
     pub delivered_at: Option<Timestamp>,
     /// The platform's id of it.
     pub platform_id: Option<String>,
+    /// What it was before a person put it back to work, oldest first.
+    pub replayed: Vec<ReplayView>,
 }
 
 /// One attempt.
@@ -146,6 +182,7 @@ impl From<&EntryRecord> for EntryView {
                 .collect(),
             delivered_at: None,
             platform_id: None,
+            replayed: Vec::new(),
         }
     }
 }

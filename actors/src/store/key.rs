@@ -88,6 +88,8 @@ pub enum Space {
     NodeWork = 0x8d,
     /// What nodes were asked and could not do yet.
     NodeAction = 0x8e,
+    /// What was put back to work, and what it was before.
+    Replay = 0x8f,
 }
 
 impl Space {
@@ -96,7 +98,7 @@ impl Space {
         [Space::Inbox, Space::Outbox, Space::DeadLetter, Space::Quarantine];
 
     /// Spaces of the other rooms' records.
-    pub(super) const RECORDS: [Space; 39] = [
+    pub(super) const RECORDS: [Space; 40] = [
         Space::Cursor,
         Space::Dedupe,
         Space::Inbox,
@@ -136,6 +138,7 @@ impl Space {
         Space::Answer,
         Space::NodeWork,
         Space::NodeAction,
+        Space::Replay,
     ];
 }
 

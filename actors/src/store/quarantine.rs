@@ -42,7 +42,7 @@ impl Damaged {
 
     /// What it was, in a word.
     pub fn kind(&self) -> &'static str {
-        const KINDS: [(Space, &str); 33] = [
+        const KINDS: [(Space, &str); 34] = [
             (Space::Meta, "store"),
             (Space::Cursor, "cursor"),
             (Space::Dedupe, "platform id"),
@@ -76,6 +76,7 @@ impl Damaged {
             (Space::PastLife, "exchange of a past life"),
             (Space::Node, "node"),
             (Space::Answer, "answer to a call"),
+            (Space::Replay, "note about a replay"),
         ];
         let space = self.key.first().copied();
         KINDS.iter().find(|(known, _)| space == Some(*known as u8)).map_or("record", |kind| kind.1)

@@ -77,7 +77,7 @@ function name(event, { message, entry, entries, dead_letter: letter }) {
   return entries?.length > 0 ? `e${entries[0]}` : null;
 }
 
-function journey({ state, reason, message, turn, entries }) {
+function journey({ state, reason, message, turn, entries, replayed = [] }) {
   const lines = [];
   if (message) {
     lines.push(["written", moment(message.sent_at)], ["admitted", moment(message.admitted_at)]);
@@ -89,16 +89,27 @@ function journey({ state, reason, message, turn, entries }) {
       reason && ` ${reason}`),
     message && el("p", {}, el("strong", {}, message.id ?? "-"), ` from ${message.sender}`),
     message && el("blockquote", {}, message.text),
+    replayed.map(replay),
     el("dl", {}, lines.filter(([, value]) => value).map(([key, value]) =>
       el("div", {}, el("dt", {}, key), el("dd", {}, value)))),
     entries.map(entry));
 }
 
-function entry({ id, state, to, text, notes, delivered_at: at, platform_id: platform }) {
+/** What a message or an entry was before a person put it back to work. */
+function replay({ dead_letter: letter, was, reason, dead_since: since, at, said }) {
+  return el("p", { class: "dim" },
+    `${moment(at)} replayed from dead letter ${letter}, which was ${was} since ${moment(since)}: ${reason}`,
+    said && ` (it said "${said}")`);
+}
+
+function entry({
+  id, state, to, text, notes, delivered_at: at, platform_id: platform, replayed = [],
+}) {
   return el("div", { class: "entry" },
     el("p", {}, el("strong", {}, id), " ",
       el("span", { class: "state", "data-state": state }, state.replaceAll("_", " ")), ` to ${to}`),
     el("blockquote", {}, text),
+    replayed.map(replay),
     notes.map((note) => el("p", { class: "dim" }, `${moment(note.at)} ${note.outcome}`)),
     at && el("p", { class: "dim" }, `${moment(at)} delivered ${platform ?? ""}`));
 }
