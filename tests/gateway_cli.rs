@@ -22,6 +22,8 @@ mod kit;
 mod lists;
 #[path = "support/model_server.rs"]
 mod model_server;
+#[path = "gateway_cli/news.rs"]
+mod news;
 #[path = "gateway_cli/pty.rs"]
 mod pty;
 #[path = "gateway_cli/replays.rs"]
@@ -30,5 +32,7 @@ mod replays;
 mod scene;
 #[path = "gateway_cli/tables.rs"]
 mod tables;
+#[path = "gateway_cli/waiting.rs"]
+mod waiting;
 #[path = "service/wire.rs"]
 mod wire;

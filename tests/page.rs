@@ -21,6 +21,8 @@ mod kit;
 mod letters;
 #[path = "page/looks.rs"]
 mod looks;
+#[path = "support/model_server.rs"]
+mod model_server;
 #[path = "imessage/scene.rs"]
 mod scene;
 #[path = "page/served.rs"]

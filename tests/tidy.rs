@@ -217,6 +217,7 @@ const PURE_FILES: &[&str] = &[
     "src/config/repeated.rs",
     "src/cli/table.rs",
     "src/cli/width.rs",
+    "src/cli/remote/attempt.rs",
     "actors/src/router/callers.rs",
     "actors/src/session/query.rs",
     "actors/src/session/machine/compact.rs",

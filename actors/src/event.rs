@@ -3,6 +3,7 @@
 //! The stream is for showing, not for deciding: a slow reader misses events, the journal does not.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::broadcast;
@@ -49,6 +50,8 @@ pub enum JourneyStep {
         /// How many messages it answers.
         messages: usize,
     },
+    /// A model has given no answer; what is asked next, and when.
+    AttemptFailed(AttemptFailed),
     /// The answer is durable and on its way out.
     Answered {
         /// The turn.
@@ -89,6 +92,40 @@ pub enum JourneyStep {
         /// Why.
         reason: String,
     },
+}
+
+/// A model was asked in vain, and the turn goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AttemptFailed {
+    /// The turn.
+    pub turn: u64,
+    /// The model, as `provider/model`.
+    pub model: String,
+    /// The failure's class in one word; stable.
+    pub class: &'static str,
+    /// What was said with it, for people; at most 400 characters, never with a key.
+    pub reason: String,
+    /// The model that is asked next: often the same.
+    pub next: String,
+    /// The pause before that, in milliseconds.
+    pub pause_ms: u64,
+}
+
+impl AttemptFailed {
+    /// Longest reason, in characters: the failures of many keys can be told together.
+    const REASON_CHARS_MAX: usize = 400;
+
+    /// That `model` has failed, and when it is asked again, or `next` in its place.
+    pub fn new(
+        turn: u64,
+        (model, next): (String, String),
+        (class, reason): (&'static str, &str),
+        pause: Duration,
+    ) -> Self {
+        let reason = reason.chars().take(Self::REASON_CHARS_MAX).collect();
+        let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        Self { turn, model, class, reason, next, pause_ms }
+    }
 }
 
 /// The sending side. Cheap to clone.

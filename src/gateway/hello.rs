@@ -28,6 +28,7 @@ const EVENTS: &[&str] = &[
     "presence",
     "session.message",
     "sessions.changed",
+    "telson.attempt",
     "telson.webchat",
     "shutdown",
     "telson.journey",

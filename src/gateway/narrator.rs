@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use telson_actors::channel::webchat::{ChatRecord, WebChat, account};
 use telson_actors::clock::Clock;
 use telson_actors::dead_letter::{self, DeadLetter, DeadLetterId, Item, Reason};
-use telson_actors::event::{Journal, JourneyEvent, JourneyStep};
+use telson_actors::event::{AttemptFailed, Journal, JourneyEvent, JourneyStep};
 use telson_actors::inbox::{DedupeRecord, Fate, InboxRecord, dedupe_key, inbox_key};
-use telson_actors::journey::{Ending, ending};
+use telson_actors::journey::{Ending, Origin, ending, origin};
 use telson_actors::message::{EnvelopeId, Inbound, SessionKey};
 use telson_actors::session::{Exchange, exchange_key};
 use telson_actors::store::{Key, Space, Store, StoreError};
@@ -211,12 +211,25 @@ impl Narrator {
                 }
                 Ok(())
             }
+            JourneyStep::AttemptFailed(failed) => self.failed(&session, &failed),
             JourneyStep::Declined { .. }
             | JourneyStep::TurnStarted { .. }
             | JourneyStep::Sending { .. }
             | JourneyStep::Delivered { .. }
             | JourneyStep::InDoubt { .. } => Ok(()),
         }
+    }
+
+    /// Whoever waits for this answer and has asked to be told learns why it takes so long.
+    fn failed(&self, session: &SessionKey, failed: &AttemptFailed) -> Outcome {
+        if !self.deps.runs.with(|story| story.knows(failed.turn))
+            && self.begin(failed.turn, session.as_str(), false)?.is_none()
+        {
+            return Ok(());
+        }
+        let at = self.at();
+        self.tell(self.deps.runs.with(|story| story.failed(failed, at)));
+        Ok(())
     }
 
     /// The readers of a session see what was written.
@@ -287,7 +300,11 @@ impl Narrator {
 
     fn tell_kept(&self, record: &ChatRecord) {
         if self.deps.hub.wants(&topic_of(&record.session)) {
-            self.tell_readers("telson.webchat", &record.session, shown_kept(record));
+            self.tell_readers(
+                "telson.webchat",
+                &record.session,
+                shown_kept(&self.deps.store, record),
+            );
         }
     }
 
@@ -363,14 +380,40 @@ impl Narrator {
     }
 }
 
-/// A message of web chat as its readers see it.
-pub(crate) fn shown_kept(record: &ChatRecord) -> Value {
-    json!({
+/// A message of web chat as its readers see it: an `answer` of a run, an `announcement` from another
+/// session, or a `note` put there by hand; of old ones that may not be on record any more.
+pub(crate) fn shown_kept(store: &Store, record: &ChatRecord) -> Value {
+    let mut shown = json!({
         "sessionKey": record.session,
         "number": record.number,
         "at": record.at.0,
         "text": record.text,
-    })
+    });
+    match origin(store, record) {
+        Ok(Origin::Turn(turn)) => {
+            shown["kind"] = json!("answer");
+            if let Ok(Some(run)) = run_of_turn(store, &record.session, turn) {
+                shown["runId"] = json!(run);
+            }
+        }
+        Ok(Origin::Elsewhere(from)) => {
+            (shown["kind"], shown["from"]) = (json!("announcement"), json!(from.as_str()));
+        }
+        Ok(Origin::Hand) => shown["kind"] = json!("note"),
+        // A damaged record is shown elsewhere.
+        Ok(Origin::Forgotten) | Err(_) => {}
+    }
+    shown
+}
+
+/// The run under which a turn is told: that of its first message, which has ended or waits.
+fn run_of_turn(store: &Store, session: &str, turn: u64) -> Result<Option<String>, StoreError> {
+    let Ok(session) = SessionKey::parse(session) else { return Ok(None) };
+    if let Some(exchange) = store.get::<Exchange>(&exchange_key(&session, turn))? {
+        return Ok(Some(view::run_of_exchange(&exchange)));
+    }
+    let record = store.get::<InboxRecord>(&inbox_key(&session, EnvelopeId(turn)))?;
+    Ok(record.as_ref().map(run_of_record))
 }
 
 /// The files that lie in the gateway's own folder: its own account has no others.

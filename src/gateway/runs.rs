@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde_json::Value;
+
 use super::narrator::story::{At, Story};
 
 /// See the module. Cheap to clone.
@@ -57,6 +59,11 @@ impl Runs {
     pub(super) fn take_files(&self, run: &str) -> Vec<PathBuf> {
         let mut files = self.0.files.lock().unwrap_or_else(PoisonError::into_inner);
         files.remove(run).unwrap_or_default()
+    }
+
+    /// What is told of models that have given no answer yet, for at most so many runs.
+    pub(crate) fn failing(&self, max: usize, at: At) -> Vec<Value> {
+        self.with(|story| story.failing(max, at))
     }
 
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut Story) -> T) -> T {

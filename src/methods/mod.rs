@@ -49,6 +49,7 @@ mod tools;
 mod usage;
 mod watch;
 
+pub(crate) use crate::gateway::narrator::tale::ATTEMPTS;
 pub use call::{Call, Caller, Link};
 pub use config_write::ConfigWrites;
 pub(crate) use heartbeat::wire as heartbeat_wire;
@@ -57,7 +58,7 @@ pub(crate) use new_work::Taking;
 pub use role::Role;
 pub use scope::Scope;
 pub(crate) use tools::{NEVER_BY_HAND, UNKNOWN_CALL};
-pub(crate) use watch::JOURNEYS;
+pub(crate) use watch::{ATTEMPTS_METHODS, JOURNEYS};
 
 use std::collections::HashMap;
 use std::future::ready as at_once;

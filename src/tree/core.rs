@@ -37,6 +37,7 @@ impl Wiring {
             attempt_max: self.spec.limits.provider_attempt_max,
             dice: self.spec.dice.clone(),
             streams: self.streams.clone(),
+            journal: self.journal.clone(),
             watch: self.spec.gateway.as_ref().map(|gateway| gateway.host.metrics.call_watch()),
             registry: self.registry.clone(),
             health: health.clone(),

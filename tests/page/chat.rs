@@ -1,12 +1,14 @@
 //! A chat in the page, with the service behind it.
 
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
 use crate::browser::{self, Browser};
 use crate::dashboard;
 use crate::kit::{Home, Process};
+use crate::model_server::Server;
 
 /// The service with an agent that repeats what it is told.
 fn echoing() -> (Home, Process) {
@@ -118,5 +120,66 @@ async fn a_message_that_is_refused_for_good_is_given_back_and_the_next_goes_out(
     browser.click("#send", "Send").await;
     browser.shows("#log .assistant", "echo: to nobody").await;
     assert_eq!(browser.value("document.querySelector('#chat-trouble').textContent").await, "");
+    service.stop();
+}
+
+#[tokio::test]
+async fn a_model_that_gives_no_answer_is_named_while_one_waits() {
+    let asked = AtomicUsize::new(0);
+    let model = Server::start(move |it| {
+        if asked.fetch_add(1, Ordering::SeqCst) < 3 {
+            let error = json!({"error": {"message": "warming up"}});
+            return it.document("503 Service Unavailable", &error);
+        }
+        it.whole(&json!({"role": "assistant", "content": "here I am"}))
+    });
+    let (home, service) = serving(&json!({
+        "models": {"providers": {"cold": {
+            "baseUrl": model.url(), "api": "openai-completions", "models": [{"id": "m"}],
+        }}},
+        "agents": {"defaults": {"model": "cold/m"}},
+    }));
+    let Some(mut browser) = chatting(&home, None).await else { return };
+    browser.click("#say", "").await;
+    browser.write("hello").await;
+    browser.press("Enter", 13).await;
+    browser
+        .shows(".chat p", "cold/m gives no answer (the provider answered 503: warming up)")
+        .await;
+    browser.shows(".chat p", "trying again in").await;
+    browser.shows("#log .assistant", "here I am").await;
+    browser.until("!document.querySelector('.chat').innerText.includes('gives no answer')").await;
+    assert!(browser.wrongs().is_empty(), "{:#?}", browser.wrongs());
+    service.stop();
+}
+
+#[tokio::test]
+async fn what_is_announced_and_put_in_by_hand_is_shown_as_that() {
+    let (home, service) = echoing();
+    let Some(mut browser) = chatting(&home, None).await else { return };
+    browser.click("#say", "").await;
+    browser.write("hello").await;
+    browser.press("Enter", 13).await;
+    browser.shows("#log .assistant", "echo: hello").await;
+    browser.until("!document.querySelector('#abort').checkVisibility()").await;
+    let job = ["cron", "add", "--id", "tea", "--at", "1s", "--message", "is ready", "--announce"];
+    let here = ["--channel", "webchat", "--to", "agent:main:main"];
+    let added = home.ask(&[&job[..], &here].concat());
+    assert_eq!(added.code, 0, "{added:?}");
+    browser.shows("#log .assistant", "is ready").await;
+    browser.shows("#log .who", "announcement from agent:main:cron:tea").await;
+    service.call("chat.inject", &json!({"sessionKey": "main", "message": "<b>by hand</b>"}));
+    browser.shows("#log .assistant", "<b>by hand</b>").await;
+    browser.shows("#log .who", "note").await;
+    // The history says the same.
+    browser.click("nav a", "Tree").await;
+    browser.call("Page.reload", json!({})).await;
+    browser.shows("#state", "online").await;
+    browser.click("nav a", "Sessions").await;
+    browser.shows("#log .assistant", "is ready").await;
+    browser.shows("#log .who", "announcement from agent:main:cron:tea").await;
+    assert_eq!(browser.value("document.querySelectorAll('#log b').length").await, 0);
+    assert_eq!(browser.value("document.querySelectorAll('#log .assistant').length").await, 3);
+    assert!(browser.wrongs().is_empty(), "{:#?}", browser.wrongs());
     service.stop();
 }

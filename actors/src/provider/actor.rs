@@ -28,6 +28,7 @@ use super::failover::{Scene, rotates};
 use super::profile::{Block, Keyring, Keys, Pick, Wish};
 use super::request::{Completion, Failure, FailureClass, Request};
 use crate::clock::Clock;
+use crate::event::{AttemptFailed, Journal, JourneyStep};
 use crate::store::{Store, StoreError};
 use crate::stream::Streams;
 
@@ -71,6 +72,8 @@ pub struct ProviderDeps {
     pub dice: Dice,
     /// For those who watch answers while they are made.
     pub streams: Streams,
+    /// For those who watch what becomes of messages.
+    pub journal: Journal,
     /// For those who count.
     pub watch: Option<CallWatch>,
     /// Where it answers to its name.
@@ -332,6 +335,8 @@ impl Calls {
                 self.keys.failed(key, failure, model, now);
                 let others = self.keys.has_other(&asked.tried(), model, now);
                 if rotates(failure, Scene { others, tried, fallback: asked.wish.fallback }) {
+                    let of = (asked.turn, asked.round);
+                    self.deps.tell_failed(call, of, model, failure, Duration::ZERO);
                     return self.waiting.push_front(call.clone());
                 }
             }
@@ -412,6 +417,27 @@ impl Calls {
             |call: &Call| self.running.values().all(|(_, running)| running.session != call.session);
         let at = self.waiting.iter().position(is_free)?;
         self.waiting.remove(at)
+    }
+}
+
+impl ProviderDeps {
+    /// Somebody may wait for this answer: its turn goes on, with the same model, after a pause.
+    fn tell_failed(
+        &self,
+        call: &Call,
+        (turn, round): (u64, u32),
+        model: &str,
+        failure: &Failure,
+        pause: Duration,
+    ) {
+        if round == UNWATCHED {
+            return;
+        }
+        let model = format!("{}/{model}", self.name);
+        let why = (failure.class.name(), failure.message.as_str());
+        let failed = AttemptFailed::new(turn, (model.clone(), model), why, pause);
+        let step = JourneyStep::AttemptFailed(failed);
+        self.journal.tell(self.clock.now(), Some(&call.session), step);
     }
 }
 

@@ -253,7 +253,10 @@ impl Http {
         if error.is_timeout() {
             return self.timed_out("could not be reached within", self.connect_timeout);
         }
-        let why = excerpt(&causes(&error.without_url()), &self.secrets);
+        let error = error.without_url();
+        // Of a connection that was not made only the cause says anything, and a person reads it.
+        let why = if error.is_connect() { root_cause(&error) } else { causes(&error) };
+        let why = excerpt(&why, &self.secrets);
         failure(FailureClass::Server, format!("{} could not be reached: {why}", self.place))
     }
 
@@ -267,6 +270,16 @@ fn media_type(response: &Response) -> String {
     let value = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = value.unwrap_or_default().split(';').next().unwrap_or_default();
     essence.trim().to_ascii_lowercase()
+}
+
+/// The innermost cause, without the number the system has for it.
+fn root_cause(error: &dyn Error) -> String {
+    let mut innermost = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    let text = innermost.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 /// An error with its causes: the library's outermost words alone say nothing.

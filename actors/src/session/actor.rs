@@ -242,7 +242,7 @@ impl State {
     async fn perform(&mut self, myself: &Myself, effect: Effect) -> Outcome {
         match effect {
             Effect::JournalAttempt(record) => self.journal_attempt(record).await?,
-            Effect::JournalChain(record) => self.journal_chain(&record).await?,
+            Effect::JournalChain(record, pause) => self.journal_chain(&record, pause).await?,
             Effect::Tell(heard) => self.tell_events(&heard).await?,
             Effect::Ask(ask) => self.ask(myself, ask).await?,
             Effect::Summarise { turn, question, asked } => {

@@ -3,11 +3,13 @@
 //! Where no person sits at both ends, standard output has the answers and nothing else: what is said
 //! about them goes to standard error, and a message that was not answered fails the command.
 
+use std::collections::VecDeque;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::Receiver;
 
 use super::super::args::Place;
 use super::super::exit::Failure;
@@ -16,10 +18,16 @@ use super::ChatArgs;
 use super::lines::{Typed, lines};
 use super::reach::Reach;
 use super::transcript::{Ending, Heard, Transcript, printable, text_of};
+use super::waiting::Waiting;
 use crate::gateway_client::{GatewayClient, GatewayError};
+use crate::methods::{ATTEMPTS, ATTEMPTS_METHODS};
 
 /// Messages shown of what was said before.
 const HISTORY_SHOWN: u32 = 10;
+/// The event of messages that web chat keeps.
+const WEBCHAT: &str = "telson.webchat";
+/// Runs remembered as one's own: more are not answered at once.
+const OWN_MAX: usize = 64;
 /// What a shell gives a process that was interrupted.
 const INTERRUPTED: u8 = 130;
 
@@ -31,24 +39,52 @@ pub(in crate::cli) async fn run(
     if output.is_json() && args.message.is_none() {
         return Err(Failure::rejected("--json needs --message: a chat is no one document"));
     }
-    let client = Reach::of(place).await?.connect().await?;
+    let mut client = Reach::of(place).await?.connect().await?;
     let interrupts = signal(SignalKind::interrupt())
         .map_err(|error| Failure::failed(format!("cannot listen to signals: {error}")))?;
     let session = args.session.or_else(|| main_session(client.hello()));
     let session = session.unwrap_or_else(|| "agent:main:main".into());
+    let session = listen(&mut client, session, args.message.is_none()).await?;
     let here = [std::io::stdin().is_terminal(), std::io::stdout().is_terminal()];
+    let is_script = here.contains(&false);
     let mut chat = Chat {
         client,
         session,
         interrupts,
         output: *output,
+        waiting: Waiting::new(*output, is_script),
         is_typed: here[0],
-        is_script: here.contains(&false),
+        is_script,
         has_failed: false,
+        own: VecDeque::new(),
     };
     match args.message {
         Some(message) => chat.once(&message).await,
         None => chat.talk().await,
+    }
+}
+
+/// Asks to be told of models that give no answer, and in a conversation of whatever else is said in
+/// it; not every gateway can. Answers the whole key of the session.
+async fn listen(
+    client: &mut GatewayClient,
+    session: String,
+    is_conversation: bool,
+) -> Result<String, Failure> {
+    let method = ATTEMPTS_METHODS[0];
+    let methods = client.hello().pointer("/features/methods").and_then(Value::as_array);
+    if !methods.is_some_and(|methods| methods.iter().any(|name| name == method)) {
+        return Ok(session);
+    }
+    client.call(method, json!({})).await?;
+    if !is_conversation {
+        return Ok(session);
+    }
+    match client.call("sessions.messages.subscribe", json!({"key": session})).await {
+        Ok(answer) => Ok(answer["key"].as_str().map_or(session, str::to_owned)),
+        // What is wrong with the name is said to the first message.
+        Err(GatewayError::Refused(_)) => Ok(session),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -62,12 +98,15 @@ struct Chat {
     session: String,
     interrupts: Signal,
     output: Output,
+    waiting: Waiting,
     /// Somebody types.
     is_typed: bool,
     /// A program says what is typed, or reads what is printed.
     is_script: bool,
     /// A message has got no answer.
     has_failed: bool,
+    /// The runs of what was said here; of very many the last.
+    own: VecDeque<String>,
 }
 
 /// How one message went.
@@ -101,6 +140,9 @@ impl Chat {
         if let Some(Ending::Failed(why)) = said.ending {
             document["error"] = json!({"type": "failed", "message": why});
         }
+        if !self.waiting.heard().is_empty() {
+            document["failedAttempts"] = json!(self.waiting.heard());
+        }
         if self.output.is_json() {
             self.output.line(&document.to_string());
         }
@@ -115,12 +157,7 @@ impl Chat {
         let mut lines = lines();
         loop {
             self.prompt();
-            let typed = tokio::select! {
-                typed = lines.recv() => typed,
-                _ = self.interrupts.recv() => None,
-                // The next message is the next event that matters; a lost connection does too.
-                error = lost(&mut self.client) => return Err(error),
-            };
+            let typed = self.typed(&mut lines).await?;
             let line = match typed {
                 None => {
                     self.tell("\n");
@@ -146,6 +183,41 @@ impl Chat {
                 }
             }
         }
+    }
+
+    /// The next line; what is said here by others meanwhile is shown.
+    async fn typed(&mut self, lines: &mut Receiver<Typed>) -> Result<Option<Typed>, Failure> {
+        loop {
+            let (name, payload) = tokio::select! {
+                typed = lines.recv() => return Ok(typed),
+                _ = self.interrupts.recv() => return Ok(None),
+                event = self.client.event() => event?,
+            };
+            if self.is_news(&name, &payload) {
+                // What is typed so far stays where it is.
+                self.tell("\n");
+                self.show_news(&payload);
+                self.prompt();
+            }
+        }
+    }
+
+    /// Whether this is a message of the session that answers nothing said here.
+    fn is_news(&self, name: &str, payload: &Value) -> bool {
+        let is_own = self.own.iter().any(|run| payload["runId"] == **run);
+        name == WEBCHAT && payload["sessionKey"] == *self.session && !is_own
+    }
+
+    /// Shows it, marked as what it is.
+    fn show_news(&self, payload: &Value) {
+        let from = payload["from"].as_str().map(printable);
+        let what = match (payload["kind"].as_str(), from) {
+            (Some("announcement"), Some(from)) => format!("[announcement from {from}]"),
+            (Some("note"), _) => "[note]".to_owned(),
+            _ => "[to somebody else in this session]".to_owned(),
+        };
+        let text = printable(payload["text"].as_str().unwrap_or_default());
+        self.tell(&format!("{}\n{text}\n", self.output.paint(Tone::Dim, &what)));
     }
 
     /// A message and its answer; `false` if the person left before its end.
@@ -205,6 +277,10 @@ impl Chat {
 
     /// Hands a message in. It is durable when this returns.
     async fn send(&mut self, message: &str, key: &str) -> Result<String, GatewayError> {
+        if self.own.len() == OWN_MAX {
+            self.own.pop_front();
+        }
+        self.own.push_back(key.to_owned());
         let params = json!({"sessionKey": self.session, "message": message, "idempotencyKey": key});
         let answer = self.client.call("chat.send", params).await?;
         Ok(answer["runId"].as_str().unwrap_or(key).to_owned())
@@ -214,9 +290,14 @@ impl Chat {
     async fn hear(&mut self, run: String) -> Result<Said, Failure> {
         let mut run = Transcript::of(&run);
         let mut is_stopping = false;
+        self.waiting.begin();
         let ending = loop {
             let event = tokio::select! {
                 event = self.client.event() => event.map_err(|error| self.kept(&error))?,
+                () = self.waiting.due() => {
+                    self.waiting.draw();
+                    continue;
+                }
                 _ = self.interrupts.recv() => {
                     if is_stopping {
                         break None;
@@ -229,6 +310,20 @@ impl Chat {
                 }
             };
             let (name, payload) = event;
+            // Also of another run in this session: ours waits behind it.
+            if name == ATTEMPTS && (run.is_of(&payload) || payload["sessionKey"] == *self.session) {
+                self.waiting.hear(&payload);
+            }
+            if self.is_news(&name, &payload) {
+                self.waiting.end();
+                if !run.answer().is_empty() {
+                    self.tell("\n");
+                }
+                self.show_news(&payload);
+            }
+            if name == "agent" && payload["stream"] == "tool" && run.is_of(&payload) {
+                self.waiting.end();
+            }
             if name != "chat" {
                 continue;
             }
@@ -238,13 +333,18 @@ impl Chat {
             }
             match run.hear(&payload) {
                 Heard::Nothing => {}
-                Heard::More(text) => self.print(&printable(&text)),
+                Heard::More(text) => {
+                    self.waiting.end();
+                    self.print(&printable(&text));
+                }
                 Heard::Over(text, ending) => {
+                    self.waiting.end();
                     self.print(&printable(&text));
                     break Some(ending);
                 }
             }
         };
+        self.waiting.end();
         if !self.is_script || !run.answer().is_empty() {
             self.print("\n");
         }
@@ -304,15 +404,6 @@ fn unsure(error: &GatewayError) -> Failure {
             "{text}; nobody can say whether the message was taken: look before you send it again"
         )),
         _ => Failure::failed(text),
-    }
-}
-
-/// Reads what comes while nobody waits for an answer; returns only with the end of the connection.
-async fn lost(client: &mut GatewayClient) -> Failure {
-    loop {
-        if let Err(error) = client.event().await {
-            return error.into();
-        }
     }
 }
 

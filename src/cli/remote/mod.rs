@@ -4,6 +4,7 @@
 //! what needs events, such as a chat, goes to the gateway of the service that answers there.
 
 mod args;
+mod attempt;
 mod call;
 mod channels;
 mod chat;
@@ -16,6 +17,7 @@ mod lines;
 mod reach;
 mod sessions;
 mod transcript;
+mod waiting;
 
 pub(super) use args::{CallArgs, ChannelCommand, ChatArgs, DeviceCommand, GatewayCommand, Remote};
 pub(super) use line::Line;

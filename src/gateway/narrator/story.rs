@@ -10,8 +10,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use telson_actors::clock::Timestamp;
+use telson_actors::event::AttemptFailed;
 use telson_actors::message::SessionKey;
 use telson_actors::session::command::Command;
 use telson_actors::session::{Exchange, Said};
@@ -67,6 +68,8 @@ struct Turn {
     /// Whether its text is known from its beginning.
     is_whole: bool,
     told_at: Option<Timestamp>,
+    /// Why there is no answer yet, until a piece of one comes.
+    failed: Option<(AttemptFailed, At)>,
 }
 
 impl Story {
@@ -128,6 +131,7 @@ impl Story {
             has_told: false,
             is_whole,
             told_at: None,
+            failed: None,
         };
         self.turns.insert(turn, state);
         let Some(mut tale) = self.tale(run, at) else { return Vec::new() };
@@ -148,8 +152,41 @@ impl Story {
         self.untold.remove(&due);
     }
 
+    /// A model has given no answer, and is asked again or another in its place.
+    pub(crate) fn failed(&mut self, failed: &AttemptFailed, at: At) -> Vec<Told> {
+        let Some(state) = self.turns.get_mut(&failed.turn) else { return Vec::new() };
+        let run = state.run.clone();
+        state.failed = Some((failed.clone(), at));
+        let Some(mut tale) = self.tale(&run, at) else { return Vec::new() };
+        tale.attempt(failed);
+        tale.told
+    }
+
+    /// The turns that a model has failed and that have nothing of an answer yet, at most so many:
+    /// what somebody is told who begins to listen now. Their pauses are what is left of them.
+    pub(crate) fn failing(&mut self, max: usize, at: At) -> Vec<Value> {
+        let turns = self.turns.values().filter_map(|turn| {
+            let (mut failed, since) = turn.failed.clone()?;
+            let waited = u64::try_from(at.steady.since(since.steady).as_millis());
+            failed.pause_ms = failed.pause_ms.saturating_sub(waited.unwrap_or(u64::MAX));
+            Some((turn.run.clone(), failed, since))
+        });
+        let failing: Vec<_> = turns.take(max).collect();
+        let mut told = Vec::new();
+        for (run, failed, since) in failing {
+            let Some(Open { session, agent, .. }) = self.open.get(&run) else { continue };
+            let mut seq = 0;
+            let now = since.wall;
+            let mut tale = Tale { run, session, agent, seq: &mut seq, now, told: Vec::new() };
+            tale.attempt(&failed);
+            told.extend(tale.told.into_iter().map(|it| it.payload));
+        }
+        told
+    }
+
     /// The next piece of it.
     pub(crate) fn text(&mut self, turn: u64, piece: &str, at: At) -> Vec<Told> {
+        self.answers(turn);
         let Some(state) = self.turns.get_mut(&turn).filter(|state| state.is_whole) else {
             return Vec::new();
         };
@@ -164,6 +201,7 @@ impl Story {
 
     /// A tool is called, or has answered.
     pub(crate) fn tool(&mut self, turn: u64, tool: &StreamTool, at: At) -> Vec<Told> {
+        self.answers(turn);
         let Some(run) = self.turns.get(&turn).map(|state| state.run.clone()) else {
             return Vec::new();
         };
@@ -175,6 +213,13 @@ impl Story {
         }
         tale.agent("tool", data);
         tale.told
+    }
+
+    /// Its model answers after all.
+    fn answers(&mut self, turn: u64) {
+        if let Some(state) = self.turns.get_mut(&turn) {
+            state.failed = None;
+        }
     }
 
     /// Pieces are missing: no text is told until an answer begins anew.

@@ -2,9 +2,13 @@
 
 use serde_json::{Map, Value, json};
 use telson_actors::clock::Timestamp;
+use telson_actors::event::AttemptFailed;
 
 /// The topic of the list of sessions.
 pub(crate) const SESSIONS: &str = "sessions";
+
+/// The topic and the event of models that give no answer.
+pub(crate) const ATTEMPTS: &str = "telson.attempt";
 
 /// The topic of one session.
 pub(crate) fn topic_of(session: &str) -> String {
@@ -57,6 +61,24 @@ impl Tale<'_> {
             payload.extend(fields);
         }
         self.told.push(Told { name: "chat", topic: None, payload: Value::Object(payload) });
+    }
+
+    /// A model has given no answer: for those who asked to hear of it, since the protocol has no word
+    /// for it.
+    pub(super) fn attempt(&mut self, failed: &AttemptFailed) {
+        let AttemptFailed { model, class, reason, next, pause_ms, .. } = failed;
+        let payload = json!({
+            "sessionKey": self.session,
+            "agentId": self.agent,
+            "runId": self.run,
+            "ts": self.now.0,
+            "model": model,
+            "class": class,
+            "reason": reason,
+            "next": next,
+            "retryInMs": pause_ms,
+        });
+        self.told.push(Told { name: ATTEMPTS, topic: Some(ATTEMPTS.to_owned()), payload });
     }
 
     /// The session's row in lists has changed.

@@ -16,6 +16,7 @@ export class Chat {
   #over = null;
   #isOnline = false;
   #sending = null;
+  #countdown = null;
   #parts;
 
   constructor(root, gateway) {
@@ -42,7 +43,15 @@ export class Chat {
       el("label", { for: "say" }, "Message"), field, el("div", { class: "buttons" }, send, abort)));
     gateway.on("chat", (event) => event.sessionKey === this.#key && this.#hear(event));
     const reload = soon(() => this.#run === null && this.#load());
+    gateway.on("telson.attempt", (event) => event.sessionKey === this.#key && this.#failing(event));
     gateway.on("session.message", (event) => event.sessionKey === this.#key && reload());
+    gateway.on("telson.webchat", (event) => {
+      if (event.sessionKey !== this.#key || !["announcement", "note"].includes(event.kind)) return;
+      const shown = bubble("assistant", event.text, label(event.from));
+      if (shown) this.#parts.log.append(shown);
+      this.#scroll();
+      reload();
+    });
   }
 
   /** Shows a session. */
@@ -70,6 +79,34 @@ export class Chat {
     this.#ended("");
     this.#watch("subscribe", this.#key);
     this.#load();
+    this.#listen();
+  }
+
+  /** Asks to be told of models that give no answer, and hears of those that give none now. */
+  async #listen() {
+    const key = this.#key;
+    try {
+      const { failing } = await this.#gateway.call("telson.attempt.subscribe");
+      const ours = failing.find(({ sessionKey }) => sessionKey === key);
+      if (ours && key === this.#key) this.#failing(ours);
+    } catch {
+      // An older gateway has no word for it.
+    }
+  }
+
+  /** A model gives no answer: why, and when what is asked next, counted down. */
+  #failing({ runId, model, reason, next, retryInMs }) {
+    this.#started(runId);
+    const until = Date.now() + retryInMs;
+    const tell = () => {
+      const left = Math.ceil((until - Date.now()) / 1000);
+      this.#parts.phase.textContent =
+        `${model} gives no answer (${reason}); ${whatNext(model, next, left)}`;
+      if (left <= 0) clearInterval(this.#countdown);
+    };
+    clearInterval(this.#countdown);
+    this.#countdown = setInterval(tell, 1000);
+    tell();
   }
 
   #watch(what, key) {
@@ -85,7 +122,7 @@ export class Chat {
       });
       if (key !== this.#key) return;
       const shown = messages.filter(({ role }) => role === "user" || role === "assistant");
-      fill(this.#parts.log, shown.map((message) => bubble(message.role, textOf(message)))
+      fill(this.#parts.log, shown.map((message) => bubble(message.role, textOf(message), whose(message)))
         .filter((item) => item !== null));
       if (this.#answer) this.#parts.log.append(this.#answer);
       this.#scroll();
@@ -144,6 +181,7 @@ export class Chat {
   }
 
   #hear({ runId, state, phase, message, deltaText, replace, errorMessage }) {
+    clearInterval(this.#countdown);
     if (state === "status") {
       this.#started(runId);
       this.#parts.phase.textContent = phase.replaceAll("_", " ");
@@ -152,6 +190,7 @@ export class Chat {
     const whole = textOf(message);
     if (state === "delta") {
       this.#started(runId);
+      this.#parts.phase.textContent = "";
       this.#show(whole || (replace ? deltaText : this.#shown() + deltaText));
       return;
     }
@@ -169,6 +208,7 @@ export class Chat {
   }
 
   #ended(phase) {
+    clearInterval(this.#countdown);
     [this.#run, this.#answer] = [null, null];
     this.#parts.abort.hidden = true;
     this.#parts.phase.textContent = phase;
@@ -192,10 +232,25 @@ export class Chat {
   }
 }
 
-function bubble(role, text) {
+function bubble(role, text, who = role === "user" ? "you" : "agent") {
   if (!text) return null;
-  return el("li", { class: role },
-    el("span", { class: "who" }, role === "user" ? "you" : "agent"), el("p", { class: "text" }, text));
+  return el("li", { class: role }, el("span", { class: "who" }, who), el("p", { class: "text" }, text));
+}
+
+/** What stands above a message that is no answer: who has announced it, or that it is a note. */
+function label(from) {
+  return from ? `announcement from ${from}` : "note";
+}
+
+/** The same for a message of the history; nothing for an answer. */
+function whose(message) {
+  const from = message.__openclaw?.announcedBy;
+  return from || message.model === "gateway-injected" ? label(from) : undefined;
+}
+
+function whatNext(model, next, left) {
+  if (left <= 0) return next === model ? "asking it again" : `asking ${next} in its place`;
+  return next === model ? `trying again in ${left} s` : `trying ${next} in ${left} s`;
 }
 
 /** The text of a message, whose content is a text or a list of parts. */

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use telson_actors::channel::webchat::KEPT_MAX;
 use telson_actors::inbox::InboxRecord;
-use telson_actors::journey::Ending;
+use telson_actors::journey::{Ending, Origin, origin};
 use telson_actors::message::{EnvelopeId, SessionKey};
 use telson_actors::session::Exchange;
 use telson_actors::store::StoreError;
@@ -155,7 +155,14 @@ fn beside(
         from.is_none_or(|from| record.at >= from)
             && record.entry.is_none_or(|entry| !shown.contains(&entry))
     });
-    Ok(beside.map(view::kept).collect())
+    let shown = beside.map(|record| {
+        let from = match origin(engine.store(), record)? {
+            Origin::Elsewhere(from) => Some(from),
+            Origin::Turn(_) | Origin::Hand | Origin::Forgotten => None,
+        };
+        Ok(view::kept(record, from.as_ref()))
+    });
+    shown.collect()
 }
 
 /// Cuts texts, and drops the oldest messages beyond the size of an answer; whether any were.
@@ -197,7 +204,10 @@ fn find(engine: &Engine, session: &SessionKey, id: &str) -> Result<Option<Shown>
             let all = exchange.iter().flat_map(view::exchange);
             Ok(all.into_iter().find(|shown| shown.id == id))
         }
-        "w" => Ok(engine.web_chat().message(session, number)?.as_ref().map(view::kept)),
+        "w" => {
+            let kept = engine.web_chat().message(session, number)?;
+            Ok(kept.map(|record| view::kept(&record, None)))
+        }
         _ => Ok(None),
     }
 }

@@ -70,8 +70,8 @@ pub(crate) fn waiting(record: &InboxRecord) -> Shown {
     user(envelope.id.0, &inbound.dedupe_key, &inbound.sender, &inbound.text, times)
 }
 
-/// A message web chat keeps.
-pub(crate) fn kept(record: &ChatRecord) -> Shown {
+/// A message web chat keeps, and the session that has announced it, if one has.
+pub(crate) fn kept(record: &ChatRecord, from: Option<&SessionKey>) -> Shown {
     let model = if record.entry.is_some() { "gateway" } else { "gateway-injected" };
     let value = json!({
         "role": "assistant",
@@ -81,7 +81,11 @@ pub(crate) fn kept(record: &ChatRecord) -> Shown {
         "stopReason": "stop",
         "timestamp": record.at.0,
     });
-    Shown::new(format!("w{}", record.number), record.at, value, json!({"number": record.number}))
+    let mut own = json!({"number": record.number});
+    if let Some(from) = from {
+        own["announcedBy"] = json!(from.as_str());
+    }
+    Shown::new(format!("w{}", record.number), record.at, value, own)
 }
 
 /// All messages of an exchange, in order.

@@ -31,7 +31,7 @@ pub(super) fn since(call: &Call) -> Result<Value, ErrorBody> {
     let oldest = chat.since(&session, 0, 1).map_err(ErrorBody::internal)?;
     Ok(json!({
         "sessionKey": session.as_str(),
-        "messages": page.iter().map(shown_kept).collect::<Vec<_>>(),
+        "messages": page.iter().map(|it| shown_kept(call.engine.store(), it)).collect::<Vec<_>>(),
         "next": page.last().map_or(after, |record| record.number),
         "oldest": oldest.first().map(|record| record.number),
         "hasMore": has_more,
@@ -55,7 +55,7 @@ pub(super) async fn inject(call: Call) -> Result<Value, ErrorBody> {
     let now = call.engine.clock().now();
     let kept = call.engine.web_chat().put(&session, &text, now).await;
     let kept = kept.map_err(|error| ErrorBody::unavailable(error.to_string()))?;
-    let shown = view::kept(&kept);
+    let shown = view::kept(&kept, None);
     let hub = &call.host.hub;
     let told = json!({
         "runId": format!("inject-{}", shown.id),

@@ -39,6 +39,7 @@ impl Work {
             };
             tracing::warn!(provider = %self.deps.name, class = ?failure.class, attempt, ?pause,
                 error = %failure.message, "model call failed, trying again");
+            self.deps.tell_failed(&call, self.of, &self.request.model, failure, pause);
             tokio::time::sleep(pause).await;
             attempt += 1;
         };

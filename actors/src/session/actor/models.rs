@@ -1,7 +1,10 @@
 //! Which models a session's turns ask: its agent's own, or the one its person has chosen, and where a
 //! turn has got to among those that step in.
 
+use std::time::Duration;
+
 use super::State;
+use crate::event::{AttemptFailed, JourneyStep};
 use crate::model::{Candidates, Choice, ModelRef, choice_key};
 use crate::session::chain::{Attempt, ChainRecord, chain_key};
 use crate::session::machine::Event;
@@ -33,10 +36,17 @@ impl State {
         Ok(candidates)
     }
 
-    pub(super) async fn journal_chain(&self, record: &ChainRecord) -> Result<(), StoreError> {
+    pub(super) async fn journal_chain(
+        &self,
+        record: &ChainRecord,
+        pause: Duration,
+    ) -> Result<(), StoreError> {
         if let Some(Attempt { model, times, class, message, .. }) = record.attempts.last() {
             tracing::warn!(session = %self.key, turn = record.turn, failed = %model, ?class, times,
                 reason = %message, next = %record.model, "a model failed, another try follows");
+            let models = (model.to_string(), record.model.to_string());
+            let failed = AttemptFailed::new(record.turn, models, (class.name(), message), pause);
+            self.tell(self.deps.clock.now(), JourneyStep::AttemptFailed(failed));
         }
         let mut batch = Batch::new();
         batch.put(chain_key(&self.key), record);

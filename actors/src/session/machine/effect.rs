@@ -1,5 +1,7 @@
 //! What a session wants done: the output of its machine.
 
+use std::time::Duration;
+
 use super::super::chain::ChainRecord;
 use super::super::ending::{Asker, Ended, Stopped};
 use super::super::query::{Facts, Query};
@@ -19,8 +21,8 @@ use crate::system_event::Heard;
 pub enum Effect {
     /// Journal that this turn is tried again after a crash.
     JournalAttempt(TurnRecord),
-    /// Journal that another model is asked, before it is.
-    JournalChain(Box<ChainRecord>),
+    /// Journal that another model is asked, or the same after this pause, before it is.
+    JournalChain(Box<ChainRecord>, Duration),
     /// A turn begins with these system events: take them out of the queue, durably, before a model
     /// reads them. The text is all that the turn is told.
     Tell(Box<Heard>),

@@ -1,5 +1,7 @@
 //! What follows when a model fails: another one, a pause, or the end of the turn.
 
+use std::time::Duration;
+
 use super::{ASK_AGAIN, Effect, InFlight, Occasion, Session};
 use crate::clock::Timestamp;
 use crate::dead_letter::Reason;
@@ -25,14 +27,14 @@ impl Session {
         match in_flight.chain.failed(&failure) {
             Move::Next => {
                 in_flight.ask_at = now.plus(ASK_AGAIN);
-                self.journal_chain(effects);
+                self.journal_chain(Duration::ZERO, effects);
                 self.ask(Occasion::Anew, effects);
             }
             Move::Pause(pause) => {
                 // What is still said of the question that failed is about another one now.
                 in_flight.asks += 1;
                 in_flight.ask_at = now.plus(pause);
-                self.journal_chain(effects);
+                self.journal_chain(pause, effects);
             }
             Move::GiveUp => {
                 let reason = Reason::Provider {
@@ -47,11 +49,11 @@ impl Session {
 
     /// A restart asks the model that was asked last: its answer may be under way. And whoever waits
     /// can be told what for.
-    fn journal_chain(&mut self, effects: &mut Vec<Effect>) {
+    fn journal_chain(&mut self, pause: Duration, effects: &mut Vec<Effect>) {
         let Some(turn) = &self.turn else { return };
         let record = turn.chain.record(turn.turn);
         self.chain = Some(record.clone());
-        effects.push(Effect::JournalChain(Box::new(record)));
+        effects.push(Effect::JournalChain(Box::new(record), pause));
     }
 
     /// What the person is told when another model than the selected one begins to answer: once, and

@@ -80,6 +80,8 @@ impl Begun {
                 self.turns.remove(number);
                 self.messages.remove(number);
             }
+            // Counted where it happens, also where nobody waits for the answer.
+            JourneyStep::AttemptFailed(_) => {}
             JourneyStep::Sending { .. } => {
                 flow.attempts.inc();
             }

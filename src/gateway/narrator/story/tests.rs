@@ -1,5 +1,4 @@
 use proptest::prelude::*;
-use serde_json::Value;
 use telson_actors::channel::webchat;
 use telson_actors::message::EnvelopeId;
 use telson_actors::provider::Usage;

@@ -1,5 +1,7 @@
 //! What a turn asks of models, and whose late words it heeds.
 
+use std::time::Duration;
+
 use super::*;
 use crate::model::ModelRef;
 use crate::session::chain::{PAUSE_MAX, TRIES_MAX};
@@ -36,7 +38,7 @@ fn another_model_steps_in_once_and_the_first_ones_late_words_are_not_heeded() {
     let late = now.plus(ASK_AGAIN);
     session.step(Event::Tick, late);
     let effects = session.step(Event::Failed(1, 0, failure(FailureClass::Overloaded)), late);
-    let [Effect::JournalChain(journalled), Effect::Ask(ask)] = &effects[..2] else {
+    let [Effect::JournalChain(journalled, Duration::ZERO), Effect::Ask(ask)] = &effects[..2] else {
         panic!("journalled before it is asked: {effects:?}");
     };
     assert_eq!(

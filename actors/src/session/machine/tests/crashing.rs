@@ -98,7 +98,7 @@ impl World {
             }
             Effect::Summarise { .. }
             | Effect::Summarised { .. }
-            | Effect::JournalChain(_)
+            | Effect::JournalChain(..)
             | Effect::Stopped(..)
             | Effect::WakeAt(_)
             | Effect::Passivate

@@ -30,7 +30,9 @@ impl Observer {
     pub(super) fn see(&mut self, effects: Vec<Effect>) -> Result<(), TestCaseError> {
         for effect in effects {
             match effect {
-                Effect::JournalChain(record) => prop_assert!(self.in_flight == Some(record.turn)),
+                Effect::JournalChain(record, _) => {
+                    prop_assert!(self.in_flight == Some(record.turn))
+                }
                 Effect::Tell(_) => {
                     prop_assert!(self.in_flight.is_none(), "told before it is asked");
                 }
