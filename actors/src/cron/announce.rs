@@ -62,7 +62,10 @@ pub(super) fn destination(
     accounts: &[AccountKey],
 ) -> Result<Destination, String> {
     let Some(channel) = &place.channel else {
-        let last = last.ok_or("the agent's main session has not spoken to anybody yet")?;
+        let last = last.ok_or(
+            "the agent's main session has not spoken to anybody on a channel yet; name a place, \
+             such as --channel webchat --to <SESSION>",
+        )?;
         let mut to = last.clone();
         if let Some(target) = &place.to {
             to.target.clone_from(target);

@@ -173,7 +173,8 @@ fn in_waiting(tried: Option<&ChainRecord>) -> String {
     if let Some(tried) = tried.filter(|tried| !tried.attempts.is_empty()) {
         for Attempt { model, times, class, message, .. } in &tried.attempts {
             let why = in_words(*class);
-            said.push_str(&format!("; {model} has failed {times} times ({why}: {message})"));
+            let often = if *times == 1 { "once".to_owned() } else { format!("{times} times") };
+            said.push_str(&format!("; {model} has failed {often} ({why}: {message})"));
         }
         said.push_str(&format!("; {} is asked again after a pause", tried.model));
     }

@@ -25,7 +25,7 @@ pub(in crate::cli) async fn run(
 fn text(output: Output, answer: &Value) -> String {
     let sessions = answer["sessions"].as_array().map(Vec::as_slice).unwrap_or_default();
     if sessions.is_empty() {
-        return "no sessions: nobody has written yet\n".to_owned();
+        return "no sessions: nobody has been answered yet\n".to_owned();
     }
     let head = ["SESSION", "CHANGED", "STATUS", "MODEL", "TOKENS", "LAST"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];

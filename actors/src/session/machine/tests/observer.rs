@@ -31,7 +31,7 @@ impl Observer {
         for effect in effects {
             match effect {
                 Effect::JournalChain(record, _) => {
-                    prop_assert!(self.in_flight == Some(record.turn))
+                    prop_assert!(self.in_flight == Some(record.turn));
                 }
                 Effect::Tell(_) => {
                     prop_assert!(self.in_flight.is_none(), "told before it is asked");
