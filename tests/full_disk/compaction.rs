@@ -30,7 +30,7 @@ fn key(number: u64) -> Key {
 }
 
 fn open(dir: &Path) -> Store {
-    let policy = CompactionPolicy { bytes_min: 2 * 1024 * 1024, growth: 2 };
+    let policy = CompactionPolicy::at_once(2 * 1024 * 1024, 2);
     Store::open(dir, policy).unwrap()
 }
 
