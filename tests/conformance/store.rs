@@ -155,7 +155,7 @@ fn half_an_opening_is_no_damage() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sled_while_it_compacts_all_the_time() {
     let dir = tempfile::tempdir().unwrap();
-    let always = CompactionPolicy { bytes_min: 0, growth: 1 };
+    let always = CompactionPolicy::at_once(0, 1);
     suite(&|| Store::open(dir.path(), always).unwrap()).await;
 }
 
