@@ -3,8 +3,10 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// See the module. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +16,9 @@ pub struct Restart(Arc<Inner>);
 struct Inner {
     asked: Notify,
     is_asked: AtomicBool,
+    /// When it is to be asked for by itself.
+    due: Mutex<Option<Instant>>,
+    is_due_sooner: Notify,
     /// Somebody has asked while it was asked for already.
     again: AtomicBool,
     hurry: Notify,
@@ -48,9 +53,37 @@ impl Restart {
         self.0.is_asked.load(Ordering::Acquire)
     }
 
-    /// Returns once somebody asks.
+    /// Asks for it after a while; of several such moments the first counts, for all of them.
+    pub(crate) fn ask_in(&self, pause: Duration) {
+        let Some(at) = Instant::now().checked_add(pause) else { return };
+        let mut due = self.due();
+        *due = Some(due.map_or(at, |known| known.min(at)));
+        self.0.is_due_sooner.notify_one();
+    }
+
+    /// Returns once somebody asks, or has wanted it by now.
     pub(crate) async fn asked(&self) {
-        self.0.asked.notified().await;
+        loop {
+            let due = *self.due();
+            let come = async {
+                match due {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.0.asked.notified() => return,
+                () = come => {
+                    *self.due() = None;
+                    self.ask(false);
+                }
+                () = self.0.is_due_sooner.notified() => {}
+            }
+        }
+    }
+
+    fn due(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns once somebody who has asked does not want to wait until what is under way is finished;
@@ -69,6 +102,7 @@ impl Restart {
     /// Answers whether somebody has asked again since the first.
     pub(crate) fn taken(&self) -> bool {
         self.0.at_once.store(false, Ordering::Release);
+        *self.due() = None;
         self.0.is_asked.store(false, Ordering::Release);
         self.0.again.swap(false, Ordering::AcqRel)
     }
@@ -155,6 +189,24 @@ mod tests {
         assert!(restart.taken());
         assert!(!restart.taken());
         assert!(restart.asked().now_or_never().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wish_for_later_comes_at_the_first_of_its_moments_and_once() {
+        let restart = Restart::default();
+        let begun = Instant::now();
+        restart.ask_in(Duration::from_secs(60));
+        let sooner = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            restart.ask_in(Duration::from_secs(10));
+        };
+        tokio::join!(restart.asked(), sooner);
+        assert_eq!(begun.elapsed(), Duration::from_secs(15));
+        assert!(restart.is_asked());
+        restart.ask_in(Duration::from_secs(1));
+        restart.taken();
+        let long = Duration::from_secs(600);
+        assert!(tokio::time::timeout(long, restart.asked()).await.is_err(), "one for all of them");
     }
 
     #[test]

@@ -48,3 +48,5 @@ mod suspends;
 mod tools;
 #[path = "service/wire.rs"]
 mod wire;
+#[path = "gateway_methods/wishes.rs"]
+mod wishes;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use telson_actors::cron::wire::config_without_secrets;
 
 use super::config_file::{File, read_file};
+use super::config_wishes::with_wishes;
 use super::config_write::{apply, patch, set};
 use super::params::{Nothing, Text, read};
 use super::{Answer, Call, ErrorBody, Method, Scope, ready};
@@ -41,13 +42,13 @@ pub(super) const METHODS: &[Method] = &[
         name: "config.apply",
         scope: Scope::Admin,
         about: "the same",
-        run: |call| blocking(call, apply),
+        run: |call| with_wishes(call, apply),
     },
     Method {
         name: "config.patch",
         scope: Scope::Admin,
         about: "change a part of the config file; a restart applies it",
-        run: |call| blocking(call, patch),
+        run: |call| with_wishes(call, patch),
     },
 ];
 

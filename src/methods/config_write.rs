@@ -57,7 +57,7 @@ struct SetParams {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[expect(dead_code, reason = "nobody is told of a restart that a person makes")]
+#[expect(dead_code, reason = "what is wanted besides is read by whoever sees to it")]
 struct ChangeParams {
     raw: Text,
     base_hash: Option<Text>,

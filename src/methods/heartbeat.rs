@@ -181,7 +181,7 @@ fn check_key(
 }
 
 /// The session that is named, else the main session of the agent that is, else of the default one.
-fn session(
+pub(super) fn session(
     engine: &Engine,
     key: Option<&str>,
     agent: Option<&str>,

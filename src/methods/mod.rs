@@ -14,6 +14,7 @@ mod channels;
 pub(crate) mod chat;
 mod config;
 mod config_file;
+mod config_wishes;
 mod config_write;
 mod cron;
 mod cron_params;
@@ -45,6 +46,7 @@ mod session_rows;
 mod session_texts;
 mod sessions;
 mod suspend;
+mod system;
 mod tools;
 mod usage;
 mod watch;
@@ -97,6 +99,7 @@ const FAMILIES: &[&[Method]] = &[
     chat::METHODS,
     dead_letters::METHODS,
     presence::METHODS,
+    system::METHODS,
     channels::METHODS,
     models::METHODS,
     agents::METHODS,

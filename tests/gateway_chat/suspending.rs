@@ -241,6 +241,11 @@ async fn a_restart_waits_for_the_end_of_a_suspension() {
     until("it is asked for", || service.log().contains("SIGUSR1").then_some(()));
     let again = prepare(&mut ann, "op", false).await;
     assert_eq!(again["suspensionId"], lease["suspensionId"], "a lease is renewed all the same");
+    // It would have begun anew by then.
+    for _ in 0..15 {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        assert_eq!(status(&mut ann, &lease).await["status"], "ready");
+    }
     assert!(!service.log().contains("beginning anew"), "{}", service.log());
     resume(&mut ann, &lease).await;
     until("it has begun anew", || {

@@ -106,3 +106,31 @@ fn a_service_that_drains_takes_nothing_new_and_answers_what_it_has() {
     assert_eq!(finished.code, 0, "{}", finished.err);
     assert_eq!(scene.model.asked("late"), 0);
 }
+
+#[test]
+fn a_service_that_is_suspended_takes_nothing_new_until_it_goes_on() {
+    let mut config = endpoints();
+    config["hooks"] = json!({"enabled": true, "token": HOOK_TOKEN});
+    let scene = Scene::new(config);
+    let service = scene.start();
+    let wish = json!({"requestId": "snapshot"});
+    let lease = service.process.call("gateway.suspend.prepare", &wish);
+    assert_eq!(lease["status"], "ready", "{lease}");
+    let ready = service.get("/readyz");
+    assert_eq!(
+        (ready.status, &ready.json()["failing"][0]["part"]),
+        (503, &json!("gateway-draining"))
+    );
+    assert_eq!((service.get("/healthz").status, service.get("/startupz").status), (200, 200));
+    let body = json!({"model": "openclaw", "messages": [{"role": "user", "content": "meanwhile"}]});
+    let refused = service.post("/v1/chat/completions", &[], &body);
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")), "{refused:?}");
+    assert_eq!(service.hook("agent", &[], &json!({"message": "meanwhile"})).status, 503);
+    assert_eq!(scene.model.asked("meanwhile"), 0);
+    let id = json!({"suspensionId": lease["suspensionId"]});
+    assert_eq!(service.process.call("gateway.suspend.resume", &id)["resumed"], true);
+    assert_eq!(service.get("/readyz").status, 200);
+    assert_eq!(service.post("/v1/chat/completions", &[], &body).status, 200);
+    assert_eq!(scene.model.asked("meanwhile"), 1);
+    service.process.stop();
+}

@@ -107,3 +107,28 @@ async fn only_an_administrator_makes_the_gateway_quiet() {
     }
     service.stop();
 }
+
+#[tokio::test]
+async fn the_machine_is_told_as_the_protocol_says() {
+    let home = Home::new();
+    let (service, port) = serve(&home, "{}");
+    let mut client = Client::operator(port, "ui", "a").await;
+    let mut seen = Vec::new();
+    let info = call(&mut client, &mut seen, "system.info", &json!({})).await.unwrap();
+    assert_eq!((&info["pid"], &info["port"]), (&json!(service.pid()), &json!(port)), "{info}");
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    assert_eq!(info["hostname"], host.trim(), "{info}");
+    assert!(info["memoryTotalBytes"].as_u64() > info["memoryFreeBytes"].as_u64(), "{info}");
+    assert!(info["cpuCount"].as_u64() > Some(0), "{info}");
+    assert_eq!(info["diskPath"], json!(home.state_dir()), "{info}");
+    let instance = info["processInstanceId"].clone();
+    let again = call(&mut client, &mut seen, "system.info", &json!({})).await.unwrap();
+    assert_eq!(again["processInstanceId"], instance);
+    check(&home, &seen);
+    service.stop();
+    let (service, port) = serve(&home, "{}");
+    let mut client = Client::operator(port, "ui", "a").await;
+    let next = client.call("system.info", &json!({})).await.unwrap();
+    assert_ne!(next["processInstanceId"], instance, "another process");
+    service.stop();
+}
