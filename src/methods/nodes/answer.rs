@@ -91,18 +91,18 @@ pub(super) async fn result(call: Call) -> Result<Value, ErrorBody> {
     };
     // Kept before it is told: whoever asked may have left, and asks again.
     let kept = kept_under(params.node_id.as_str(), &id);
-    let outcome = match deferred(&call, params.node_id.as_str(), (&id, &kept), &outcome).await {
-        Some(told) => Err(told),
-        None => {
-            let end = match &outcome {
-                Ok(payload) => CallEnd::done(payload.to_string()),
-                Err((code, message)) => CallEnd::failed(code, message),
-            };
-            if let Err(error) = call.engine.end_call(INVOKE, &kept, end).await {
-                tracing::warn!(%error, "what a node has answered was not kept");
-            }
-            outcome
+    let told = deferred(&call, params.node_id.as_str(), (&id, &kept), &outcome).await;
+    let outcome = if let Some(told) = told {
+        Err(told)
+    } else {
+        let end = match &outcome {
+            Ok(payload) => CallEnd::done(payload.to_string()),
+            Err((code, message)) => CallEnd::failed(code, message),
+        };
+        if let Err(error) = call.engine.end_call(INVOKE, &kept, end).await {
+            tracing::warn!(%error, "what a node has answered was not kept");
         }
+        outcome
     };
     let is_heard = nodes.answered(params.node_id.as_str(), &id, &outcome);
     Ok(if is_heard { json!({"ok": true}) } else { json!({"ok": true, "ignored": true}) })
