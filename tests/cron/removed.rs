@@ -47,7 +47,7 @@ fn own_session() -> SessionKey {
 
 /// A life that dies at its nth commit around the instant, one without jobs in which the session of
 /// the run is touched, and one that goes on; `false` once the scene is over before.
-async fn touched(deed: Deed, commits: i64, writes_last: bool) -> bool {
+async fn touched(how: Deed, commits: i64, writes_last: bool) -> bool {
     let world = World::new();
     let resend = UnsettledSends::Resend;
     let mortal = Arc::new(Mortal::new(&world.memory, writes_last));
@@ -67,12 +67,12 @@ async fn touched(deed: Deed, commits: i64, writes_last: bool) -> bool {
     let builder = world.without_jobs().unsettled(&account(), resend);
     let engine = builder.backend(disk()).start().await.unwrap();
     tokio::time::sleep(MINUTE / 2).await;
-    deed.to(&engine, &own_session()).await;
+    how.to(&engine, &own_session()).await;
     engine.shutdown(Duration::from_secs(5)).await;
     let builder = world.builder().unsettled(&account(), resend);
     let engine = builder.backend(disk()).start().await.unwrap();
     tokio::time::sleep(MINUTE).await;
-    let what = format!("{deed:?}, dead at commit {commits} (written: {writes_last})");
+    let what = format!("{how:?}, dead at commit {commits} (written: {writes_last})");
     let run = runs(&engine, "j").remove(0);
     let end = run.end.unwrap_or_else(|| panic!("{what}: it still runs"));
     assert_eq!(end.status, Status::Ok, "{what}: {end:?}");

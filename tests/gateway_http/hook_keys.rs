@@ -106,7 +106,7 @@ fn an_event_under_a_used_key_is_refused_where_it_says_something_else() {
         (json!({"text": "the door is shut"}), "for another text"),
         (json!({"agentId": "work"}), "in session agent:main:main"),
     ] {
-        let said = report(more).unwrap_err().to_string();
+        let said = report(more).unwrap_err();
         for part in ["\"k\"", why, "needs a key of its own"] {
             assert!(said.replace("\\\"", "\"").contains(part), "{part}: {said}");
         }
