@@ -67,7 +67,7 @@ mod tests {
         assert!(whole[1].ends_with("a text that goes on and on"));
         assert_eq!(whole[0], "ID          STATE  REASON  TEXT", "colours take no room");
         let narrow = lines(&rows(), Some(45));
-        assert_eq!(narrow[1], "d123456789  \u{1b}[31mbad\u{1b}[0m    short   a text that g…");
+        assert_eq!(narrow[1], "d123456789  \u{1b}[31mbad\u{1b}[0m    short   a text that goes …");
         let tiny = lines(&rows(), Some(10));
         assert_eq!(tiny[1], "d123456789  \u{1b}[31mbad\u{1b}[0m    short   a text …");
     }

@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(other.line(other.pause, None), format!("{head}; trying b/2 in 7 s"));
         assert_eq!(other.line(Duration::ZERO, None), format!("{head}; asking b/2 in its place"));
         let narrow = again.line(again.pause, Some(50));
-        assert_eq!(narrow, "dead/m gives no answer (127…; trying again in 7 s");
+        assert_eq!(narrow, "dead/m gives no answer (127.…; trying again in 7 s");
     }
 
     proptest! {
