@@ -76,13 +76,14 @@ pub(crate) struct Beginning {
     store: Store,
     key: Key,
     is_noted: bool,
-    _turn: Turn,
+    /// Until it is dropped, or what it has noted is taken back.
+    turn: Option<Turn>,
 }
 
 impl Beginning {
     /// Nothing is noted yet.
     pub(super) fn new(store: Store, key: Key, turn: Turn) -> Self {
-        Self { store, key, is_noted: false, _turn: turn }
+        Self { store, key, is_noted: false, turn: Some(turn) }
     }
 
     /// Whether the note may be there, and nobody else's.
@@ -114,8 +115,9 @@ impl Drop for Beginning {
         if !self.is_noted {
             return;
         }
-        // Before anybody else looks: what he writes stands behind this.
-        if let Err(error) = self.store.submit(self.taking_back(), |_| ()) {
+        // Nobody else looks before it is gone: he would take the note for somebody else's.
+        let turn = self.turn.take();
+        if let Err(error) = self.store.submit(self.taking_back(), move |_| drop(turn)) {
             tracing::warn!(%error, "the key of a call that was not made stays taken");
         }
     }

@@ -97,6 +97,10 @@ impl ConnectionLink {
 }
 
 impl Link for ConnectionLink {
+    fn connection(&self) -> usize {
+        Arc::as_ptr(&self.unread).addr()
+    }
+
     fn answer_early(&self, payload: Value) {
         self.pass_on(LinkMessage::Early(self.id.clone(), payload));
     }

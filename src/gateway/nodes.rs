@@ -351,19 +351,24 @@ impl Nodes {
         asked.deferrable.clone()
     }
 
-    /// A node says something before it has done: whoever waits is told, in order, as long as he
-    /// reads. `false` if nobody does, or it was said before, or too far ahead of what is missing.
+    /// A node says something before it has done: whoever waits is told, in order and once for each
+    /// connection, as long as he reads. `false` if nobody does, or it was said before, or too far ahead of what is missing.
     pub fn progressed(&self, node: &str, call: &str, seq: u64, chunk: String) -> bool {
         let mut state = self.state();
         let asked = state.calls.get_mut(call).filter(|asked| asked.node == node);
         let Some(asked) = asked else { return false };
         asked.askers.retain(|asker| !asker.outcome.is_closed());
-        if asked.askers.is_empty() {
-            return false;
-        }
+        // Counted also while nobody listens: whoever asks again hears what comes from then on.
         let Some(ready) = asked.pieces.take(seq, chunk) else { return false };
+        let mut connections = BTreeSet::new();
+        let listeners: Vec<&Listener> = asked
+            .askers
+            .iter()
+            .filter_map(|asker| asker.listener.as_ref())
+            .filter(|listener| connections.insert(listener.link.connection()))
+            .collect();
         for (seq, chunk) in ready {
-            for listener in asked.askers.iter().filter_map(|asker| asker.listener.as_ref()) {
+            for listener in &listeners {
                 let said = json!({
                     "invokeId": call, "nodeId": node, "seq": seq, "chunk": chunk,
                     "idempotencyKey": listener.key,
@@ -371,7 +376,7 @@ impl Nodes {
                 listener.link.tell("node.invoke.progress", said);
             }
         }
-        true
+        !asked.askers.is_empty()
     }
 
     /// A node has answered a call; `false` if nobody waits for it.

@@ -38,6 +38,8 @@ pub struct Caller {
 
 /// A connection that can be told more than one answer.
 pub trait Link: Send + Sync {
+    /// Which connection it is, among those of this moment.
+    fn connection(&self) -> usize;
     /// Answers the call without ending it: its last answer follows under the same id.
     fn answer_early(&self, payload: Value);
     /// Begins to tell a connection of a kind of event it asked for, such as `sessions` or

@@ -133,6 +133,8 @@ async fn invoke(call: Call) -> Result<Value, ErrorBody> {
     if name.is_empty() || NEVER_BY_HAND.contains(&name) {
         return hidden().map(|answer| named(answer, &params.name));
     }
+    // Counted from here: an engine that comes to its end must not take it for nothing.
+    let coming = call.engine.calls().begin(None, None);
     // Before the key is taken: one that was used for nothing could never be used again.
     match call.engine.may_use(&agent, name).await {
         Some(true) => {}
@@ -161,6 +163,7 @@ async fn invoke(call: Call) -> Result<Value, ErrorBody> {
         };
         kept = Some(Kept { method: METHOD, key: key.to_owned(), beginning });
     }
+    drop(coming);
     let invoked = match joined {
         // Whoever asks again waits for the same answer.
         Some(waiting) => Invoked::of(waiting.await),
