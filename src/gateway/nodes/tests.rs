@@ -6,6 +6,7 @@ use serde_json::json;
 use telson_actors::clock::Timestamp;
 use tokio::sync::mpsc;
 
+use super::super::link::{ConnectionLink, Topics};
 use super::*;
 
 fn connect(caps: &[&str], commands: &[&str]) -> Connect {
@@ -109,6 +110,31 @@ fn whoever_asks_again_waits_for_the_same_answer() {
     assert_eq!(second.try_recv(), Ok(Ok(json!(2))));
     assert!(nodes.join("n", "k", None).is_none(), "it has ended");
     assert!(events.try_recv().is_ok() && events.try_recv().is_err(), "and was sent once");
+}
+
+#[test]
+fn what_is_said_while_nobody_listens_holds_up_nothing_and_a_connection_hears_it_once() {
+    let nodes = Nodes::default();
+    let (link, _events) = mpsc::unbounded_channel();
+    nodes.connect("n", &connect(&[], &["x"]), ("c1", &link), 10);
+    drop(nodes.ask("n", "k", json!({}), running()).unwrap());
+    for seq in 0..20 {
+        assert!(!nodes.progressed("n", "k", seq, "unheard".into()), "{seq}");
+    }
+    let (caller, mut heard) = mpsc::unbounded_channel();
+    let unread = Arc::default();
+    let listener = |id: u64| {
+        let (id, connection, topics) = (json!(id), caller.clone(), Topics::default());
+        let link = Arc::new(ConnectionLink { id, connection, topics, unread: Arc::clone(&unread) });
+        Some(Listener { link, key: "key".into() })
+    };
+    // Two calls of one connection.
+    let _waiting = [1, 2].map(|id| nodes.join("n", "k", listener(id)).unwrap());
+    assert!(nodes.progressed("n", "k", 20, "heard".into()));
+    let Ok(LinkMessage::Event("node.invoke.progress", said)) = heard.try_recv() else {
+        panic!("nothing is heard");
+    };
+    assert!(said.text().contains("heard") && heard.try_recv().is_err(), "once");
 }
 
 // L1: what a node does not read waits for it in bounds, whoever has given up.
