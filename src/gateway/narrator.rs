@@ -397,7 +397,11 @@ pub(crate) fn shown_kept(store: &Store, record: &ChatRecord) -> Value {
             }
         }
         Ok(Origin::Elsewhere(from)) => {
-            (shown["kind"], shown["from"]) = (json!("announcement"), json!(from.as_str()));
+            shown["kind"] = json!("announcement");
+            // The session's own name would say nothing: a command or a person by hand has no other.
+            if from.as_str() != record.session {
+                shown["from"] = json!(from.as_str());
+            }
         }
         Ok(Origin::Hand) => shown["kind"] = json!("note"),
         // A damaged record is shown elsewhere.

@@ -113,19 +113,20 @@ async fn next(client: &mut GatewayClient, wanted: impl Fn(&str, &Value) -> bool)
 
 #[tokio::test]
 async fn only_whoever_asks_hears_of_failed_attempts_and_a_late_listener_of_what_fails_now() {
-    let (home, service) = serving(2);
+    // So often that it still fails when somebody comes late, on however busy a machine.
+    let (home, service) = serving(3);
     let (mut listening, mut other) = (client(&home).await, client(&home).await);
+    let mut late = client(&home).await;
     let (begin, end) = ("telson.attempt.subscribe", "telson.attempt.unsubscribe");
     let asked = listening.call(begin, json!({})).await.unwrap();
     assert_eq!(asked, json!({"subscribed": true, "failing": []}));
     let message = json!({"sessionKey": "main", "message": "hello", "idempotencyKey": "k"});
     other.call("chat.send", message).await.unwrap();
     next(&mut listening, |name, _| name == "telson.attempt").await;
-    let mut late = client(&home).await;
     let failing = late.call(begin, json!({})).await.unwrap();
     let failing = &failing["failing"][0];
     assert_eq!((&failing["runId"], &failing["model"]), (&json!("k"), &json!("cold/m")));
-    assert!(failing["retryInMs"].as_u64().unwrap() <= 1_100, "what is left of it: {failing}");
+    assert!(failing["retryInMs"].as_u64().unwrap() <= 4_400, "what is left of it: {failing}");
     let is_final = |name: &str, payload: &Value| name == "chat" && payload["state"] == "final";
     let names = next(&mut other, is_final).await;
     assert!(names.iter().all(|name| !name.starts_with("telson.")), "{names:?}");

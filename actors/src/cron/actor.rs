@@ -403,8 +403,8 @@ fn answer<T: Send + 'static>(
 ) -> Outcomes {
     let (told, failed) = match result {
         Ok(told) => (told, None),
-        // Nothing was written.
-        Err(error @ (StoreError::Conflict | StoreError::Busy | StoreError::DiskFull(_))) => {
+        // Nothing was written. A full disk may refuse the flush behind the write.
+        Err(error @ (StoreError::Conflict | StoreError::Busy)) => {
             (Err(ChangeError::Unavailable(error.to_string())), Some(error))
         }
         Err(error) => (Err(ChangeError::Unknown(error.to_string())), Some(error)),

@@ -213,8 +213,13 @@ impl Chat {
         let from = payload["from"].as_str().map(printable);
         let what = match (payload["kind"].as_str(), from) {
             (Some("announcement"), Some(from)) => format!("[announcement from {from}]"),
+            (Some("announcement"), None) => "[announcement]".to_owned(),
             (Some("note"), _) => "[note]".to_owned(),
-            _ => "[to somebody else in this session]".to_owned(),
+            (Some("answer"), _) if payload["runId"].is_string() => {
+                "[to somebody else in this session]".to_owned()
+            }
+            // Whose it is is not on record: it may be about what was said here.
+            _ => "[in this session]".to_owned(),
         };
         let text = printable(payload["text"].as_str().unwrap_or_default());
         self.tell(&format!("{}\n{text}\n", self.output.paint(Tone::Dim, &what)));

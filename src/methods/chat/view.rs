@@ -82,7 +82,7 @@ pub(crate) fn kept(record: &ChatRecord, from: Option<&SessionKey>) -> Shown {
         "timestamp": record.at.0,
     });
     let mut own = json!({"number": record.number});
-    if let Some(from) = from {
+    if let Some(from) = from.filter(|from| from.as_str() != record.session) {
         own["announcedBy"] = json!(from.as_str());
     }
     Shown::new(format!("w{}", record.number), record.at, value, own)
