@@ -195,7 +195,7 @@ mod tests {
     async fn a_wish_for_later_comes_at_the_first_of_its_moments_and_once() {
         let restart = Restart::default();
         let begun = Instant::now();
-        restart.ask_in(Duration::from_secs(60));
+        restart.ask_in(Duration::from_mins(1));
         let sooner = async {
             tokio::time::sleep(Duration::from_secs(5)).await;
             restart.ask_in(Duration::from_secs(10));
@@ -205,7 +205,7 @@ mod tests {
         assert!(restart.is_asked());
         restart.ask_in(Duration::from_secs(1));
         restart.taken();
-        let long = Duration::from_secs(600);
+        let long = Duration::from_mins(10);
         assert!(tokio::time::timeout(long, restart.asked()).await.is_err(), "one for all of them");
     }
 
