@@ -191,10 +191,13 @@ impl Wiring {
 
     pub(super) fn suspension(&self, outbox: &Outbox) -> ChildSpec {
         let (health, dice) = (Health::new(), self.spec.dice.clone());
+        let engine = self.engine.clone();
         let deps = SuspensionDeps {
             suspension: self.suspension.clone(),
             outbox: outbox.clone(),
             commands: self.commands.clone(),
+            // Nobody calls anything before the engine runs.
+            calls: Arc::new(move || engine.get().map_or(0, |engine| engine.load().calls)),
             cron: self.cron_handle(),
             beats: self.beats.clone(),
             store: self.store.clone(),

@@ -162,3 +162,57 @@ async fn a_restart_does_not_wait_for_a_call_whose_time_is_over() {
     assert_eq!(preflight["safe"], true, "{preflight}");
     service.stop();
 }
+
+// Whoever asked may have left: the node works on all the same.
+#[tokio::test]
+async fn a_suspension_waits_for_what_nodes_are_asked_and_hears_what_they_say_afterwards() {
+    let home = Home::new();
+    let (service, port) = serve(&home, "{}");
+    let mut person = Client::operator(port, "ui", "person").await;
+    let mut node = allowed_node(port, &mut person).await;
+    let mut other = Client::operator(port, "ui", "other").await;
+    other.ask("node.invoke", &invoke("left")).await;
+    let left = node.event("node.invoke.request", |_| true).await;
+    drop(other);
+    let wish = json!({"requestId": "op", "drain": true});
+    let lease = person.call("gateway.suspend.prepare", &wish).await.unwrap();
+    let named = json!({"suspensionId": lease["suspensionId"]});
+    // At first it may be the request of who leaves that is waited for.
+    stays(&mut person).await;
+    let now = person.call("gateway.suspend.status", &named).await.unwrap();
+    let blockers = now["blockers"].as_array().unwrap();
+    assert_eq!((&now["status"], blockers.len()), (&json!("draining"), 1), "{now}");
+    assert_eq!((&blockers[0]["kind"], &blockers[0]["count"]), (&json!("call"), &json!(1)), "{now}");
+    says(&mut node, &left, json!({"exit": 1})).await;
+    quiet(&mut person, &named).await;
+    person.call("gateway.suspend.resume", &named).await.unwrap();
+
+    // One that nobody waits for any more is answered while all is quiet.
+    let mut late = invoke("late");
+    late["timeoutMs"] = json!(100);
+    let error = person.call("node.invoke", &late).await.unwrap_err();
+    assert_eq!(error["details"]["code"], "TIMEOUT", "{error}");
+    let asked = node.event("node.invoke.request", |_| true).await;
+    let wish = json!({"requestId": "again", "drain": true});
+    let lease = person.call("gateway.suspend.prepare", &wish).await.unwrap();
+    let named = json!({"suspensionId": lease["suspensionId"]});
+    quiet(&mut person, &named).await;
+    says(&mut node, &asked, json!({"exit": 2})).await;
+    person.call("gateway.suspend.resume", &named).await.unwrap();
+    for (key, exit) in [("left", 1), ("late", 2)] {
+        let got = person.call("node.invoke", &invoke(key)).await.unwrap();
+        assert_eq!(got["payload"]["exit"], exit, "{got}");
+    }
+    service.stop();
+}
+
+/// Waits until nothing is under way.
+async fn quiet(person: &mut Client, named: &Value) {
+    for _ in 0..400 {
+        if person.call("gateway.suspend.status", named).await.unwrap()["status"] == "ready" {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it never becomes quiet");
+}

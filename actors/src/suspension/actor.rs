@@ -40,6 +40,8 @@ pub struct SuspensionDeps {
     pub outbox: Outbox,
     /// Commands of jobs.
     pub commands: CommandsRunning,
+    /// How many calls of tools and nodes run that others make; their askers may have left.
+    pub calls: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// Jobs, where there are any.
     pub cron: Option<Cron>,
     /// Heartbeats.
@@ -262,10 +264,13 @@ impl Keeper {
         late
     }
 
-    /// What is under way. Work moves from a request to the inbox and from there to the outbox, and
-    /// these are looked at in the same order: nothing is missed in between.
+    /// What is under way. Work moves from a request, perhaps through a call, to the inbox and from
+    /// there to the outbox, and these are looked at in the same order: nothing is missed in between.
     async fn under_way(&self) -> Result<Vec<Blocker>, StoreError> {
-        let (requests, admissions) = self.deps.suspension.intake().coming();
+        let intake = self.deps.suspension.intake();
+        let (requests, _) = intake.coming();
+        let calls = (self.deps.calls)();
+        let (_, admissions) = intake.coming();
         let jobs = match &self.deps.cron {
             // A scheduler that is restarting may have begun something.
             Some(cron) => cron.status().await.map_or(1, |status| status.begun as u64),
@@ -277,6 +282,7 @@ impl Keeper {
         let replies = if self.moves(load.undelivered).await { load.undelivered } else { 0 };
         let all = [
             ("root-request", requests, "requests are under way"),
+            ("call", calls, "calls of tools and nodes run"),
             ("session-admission", admissions, "messages are being taken in"),
             ("cron-run", jobs, "jobs run"),
             ("queued-turn", load.waiting, "messages wait or are being answered"),
