@@ -31,6 +31,20 @@ struct Inner {
     done: AtomicU64,
 }
 
+/// A wish that was heard, and is heard again if nobody takes it.
+struct Heard<'a> {
+    restart: &'a Restart,
+    is_taken: bool,
+}
+
+impl Drop for Heard<'_> {
+    fn drop(&mut self) {
+        if !self.is_taken {
+            self.restart.0.asked.notify_one();
+        }
+    }
+}
+
 impl Restart {
     /// Asks for it; `false` if somebody has asked already, and then it happens once for both.
     pub(crate) fn ask(&self, at_once: bool) -> bool {
@@ -80,6 +94,15 @@ impl Restart {
                 () = self.0.is_due_sooner.notified() => {}
             }
         }
+    }
+
+    /// The same, but returns only once `may_begin` has. Whoever leaves in between leaves the wish to
+    /// who listens next.
+    pub(crate) async fn asked_and(&self, may_begin: impl Future<Output = ()>) {
+        self.asked().await;
+        let mut wish = Heard { restart: self, is_taken: false };
+        may_begin.await;
+        wish.is_taken = true;
     }
 
     fn due(&self) -> MutexGuard<'_, Option<Instant>> {
@@ -175,6 +198,19 @@ mod tests {
         assert!(restart.ask(false), "it may be asked for again");
         restart.asked().await;
         assert!(restart.hurried().now_or_never().is_none(), "the haste was that of the other");
+    }
+
+    // The engine that was to be followed may fail while the wish waits for its moment.
+    #[tokio::test]
+    async fn a_wish_that_nobody_could_wait_with_is_heard_again() {
+        let restart = Restart::default();
+        restart.ask(false);
+        let never = std::future::pending::<()>();
+        assert!(restart.asked_and(never).now_or_never().is_none());
+        restart.asked_and(async {}).now_or_never().expect("it is heard by who comes next");
+        assert!(restart.is_asked());
+        restart.taken();
+        assert!(restart.asked().now_or_never().is_none(), "and once");
     }
 
     #[tokio::test]

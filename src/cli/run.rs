@@ -166,8 +166,7 @@ impl Service<'_> {
 
     /// Returns once somebody asks for another engine, and nobody wants this one to stay quiet.
     async fn asked(&self, engine: &Engine) {
-        self.restart.asked().await;
-        engine.suspension().over().await;
+        self.restart.asked_and(engine.suspension().over()).await;
     }
 
     /// What the config file says now.
