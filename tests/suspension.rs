@@ -181,3 +181,28 @@ async fn one_lease_at_a_time_and_none_at_the_end() {
     assert!(matches!(refused, Err(Refused::Ending)), "{refused:?}");
     stop(engine).await;
 }
+
+// D3: the attempt of an account that is stopped ends, and says so to nobody.
+#[tokio::test(start_paused = true)]
+async fn an_account_that_was_stopped_while_it_sent_keeps_nobody_from_quiet() {
+    let (platform, backend) = (Platform::new(), Arc::default());
+    platform.delay(Duration::from_millis(500));
+    let engine = start(&platform, &backend, clock()).await;
+    engine.inject(direct("1", "anna", "hello")).await.unwrap();
+    while platform.sent().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(matches!(
+        engine.suspension().prepare(wish("now", false)).await.unwrap(),
+        Prepared::Busy(_)
+    ));
+    assert!(engine.hold_actor("edge/fake/default", true));
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(engine.load().undelivered, 1, "nobody was told how it ended");
+    let id = quiet(&engine).await;
+    assert_eq!(engine.suspension().resume(id).await.unwrap(), Ok(true));
+    assert!(engine.hold_actor("edge/fake/default", false));
+    idle(&engine).await;
+    assert_eq!(platform.sent_to("anna"), ["echo: hello"]);
+    stop(engine).await;
+}

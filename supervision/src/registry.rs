@@ -112,6 +112,12 @@ impl<M: Message> Via<M> {
         }
     }
 
+    /// Whether nobody answers to the name, nor comes to an end at this moment.
+    pub fn is_gone(&self) -> bool {
+        let entry = self.registry.lookup(&self.name);
+        entry.is_none_or(|entry| entry.cell.get_status() == ActorStatus::Stopped)
+    }
+
     /// The actor that answers to the name now.
     pub fn whereis(&self) -> Option<ActorRef<M>> {
         let cell = self.registry.lookup(&self.name)?.cell;

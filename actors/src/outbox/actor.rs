@@ -201,10 +201,12 @@ impl Actor for DeliveryActor {
 
     // Attempts in flight are given the time to end: cut off, each of them would be in doubt. Who
     // stops this actor sets the limit.
-    async fn post_stop(&self, myself: Myself, _: &mut Delivery) -> Outcome {
+    async fn post_stop(&self, myself: Myself, delivery: &mut Delivery) -> Outcome {
         for attempt in myself.get_cell().get_children() {
             drop(attempt.wait(None).await);
         }
+        // How they ended is told to nobody: the store says what is to be settled.
+        delivery.deps.backlog.restarted();
         crash_point("stop.delivery");
         Ok(())
     }

@@ -123,7 +123,7 @@ impl Backlog {
         }
     }
 
-    /// A new delivery actor has an empty mailbox, and nothing runs for it.
+    /// A new delivery actor has an empty mailbox, and nothing runs for it; nor for one that is gone.
     pub(super) fn restarted(&self) {
         self.0.told.store(0, Ordering::Release);
         self.0.running.store(0, Ordering::Release);
@@ -217,9 +217,14 @@ impl Outbox {
         Ok(entries)
     }
 
-    /// Whether something is being done about any reply at this moment.
+    /// Whether something is being done about any reply at this moment. Whoever was killed has left
+    /// his counts behind, and does nothing.
     pub fn is_moving(&self) -> bool {
-        self.accounts.values().any(|account| account.backlog.is_moving())
+        let is_there = |account: &AccountKey| {
+            !self.registry.via::<DeliveryMessage>(delivery_name(account)).is_gone()
+        };
+        let mut accounts = self.accounts.iter();
+        accounts.any(|(key, account)| account.backlog.is_moving() && is_there(key))
     }
 
     /// Starts no attempt any more, or starts them again; what is written waits meanwhile.
