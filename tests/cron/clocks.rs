@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use serde_json::json;
+use telson_actors::suspension::Prepared;
+use telson_actors::suspension::lease::Wish;
 
 use crate::jobs::hourly;
-use crate::kit::{HOUR, MINUTE, World, add, greet, id, job, jobs, runs};
+use crate::kit::{HOUR, MINUTE, World, add, behind, greet, id, job, jobs, runs};
 
 fn hour_ms() -> i64 {
     3_600_000
@@ -189,4 +191,29 @@ async fn the_time_of_a_turn_goes_on_over_restarts_and_stands_still_while_the_gat
     let end = runs(&engine, "slow").remove(0).end.unwrap();
     assert_eq!(end.error.as_deref(), Some("it took longer than 600 s and was stopped"));
     assert!(end.at.since(began) < 4 * MINUTE, "{:?}", end.at.since(began));
+}
+
+// A lease may be renewed for longer than an instant may be late.
+#[tokio::test(start_paused = true)]
+async fn an_instant_that_comes_while_all_is_quiet_runs_once_afterwards() {
+    let world = World::new();
+    let engine = world.start().await;
+    add(&engine, hourly("j", json!({"mode": "none"}))).await;
+    tokio::time::sleep(HOUR - MINUTE).await;
+    let mut lease = String::new();
+    for _ in 0..10 {
+        let wish = Wish { request: "op".into(), ends_terminals: false, drains: false };
+        match engine.suspension().prepare(wish).await.unwrap() {
+            Prepared::Ready(given) => lease = given.id,
+            other => panic!("nothing is under way: {other:?}"),
+        }
+        tokio::time::sleep(MINUTE).await;
+    }
+    assert_eq!(world.instants().len(), 0);
+    assert_eq!(engine.suspension().resume(lease).await.unwrap(), Ok(true));
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(world.instants(), [behind(HOUR)]);
+    assert_eq!(runs(&engine, "j").len(), 1);
+    tokio::time::sleep(HOUR).await;
+    assert_eq!(world.instants().len(), 2);
 }

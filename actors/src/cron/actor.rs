@@ -352,7 +352,8 @@ impl Scheduler {
         self.looked_at = now;
         self.ask_again();
         self.end_stuck().await?;
-        if !self.deps.commands.is_closed() {
+        // Also what may not begin for a while: it waits with its claim, and does not become too late.
+        if !self.deps.commands.has_ended() {
             self.claim_due(now).await?;
         }
         self.try_again(now).await?;

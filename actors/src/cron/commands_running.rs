@@ -36,6 +36,11 @@ impl CommandsRunning {
         self.0.is_held.store(is_held, Ordering::SeqCst);
     }
 
+    /// Whether no job begins in this life any more: what is due is left to the next one.
+    pub(super) fn has_ended(&self) -> bool {
+        self.0.is_closed.load(Ordering::SeqCst)
+    }
+
     /// Whether no job may begin now.
     pub(super) fn is_closed(&self) -> bool {
         self.0.is_closed.load(Ordering::SeqCst) || self.0.is_held.load(Ordering::SeqCst)
