@@ -149,7 +149,7 @@ pub enum CronMessage {
     /// How things stand.
     Status(RpcReplyPort<CronStatus>),
     /// A run has not begun, for nothing begins now (from its actor).
-    NotBegun(JobId),
+    NotBegun(JobId, RunId),
     /// Runs may begin again.
     GoOn,
 }
@@ -278,7 +278,7 @@ impl Scheduler {
             }
             CronMessage::List(reply) => drop(reply.send(self.book.iter().cloned().collect())),
             CronMessage::Status(reply) => drop(reply.send(self.status())),
-            CronMessage::NotBegun(job) => self.put_back(job),
+            CronMessage::NotBegun(job, run) => self.put_back(job, run),
             CronMessage::GoOn => {
                 self.fill_places();
                 self.look(myself).await?;

@@ -211,7 +211,7 @@ impl Performer {
                 held = self.deps.running.begin();
                 if held.is_none() {
                     // It stays claimed; whoever goes on, this life or the next, begins it.
-                    let not_begun = CronMessage::NotBegun(self.job.clone());
+                    let not_begun = CronMessage::NotBegun(self.job.clone(), running);
                     drop(self.deps.registry.via(NAME).cast(not_begun));
                     return Ok(None);
                 }

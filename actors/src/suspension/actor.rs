@@ -28,6 +28,8 @@ pub(super) const NAME: &str = "suspension";
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// The same for the end of its time: a machine's sleep counts, and timers do not see it.
 const LOOK_RARELY: Duration = Duration::from_secs(5);
+/// A scheduler that does not say within this time what runs may have begun something.
+const CRON_WITHIN: Duration = Duration::from_secs(3);
 /// A reply that was written a moment ago is on its way to its delivery actor by then.
 const TOLD_WITHIN: Duration = Duration::from_millis(100);
 
@@ -271,11 +273,7 @@ impl Keeper {
         let (requests, _) = intake.coming();
         let calls = (self.deps.calls)();
         let (_, admissions) = intake.coming();
-        let jobs = match &self.deps.cron {
-            // A scheduler that is restarting may have begun something.
-            Some(cron) => cron.status().await.map_or(1, |status| status.begun as u64),
-            None => 0,
-        };
+        let jobs = self.jobs().await;
         // What was submitted a moment ago counts only when it is durable; this stands behind it.
         self.deps.store.commit(Batch::new()).await?;
         let load = LoadSnapshot::of(&self.deps.store);
@@ -290,6 +288,18 @@ impl Keeper {
         ];
         let all = all.into_iter().map(|(kind, count, what)| Blocker { kind, count, what });
         Ok(all.filter(|blocker| blocker.count > 0).collect())
+    }
+
+    /// Jobs that run. A scheduler that has begun anew learns only by and by which commands of its
+    /// life before still run.
+    async fn jobs(&self) -> u64 {
+        let Some(cron) = &self.deps.cron else { return 0 };
+        // One that is restarting, or waits for something, may have begun something.
+        let begun = match tokio::time::timeout(CRON_WITHIN, cron.status()).await {
+            Ok(Ok(status)) => status.begun as u64,
+            Ok(Err(_)) | Err(_) => 1,
+        };
+        begun.max(self.deps.commands.count())
     }
 
     /// Whether something is being done about replies. What waits for a time, for permission or for

@@ -291,8 +291,10 @@ impl Scheduler {
     }
 
     /// A run that could not begin waits again, before all others.
-    pub(super) fn put_back(&mut self, id: JobId) {
-        if self.running.remove(&id).is_some() {
+    pub(super) fn put_back(&mut self, id: JobId, run: RunId) {
+        // One that has been removed since says nothing of the next.
+        let is_its = self.book.get(&id).is_some_and(|job| job.state.running == Some(run));
+        if is_its && self.running.remove(&id).is_some() {
             self.queue.push_front(id);
         }
         // What was in its way may be gone by now.
