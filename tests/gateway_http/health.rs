@@ -1,8 +1,10 @@
 //! Whether the gateway lives, has started, and can work.
 
+use std::io::{Read as _, Write as _};
+
 use serde_json::json;
 
-use super::kit::{HOOK_TOKEN, Scene, TOKEN, endpoints};
+use super::kit::{HOOK_TOKEN, Scene, TOKEN, endpoints, request};
 use super::service_kit::until;
 
 #[test]
@@ -132,5 +134,40 @@ fn a_service_that_is_suspended_takes_nothing_new_until_it_goes_on() {
     assert_eq!(service.get("/readyz").status, 200);
     assert_eq!(service.post("/v1/chat/completions", &[], &body).status, 200);
     assert_eq!(scene.model.asked("meanwhile"), 1);
+    service.process.stop();
+}
+
+// A connection that waits for the rest of what it was promised says so: it reads the body by then.
+#[test]
+fn only_who_may_ask_keeps_the_gateway_from_becoming_quiet() {
+    let mut config = endpoints();
+    config["hooks"] = json!({"enabled": true, "token": HOOK_TOKEN, "presets": ["github"]});
+    let scene = Scene::new(config);
+    let service = scene.start();
+    let begin = |path: &str, more: &[(&str, &str)]| {
+        let headers = [&[("expect", "100-continue"), ("content-length", "100")], more].concat();
+        let mut stream = service.connect();
+        stream.write_all(request("POST", path, &headers, "").as_bytes()).unwrap();
+        let mut heard = [0; 12];
+        stream.read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"HTTP/1.1 100");
+        stream
+    };
+    let prepare =
+        |wish: &str| service.process.call("gateway.suspend.prepare", &json!({"requestId": wish}));
+    let stranger = begin("/hooks/github", &[]);
+    let lease = prepare("stranger");
+    assert_eq!(lease["status"], "ready", "{lease}");
+    let id = json!({"suspensionId": lease["suspensionId"]});
+    assert_eq!(service.process.call("gateway.suspend.resume", &id)["resumed"], true);
+    let bearer = format!("Bearer {TOKEN}");
+    let operator = begin("/v1/chat/completions", &[("authorization", &bearer)]);
+    let busy = prepare("operator");
+    assert_eq!(
+        (&busy["status"], &busy["blockers"][0]["kind"]),
+        (&json!("busy"), &json!("root-request")),
+        "{busy}"
+    );
+    drop((stranger, operator));
     service.process.stop();
 }

@@ -18,20 +18,21 @@ pub use metrics::Metrics;
 pub(super) use metrics::watch;
 pub(crate) use openai::{BASE64, Picture, keep_files, remove};
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::Method;
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{any, get, post};
+use telson_actors::suspension::Pass;
 
 use self::error::HttpError;
 use self::hooks::WebHooks;
 use super::connection::Served;
 use super::listener::Opener;
 use super::page;
+use crate::engine::Engine;
 use crate::methods::Taking;
 
 /// Checks what the config says of webhooks against the gateway's own secret.
@@ -64,15 +65,18 @@ impl Routes {
     }
 
     /// The engine, if it runs.
-    fn engine(&self) -> Result<crate::engine::Engine, HttpError> {
+    fn engine(&self) -> Result<Engine, HttpError> {
         self.served.engine.get().ok_or_else(|| HttpError::unavailable("the gateway is starting"))
     }
 
-    /// The engine, if it takes new work.
-    fn admitting(&self) -> Result<crate::engine::Engine, HttpError> {
+    /// The engine, if it takes new work; the work counts until this is dropped. For those who have
+    /// shown that they may ask: whoever counts keeps the gateway from becoming quiet.
+    fn admitting(&self) -> Result<Admitted, HttpError> {
         let engine = self.engine()?;
+        // Counted before it is looked whether it may: see the intake.
+        let pass = engine.suspension().intake().request();
         match engine.taking() {
-            Taking::All => Ok(engine),
+            Taking::All => Ok(Admitted { engine, _pass: pass }),
             Taking::Ending => {
                 Err(HttpError::unavailable("the gateway is stopping; nothing new is taken"))
             }
@@ -81,6 +85,20 @@ impl Routes {
                 Err(HttpError::unavailable(text))
             }
         }
+    }
+}
+
+/// An engine that takes new work: it counts until this is dropped, when its answer begins.
+struct Admitted {
+    engine: Engine,
+    _pass: Pass,
+}
+
+impl Deref for Admitted {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        &self.engine
     }
 }
 
@@ -108,17 +126,8 @@ pub(super) fn router(routes: Routes) -> Router {
     };
     app.fallback(nothing)
         .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn_with_state(routes.clone(), begun))
         .layer(from_fn_with_state(routes.clone(), metrics::count))
         .with_state(routes)
-}
-
-/// Whatever is sent may begin work: counted before it is looked whether it may, until its answer
-/// begins.
-async fn begun(State(routes): State<Routes>, request: Request, next: Next) -> Response {
-    let engine = routes.served.engine.get().filter(|_| request.method() == Method::POST);
-    let _pass = engine.map(|engine| engine.suspension().intake().request());
-    next.run(request).await
 }
 
 async fn nothing() -> HttpError {

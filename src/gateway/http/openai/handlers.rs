@@ -21,7 +21,7 @@ use super::turn::{Turn, Wanted};
 use crate::config::{Endpoint, Endpoints};
 use crate::engine::{ChooseError, EmbedError, Engine};
 use crate::gateway::http::error::HttpError;
-use crate::gateway::http::{Routes, auth, body};
+use crate::gateway::http::{Admitted, Routes, auth, body};
 use crate::gateway::visitor::Visitor;
 
 /// Longest body, in bytes.
@@ -47,7 +47,7 @@ pub(in super::super) async fn chat_completions(
     let target = Target::read(&routes, &asked.model, &headers, (&body, asked.user.as_deref()))?;
     let on: fn(&Endpoints) -> &Endpoint = |on| &on.chat_completions;
     let wanted = wanted((&routes, &engine), target, &asked, on).await?;
-    let turn = Turn::begin(engine, wanted).await?;
+    let turn = Turn::begin(engine.clone(), wanted).await?;
     let shape = Completion::new(&turn, asked.model, has_usage);
     answer(turn, shape, asked.is_streamed, &asked.not_applied).await
 }
@@ -69,7 +69,7 @@ pub(in super::super) async fn responses(
     }
     let on: fn(&Endpoints) -> &Endpoint = |on| &on.responses;
     let wanted = wanted((&routes, &engine), target, &asked, on).await?;
-    let turn = Turn::begin(engine, wanted).await?;
+    let turn = Turn::begin(engine.clone(), wanted).await?;
     let shape = Responding::new(&turn, &asked, previous);
     answer(turn, shape, asked.is_streamed, &asked.not_applied).await
 }
@@ -190,7 +190,7 @@ fn begin(
     visitor: &Visitor,
     headers: &HeaderMap,
     is_on: fn(&Endpoints) -> bool,
-) -> Result<Engine, HttpError> {
+) -> Result<Admitted, HttpError> {
     let config = routes.served.host.config.as_ref();
     if !config.is_some_and(|config| is_on(&config.gateway.http.endpoints)) {
         let text = "this endpoint is off; switch it on in gateway.http.endpoints";
