@@ -6,6 +6,8 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use telson::Engine;
 use telson_actors::heartbeat::{ActiveHours, Beat, Skip, Target, VisibilityRules, WakeMode};
+use telson_actors::suspension::Prepared;
+use telson_actors::suspension::lease::Wish;
 
 use crate::kit::{Does, File, Model, World, beat, main_session, next, pair, stop, until};
 use crate::support::{account, direct};
@@ -128,5 +130,28 @@ async fn an_event_at_night_wakes_its_agent_in_the_morning() {
     until("the day begins", || world.told() == ["good morning"]).await;
     let minutes = engine.clock().now().since(crate::kit::NOW).as_secs() / 60;
     assert!((60..=62).contains(&minutes), "{minutes}");
+    stop(engine).await;
+}
+
+// No timer runs while all is quiet.
+#[tokio::test(start_paused = true)]
+async fn a_heart_beats_on_after_a_suspension() {
+    let world = world();
+    let engine = world.start(Beat { every: Duration::from_mins(30), ..beat() }).await;
+    let mut lease = String::new();
+    for _ in 0..60 {
+        let wish = Wish { request: "op".into(), ends_terminals: false, drains: false };
+        match engine.suspension().prepare(wish).await.unwrap() {
+            Prepared::Ready(given) => lease = given.id,
+            other => panic!("nothing is under way: {other:?}"),
+        }
+        tokio::time::sleep(Duration::from_mins(1)).await;
+    }
+    assert_eq!(world.model.calls(), 0);
+    assert_eq!(engine.suspension().resume(lease).await.unwrap(), Ok(true));
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(world.model.calls(), 1, "what has come meanwhile is one beat");
+    tokio::time::sleep(Duration::from_mins(31)).await;
+    assert!(world.model.calls() >= 2, "and it goes on");
     stop(engine).await;
 }
