@@ -91,16 +91,22 @@ pub(super) fn named_by_proxy(
     if !rules.required_headers.iter().all(is_there) {
         return None;
     }
-    let user =
-        approach.header(&rules.user_header).map(str::trim).filter(|user| !user.is_empty())?;
+    let user = named_in(approach, &rules.user_header)?;
     let is_listed = rules.allow_users.is_empty() || rules.allow_users.iter().any(|it| it == user);
     is_listed.then(|| Claim::Proxy(user.to_owned()))
+}
+
+/// Whom a header names; nobody where it is there twice and does not say the same: one of them may be
+/// the client's.
+fn named_in<'a>(approach: &'a Approach<'_>, header: &str) -> Option<&'a str> {
+    let who = approach.header(header).map(str::trim).filter(|who| !who.is_empty())?;
+    approach.all(header).all(|other| other.trim() == who).then_some(who)
 }
 
 /// Whom Tailscale names, on the port that only it is told of.
 pub(super) fn named_by_tailscale(approach: &Approach<'_>, visitor: &Visitor) -> Option<Claim> {
     let is_carried = visitor.via == Via::Tailscale && !visitor.address.is_loopback();
-    let login = approach.header(TAILSCALE_HEADER).map(str::trim).filter(|login| !login.is_empty());
+    let login = named_in(approach, TAILSCALE_HEADER);
     login.filter(|_| is_carried).map(|login| Claim::Tailscale(login.to_owned()))
 }
 
@@ -178,6 +184,13 @@ mod tests {
             let mut some = good.to_vec();
             some.remove(missing);
             assert_eq!(claim(&rules(), "10.0.0.2", &some, false), None, "without {missing}");
+        }
+        for (second, expected) in [("ann", &ann), ("bob", &None), ("", &None)] {
+            let mut twice = good.to_vec();
+            twice.push(("x-user", second));
+            assert_eq!(&claim(&rules(), "10.0.0.2", &twice, false), expected, "and {second:?}");
+            twice.rotate_right(1);
+            assert_eq!(&claim(&rules(), "10.0.0.2", &twice, false), expected, "{second:?} and");
         }
         let local = [("x-forwarded-for", "127.0.0.1"), ("x-user", "ann"), ("x-checked", "1")];
         assert_eq!(
