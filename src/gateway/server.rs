@@ -35,7 +35,7 @@ use super::identity::{ceiling, named_by_proxy, named_by_tailscale};
 use super::settings::Settings;
 use super::stall::Stall;
 use super::tls::Tls;
-use super::visitor::{Approach, Claim, Page, TurnedAway, Via, Visitor, visitor};
+use super::visitor::{Approach, Page, TurnedAway, Via, Visitor, visitor};
 
 /// A connection, encrypted or not.
 type Wire = Either<TcpStream, Box<TlsStream<TcpStream>>>;
@@ -237,7 +237,8 @@ fn judge<B>(
         None if settings.whois.is_some() => named_by_tailscale(&approach, &visitor),
         None => None,
     };
-    if matches!(visitor.claim, Some(Claim::Proxy(_))) {
+    // Also where it names nobody: this only narrows.
+    if settings.proxy.is_some() {
         visitor.ceiling = ceiling(&approach);
     }
     Ok(visitor)

@@ -62,7 +62,7 @@ pub struct Visitor {
     pub page: Page,
     /// Who somebody before us says it is.
     pub claim: Option<Claim>,
-    /// The most it may do, as the proxy that says who it is says; nothing where that sets no limit.
+    /// The most it may do, as the proxy in front says; nothing where that sets no limit.
     pub ceiling: Option<Vec<Scope>>,
 }
 

@@ -11,7 +11,7 @@ use super::error::HttpError;
 use super::{Routes, auth, body};
 use crate::engine::Invoked;
 use crate::gateway::visitor::Visitor;
-use crate::methods::NEVER_BY_HAND;
+use crate::methods::{NEVER_BY_HAND, Scope};
 
 /// Longest body, in bytes.
 const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -29,7 +29,7 @@ pub(super) async fn invoke(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Value>, HttpError> {
-    auth::operator(&routes, &visitor, &headers)?;
+    auth::operator(&routes, &visitor, &headers, Scope::Write)?;
     let engine = routes.admitting()?;
     let bytes = body::read(&headers, body, BODY_BYTES_MAX).await?;
     let asked = read(&routes, &body::object(&headers, &bytes)?)?;

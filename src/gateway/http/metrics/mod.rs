@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use super::error::HttpError;
 use super::{Routes, auth};
 use crate::gateway::visitor::Visitor;
+use crate::methods::Scope;
 
 /// The media type of the text.
 const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -32,7 +33,7 @@ pub(super) async fn scrape(
     Extension(visitor): Extension<Visitor>,
     headers: HeaderMap,
 ) -> Result<Response, HttpError> {
-    auth::operator(&routes, &visitor, &headers)?;
+    auth::operator(&routes, &visitor, &headers, Scope::Read)?;
     let engine = routes.engine()?;
     let now = snapshot::snapshot(&engine);
     let text = routes.served.host.metrics.text(&now).map_err(HttpError::internal)?;

@@ -23,6 +23,7 @@ use crate::engine::{ChooseError, EmbedError, Engine};
 use crate::gateway::http::error::HttpError;
 use crate::gateway::http::{Admitted, Routes, auth, body};
 use crate::gateway::visitor::Visitor;
+use crate::methods::Scope;
 
 /// Longest body, in bytes.
 const BODY_BYTES_MAX: usize = 20 * 1024 * 1024;
@@ -40,7 +41,8 @@ pub(in super::super) async fn chat_completions(
     headers: HeaderMap,
     body: Body,
 ) -> Answered {
-    let engine = begin(&routes, &visitor, &headers, |on| on.chat_completions.enabled)?;
+    let engine =
+        begin(&routes, &visitor, &headers, (Scope::Write, |on| on.chat_completions.enabled))?;
     let body = body::read(&headers, body, BODY_BYTES_MAX).await?;
     let body = body::object(&headers, &body)?;
     let (asked, has_usage) = chat::read(&body)?;
@@ -59,7 +61,7 @@ pub(in super::super) async fn responses(
     headers: HeaderMap,
     body: Body,
 ) -> Answered {
-    let engine = begin(&routes, &visitor, &headers, |on| on.responses.enabled)?;
+    let engine = begin(&routes, &visitor, &headers, (Scope::Write, |on| on.responses.enabled))?;
     let body = body::read(&headers, body, BODY_BYTES_MAX).await?;
     let body = body::object(&headers, &body)?;
     let (asked, previous) = responses::read(&body)?;
@@ -125,7 +127,7 @@ pub(in super::super) async fn embed(
     headers: HeaderMap,
     body: Body,
 ) -> Answered {
-    let engine = begin(&routes, &visitor, &headers, is_any_on)?;
+    let engine = begin(&routes, &visitor, &headers, (Scope::Write, is_any_on))?;
     let body = body::read(&headers, body, EMBED_BYTES_MAX).await?;
     let asked = embeddings::read(&body::object(&headers, &body)?)?;
     let (provider, model) = vectors_of(&routes, &asked.model, &headers)?;
@@ -146,7 +148,7 @@ pub(in super::super) async fn models(
     Extension(visitor): Extension<Visitor>,
     headers: HeaderMap,
 ) -> Answered {
-    begin(&routes, &visitor, &headers, is_any_on)?;
+    begin(&routes, &visitor, &headers, (Scope::Read, is_any_on))?;
     let data: Vec<Value> = names(&routes).iter().map(|id| shown(id)).collect();
     Ok(Json(json!({"object": "list", "data": data})).into_response())
 }
@@ -158,7 +160,7 @@ pub(in super::super) async fn model(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Answered {
-    begin(&routes, &visitor, &headers, is_any_on)?;
+    begin(&routes, &visitor, &headers, (Scope::Read, is_any_on))?;
     match names(&routes).iter().find(|name| **name == id) {
         Some(name) => Ok(Json(shown(name)).into_response()),
         None => Err(no_model(&id)),
@@ -184,19 +186,19 @@ fn shown(id: &str) -> Value {
     json!({"id": id, "object": "model", "created": 0, "owned_by": "telson"})
 }
 
-/// Lets an operator pass to an endpoint that is switched on.
+/// Lets an operator with this right pass to an endpoint that is switched on.
 fn begin(
     routes: &Routes,
     visitor: &Visitor,
     headers: &HeaderMap,
-    is_on: fn(&Endpoints) -> bool,
+    (needed, is_on): (Scope, fn(&Endpoints) -> bool),
 ) -> Result<Admitted, HttpError> {
     let config = routes.served.host.config.as_ref();
     if !config.is_some_and(|config| is_on(&config.gateway.http.endpoints)) {
         let text = "this endpoint is off; switch it on in gateway.http.endpoints";
         return Err(HttpError::not_found(text).code("endpoint_disabled"));
     }
-    auth::operator(routes, visitor, headers)?;
+    auth::operator(routes, visitor, headers, needed)?;
     routes.admitting()
 }
 
