@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use telson_actors::node::NodeRecord;
 use telson_actors::node::action::{PARAMS_BYTES_MAX, may_wait};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use super::link::{LinkMessage, LinkSender, Weighed};
 use super::wire::Connect;
@@ -19,8 +19,10 @@ use crate::engine::RunningCall;
 use crate::methods::Link;
 
 mod pieces;
+mod turns;
 
 use pieces::Pieces;
+use turns::Turns;
 
 /// How long a request to be allowed something waits for a person, in milliseconds.
 const PENDING_MILLIS: i64 = 5 * 60 * 1000;
@@ -87,7 +89,10 @@ pub type Outcome = Result<Value, (String, String)>;
 
 /// See the module. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Nodes(Arc<Mutex<State>>);
+pub struct Nodes {
+    state: Arc<Mutex<State>>,
+    turns: Turns,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -221,6 +226,12 @@ impl Nodes {
             });
         let Some(gone) = gone else { return };
         state.end_calls(&gone, "the node has disconnected");
+    }
+
+    /// Nobody else changes what waits for this node meanwhile, or removes it. Whoever needs
+    /// [`Devices::change`](super::Devices::change) as well takes it after this.
+    pub async fn turn(&self, node: &str) -> OwnedMutexGuard<()> {
+        self.turns.of(node).await
     }
 
     /// Every node that was connected since the service started.
@@ -391,7 +402,7 @@ impl Nodes {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

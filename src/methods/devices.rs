@@ -271,6 +271,7 @@ async fn remove(call: Call) -> Result<Value, ErrorBody> {
     let params: DeviceParams = read("device.pair.remove", call.params.clone())?;
     let id = params.device_id.to_string();
     may_change(&call.caller, &id)?;
+    let _turn = call.host.guests.nodes().turn(&id).await;
     let devices = call.host.devices.clone();
     let _change = devices.change().await;
     device(&call, &id)?;

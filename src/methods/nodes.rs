@@ -334,6 +334,7 @@ fn resolved(call: &Call, request: &Pending, decision: &str) {
 async fn remove(call: Call) -> Result<Value, ErrorBody> {
     let params: NodeParams = read("node.pair.remove", call.params.clone())?;
     let id = params.node_id.as_str();
+    let _turn = call.host.guests.nodes().turn(id).await;
     let devices = call.host.devices.clone();
     let _change = devices.change().await;
     if !call.engine.forget_node(id).await.map_err(ErrorBody::internal)? {

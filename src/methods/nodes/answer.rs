@@ -120,7 +120,10 @@ async fn deferred(
     if !is_behind(code, message) {
         return None;
     }
-    let asked = call.host.guests.nodes().deferrable(node, id)?;
+    let nodes = call.host.guests.nodes();
+    let _turn = nodes.turn(node).await;
+    // Gone with a node that was removed meanwhile.
+    let asked = nodes.deferrable(node, id)?;
     let action = NodeAction {
         id: id.to_owned(),
         command: asked.command,
@@ -128,8 +131,6 @@ async fn deferred(
         at: call.engine.clock().now(),
     };
     let told = "node command queued until the node is in front again".to_owned();
-    let devices = call.host.devices.clone();
-    let _change = devices.change().await;
     let end = CallEnd::failed(DEFERRED, &told);
     match call.engine.defer_call((INVOKE, kept), end, node, &action).await {
         Ok(true) => Some((DEFERRED.to_owned(), told)),

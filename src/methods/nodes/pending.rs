@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use telson_actors::clock::Timestamp;
 use telson_actors::node::action::NodeAction;
 use telson_actors::node::work::{WorkItem, WorkKind};
+use tokio::sync::OwnedMutexGuard;
 
 use super::{is_denied, unknown};
 use crate::methods::params::{Nothing, Text, read};
@@ -76,8 +77,7 @@ pub(super) async fn enqueue(call: Call) -> Result<Value, ErrorBody> {
         return Err(ErrorBody::invalid(wrong));
     }
     let id = params.node_id.as_str();
-    let devices = call.host.devices.clone();
-    let _change = devices.change().await;
+    let _turn = call.host.guests.nodes().turn(id).await;
     if !is_node(&call, id)? {
         return Err(unknown(&params.node_id));
     }
@@ -119,9 +119,7 @@ pub(super) async fn drain(call: Call) -> Result<Value, ErrorBody> {
         return Err(ErrorBody::invalid(wrong));
     }
     let max = usize::try_from(max).unwrap_or(usize::MAX);
-    let devices = call.host.devices.clone();
-    let _change = devices.change().await;
-    let id = own_id(&call)?;
+    let (id, _turn) = own_turn(&call).await?;
     let now = call.engine.clock().now();
     let mut work = call.engine.node_work(&id, now).map_err(ErrorBody::internal)?;
     let has_status = work.items.iter().any(|item| item.kind == WorkKind::Status);
@@ -145,9 +143,7 @@ pub(super) async fn drain(call: Call) -> Result<Value, ErrorBody> {
 /// A node looks at what it could not do; it stays until it says that it has taken it over.
 pub(super) async fn pull(call: Call) -> Result<Value, ErrorBody> {
     read::<Nothing>("node.pending.pull", call.params.clone())?;
-    let devices = call.host.devices.clone();
-    let _change = devices.change().await;
-    let id = own_id(&call)?;
+    let (id, _turn) = own_turn(&call).await?;
     let actions: Vec<Value> = may_do(&call, &id)
         .await?
         .into_iter()
@@ -169,9 +165,7 @@ pub(super) async fn ack(call: Call) -> Result<Value, ErrorBody> {
     if params.ids.is_empty() {
         return Err(ErrorBody::invalid("invalid node.pending.ack params: at ids: none"));
     }
-    let devices = call.host.devices.clone();
-    let _change = devices.change().await;
-    let id = own_id(&call)?;
+    let (id, _turn) = own_turn(&call).await?;
     let mut seen = BTreeSet::new();
     let acked: Vec<&str> =
         params.ids.iter().map(Text::as_str).filter(|it| seen.insert(*it)).collect();
@@ -210,6 +204,13 @@ fn own_id(call: &Call) -> Result<String, ErrorBody> {
         ErrorBody::unavailable("the node is connected anew; what waits for it is told there")
             .with(json!({"code": "PAIRING_CHANGED"}))
     })
+}
+
+/// The same, with the turn of that node.
+async fn own_turn(call: &Call) -> Result<(String, OwnedMutexGuard<()>), ErrorBody> {
+    let turn = call.host.guests.nodes().turn(&own_id(call)?).await;
+    // It may have been removed meanwhile.
+    Ok((own_id(call)?, turn))
 }
 
 fn unwritten(error: telson_actors::store::StoreError) -> ErrorBody {
