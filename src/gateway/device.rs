@@ -14,6 +14,8 @@ use crate::methods::{Role, Scope};
 const REQUEST_MS: i64 = 5 * 60 * 1000;
 /// How long a token that was replaced is good for being given the new one, in milliseconds.
 const RETIRING_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+/// Tokens of a role that are good for that at the same time.
+const RETIRING_MAX: usize = 2;
 
 /// What a device says of itself with every connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,16 +70,31 @@ pub struct TokenRecord {
     pub scopes: Vec<String>,
     /// Its fingerprint; `None` where a new one is due with the next connection.
     pub fingerprint: Option<[u8; 32]>,
-    /// The fingerprints of those before, as long as the device has not shown the new one: it may
-    /// have nothing else to come back with, and its key proves who it is. Two at most: the one it
-    /// has last shown, and the one it was given then and may never have heard of.
-    pub retiring: Vec<[u8; 32]>,
+    /// Those before, as long as the device has not shown the new one: it may have nothing else to
+    /// come back with, and its key proves who it is. Two at most: the one it has last shown, and the
+    /// newest of those it was given since and may never have heard of.
+    pub retiring: Vec<Retiring>,
     /// When the first one was issued.
     pub created_at: i64,
     /// When it was last replaced.
     pub rotated_at: Option<i64>,
     /// When it was taken back: it is not replaced then.
     pub revoked_at: Option<i64>,
+}
+
+/// A token that was replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retiring {
+    /// Its fingerprint.
+    pub fingerprint: [u8; 32],
+    /// When it was first replaced: it is good for a time from then, whatever happens since.
+    pub since: i64,
+}
+
+impl Retiring {
+    fn is_good(&self, now: i64) -> bool {
+        now.saturating_sub(self.since) < RETIRING_MS
+    }
 }
 
 /// A device that asks to be let in, or for more.
@@ -143,18 +160,23 @@ impl TokenRecord {
 
     /// Whether it is one of those before, which its device may still show to be given this one.
     pub fn was(&self, shown: &str, now: i64) -> bool {
-        let replaced_at = self.rotated_at.unwrap_or(self.created_at);
-        let is_good = self.revoked_at.is_none() && now.saturating_sub(replaced_at) < RETIRING_MS;
-        is_good && self.retiring.iter().any(|known| is_of(known, shown))
+        let is_it = |it: &Retiring| it.is_good(now) && is_of(&it.fingerprint, shown);
+        self.revoked_at.is_none() && self.retiring.iter().any(is_it)
     }
 
     /// What its device may hold, should another take its place: the one it has last shown, and what
     /// it was given since.
-    fn may_be_held(&self) -> Vec<[u8; 32]> {
+    fn may_be_held(&self, now: i64) -> Vec<Retiring> {
         if self.revoked_at.is_some() {
             return Vec::new();
         }
-        self.retiring.iter().copied().chain(self.fingerprint).collect()
+        let newest = self.fingerprint.map(|fingerprint| Retiring { fingerprint, since: now });
+        let mut held: Vec<Retiring> = self.retiring.iter().cloned().chain(newest).collect();
+        held.retain(|it| it.is_good(now));
+        if held.len() > RETIRING_MAX {
+            held.drain(1..=held.len() - RETIRING_MAX);
+        }
+        held
     }
 
     /// Takes it back: neither it nor those before are good any more.
@@ -193,7 +215,8 @@ impl DeviceRecord {
     pub fn issue(&mut self, role: Role, scopes: Vec<String>, secret: Option<&str>, now: i64) {
         let before = self.tokens.iter().position(|token| token.role == role.name());
         let before = before.map(|index| self.tokens.swap_remove(index));
-        let held = before.as_ref().filter(|_| secret.is_none()).map(TokenRecord::may_be_held);
+        let held =
+            before.as_ref().filter(|_| secret.is_none()).map(|before| before.may_be_held(now));
         self.tokens.push(TokenRecord {
             role: role.name().into(),
             scopes,
@@ -209,12 +232,15 @@ impl DeviceRecord {
 
 impl DeviceRecord {
     /// Gives a device that has shown a token before this one the new one. What it has shown is good
-    /// until the new one is shown: the answer may get lost on its way. Whatever else it may have
-    /// held it does not, or has not heard of.
+    /// until the new one is shown: the answer may get lost on its way. So is what it may have been
+    /// given at the same moment over another connection. Whatever else it may have held it does not,
+    /// or has not heard of.
     pub fn replace(&mut self, role: Role, shown: &str, secret: &str, now: i64) {
         if let Some(token) = self.tokens.iter_mut().find(|token| token.role == role.name()) {
-            token.fingerprint = Some(fingerprint(secret));
-            token.retiring.retain(|known| is_of(known, shown));
+            token.retiring.retain(|it| is_of(&it.fingerprint, shown));
+            let unshown = token.fingerprint.replace(fingerprint(secret));
+            let unshown = unshown.map(|fingerprint| Retiring { fingerprint, since: now });
+            token.retiring.extend(unshown);
             token.rotated_at = Some(now);
         }
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use telson_actors::store::codec::older;
 
-use super::{DeviceRecord, Portrait, TokenRecord};
+use super::{DeviceRecord, Portrait, Retiring, TokenRecord};
 
 /// A device of an older layout.
 pub(super) fn older_device(version: u8, payload: &[u8]) -> Option<DeviceRecord> {
@@ -59,11 +59,13 @@ impl From<DeviceRecordV2> for DeviceRecord {
 
 impl From<TokenRecordV2> for TokenRecord {
     fn from(old: TokenRecordV2) -> Self {
+        let since = old.rotated_at.unwrap_or(old.created_at);
+        let retiring = old.retiring.map(|fingerprint| Retiring { fingerprint, since });
         Self {
             role: old.role,
             scopes: old.scopes,
             fingerprint: old.fingerprint,
-            retiring: old.retiring.into_iter().collect(),
+            retiring: retiring.into_iter().collect(),
             created_at: old.created_at,
             rotated_at: old.rotated_at,
             revoked_at: old.revoked_at,
@@ -211,7 +213,8 @@ mod tests {
             };
             let key = Key::of(Space::Device).text("own");
             let read: DeviceRecord = decode(&key, &encode(&key, &old)).unwrap();
-            assert_eq!(read.tokens[0].retiring, Vec::from_iter(retiring));
+            let kept = retiring.map(|fingerprint| Retiring { fingerprint, since: 2 });
+            assert_eq!(read.tokens[0].retiring, Vec::from_iter(kept));
             assert_eq!((read.approved_by.as_deref(), read.seen_at), (Some("me"), 3));
         }
     }

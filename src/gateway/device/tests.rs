@@ -80,10 +80,35 @@ fn a_token_that_was_replaced_is_not_good_for_ever() {
     rotated(&mut record, 1);
     assert_eq!(good(&record, RETIRING_MS), ["first"]);
     assert!(good(&record, RETIRING_MS + 1).is_empty());
-    // From when it was last replaced: then its device was here.
+    // From when it was first replaced, however often it is shown and replaced since.
     record.replace(ROLE, "first", "second", 10);
-    assert_eq!(good(&record, RETIRING_MS + 9), ["first", "second"]);
-    assert_eq!(good(&record, RETIRING_MS + 10), ["second"], "the one it has is good");
+    rotated(&mut record, 20);
+    assert_eq!(good(&record, RETIRING_MS), ["first", "second"]);
+    assert_eq!(good(&record, RETIRING_MS + 1), ["second"]);
+    assert_eq!(good(&record, RETIRING_MS + 19), ["second"]);
+    record.replace(ROLE, "second", "third", RETIRING_MS);
+    rotated(&mut record, RETIRING_MS + 10);
+    assert_eq!(good(&record, RETIRING_MS + 20), ["third"]);
+}
+
+#[test]
+fn a_device_that_comes_back_twice_at_once_may_keep_either_token() {
+    let mut record = record();
+    rotated(&mut record, 1);
+    record.replace(ROLE, "first", "second", 2);
+    record.replace(ROLE, "first", "third", 2);
+    assert_eq!(good(&record, 2), ["first", "second", "third"]);
+    let mut kept = record.clone();
+    kept.replace(ROLE, "second", "fourth", 3);
+    assert_eq!(good(&kept, 3), ["second", "third", "fourth"]);
+    // Never more than two beside the new one.
+    record.replace(ROLE, "first", "fourth", 3);
+    assert_eq!(good(&record, 3), ["first", "third", "fourth"]);
+    rotated(&mut record, 4);
+    assert_eq!(good(&record, 4), ["first", "fourth"]);
+    record.replace(ROLE, "fourth", "second", 5);
+    record.settle(ROLE);
+    assert_eq!(good(&record, 5), ["second"]);
 }
 
 #[test]
