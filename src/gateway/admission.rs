@@ -1,8 +1,10 @@
 //! Letting a client in: [`judge`] decides, this reads what it has to know and performs what it says.
 
 use serde_json::json;
+use tokio::sync::broadcast::Receiver;
 
 use super::device::DeviceRecord;
+use super::devices::Cut;
 use super::enrolment::Voucher;
 use super::handshake::{Grant, Judged, Known, Outcome, SetupGrant, Wish, judge, old_token};
 use super::refusal::{Reason, Refusal};
@@ -20,6 +22,9 @@ pub(super) struct Admitted {
     pub(super) grant: Grant,
     /// The token its device is given, and when.
     pub(super) issued: Option<(String, i64)>,
+    /// What may end it from now on; nothing where what it has listened to since it began is right:
+    /// what was ended before it was judged anew is not this connection.
+    pub(super) cuts: Option<Receiver<Cut>>,
 }
 
 /// What one client is judged by.
@@ -81,9 +86,10 @@ impl Hearing<'_> {
         match (judged.outcome.clone(), record) {
             (Outcome::LetIn(grant), Some(record)) => {
                 self.note(&judged);
-                let role = grant.role;
+                let (role, device) = (grant.role, record.portrait.device_id.clone());
                 // As it was judged: by when the connection began.
-                let token = match owed(connect, &record, &grant, self.ts) {
+                let owed = owed(connect, &record, &grant, self.ts);
+                let token = match owed {
                     Owed::First => devices.issue(store, record, role, now).await.map(Some),
                     Owed::Another(shown) => {
                         devices.replace(store, record, (role, shown), now).await.map(Some)
@@ -92,7 +98,13 @@ impl Hearing<'_> {
                     Owed::Nothing => Ok(None),
                 };
                 let token = token.map_err(Refusal::later)?;
-                Ok(Admitted { grant, issued: token.map(|token| (token, now)) })
+                if matches!(owed, Owed::Another(_) | Owed::Peace) {
+                    // Whoever has come with an older one may not be this device.
+                    let (role, why) = (Some(role), "device token rotated");
+                    devices.cut(Cut { device, role, except: None, why });
+                }
+                let (issued, cuts) = (token.map(|token| (token, now)), Some(devices.cuts()));
+                Ok(Admitted { grant, issued, cuts })
             }
             (Outcome::Pair(grant, wish, via), record) => {
                 self.note(&judged);
@@ -100,7 +112,7 @@ impl Hearing<'_> {
                 let token = devices.pair(store, &wish, via, by, now).await;
                 let token = token.map_err(Refusal::later)?;
                 tracing::info!(device = %wish.portrait.device_id, via, "a device was let in");
-                Ok(Admitted { grant, issued: Some((token, now)) })
+                Ok(Admitted { grant, issued: Some((token, now)), cuts: None })
             }
             (Outcome::Ask(wish, Reason::NotPaired), None) if vouched.is_some() => {
                 self.note(&judged);
@@ -215,7 +227,7 @@ impl Hearing<'_> {
             GatewayAuthMode::None => "none",
         };
         let grant = Grant { role: wish.role, scopes: Vec::new(), method, device: Some(device) };
-        Ok(Admitted { grant, issued: Some((token, now)) })
+        Ok(Admitted { grant, issued: Some((token, now)), cuts: None })
     }
 
     async fn ask(&self, wish: &Wish, reason: Reason, now: i64) -> Refusal {
@@ -236,7 +248,7 @@ impl Hearing<'_> {
                     let now = self.engine.clock().now().0;
                     self.host.devices.seen(self.engine.store(), record, now);
                 }
-                Ok(Admitted { grant, issued: None })
+                Ok(Admitted { grant, issued: None, cuts: None })
             }
             Outcome::Refuse(refusal) => Err(refusal),
             Outcome::Pair(..) | Outcome::Ask(..) => {

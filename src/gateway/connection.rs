@@ -229,6 +229,8 @@ struct LetIn {
     link: LinkSender,
     links: mpsc::UnboundedReceiver<LinkMessage>,
     visit: Option<Visit>,
+    /// See [`Admitted`].
+    cuts: Option<Receiver<Cut>>,
 }
 
 /// Challenge, `connect`, answer.
@@ -275,11 +277,11 @@ async fn let_in(client: &mut Client, served: &Served, visitor: &Visitor) -> Opti
                 reason = "the calls under way bound it, a few each"
             )]
             let (link, links) = mpsc::unbounded_channel();
-            let (grant, address) = (admitted.grant, visitor.address);
+            let (grant, cuts, address) = (admitted.grant, admitted.cuts, visitor.address);
             let guest = Guest { connect, grant, connection, address };
             let visit = guest.visit(served, &link);
             client.say(answer(&id, Ok(hello))).await?;
-            Some(LetIn { guest, connected, events, link, links, visit })
+            Some(LetIn { guest, connected, events, link, links, visit, cuts })
         }
         Err(refusal) => {
             let (address, why) = (visitor.address, &refusal.error.message);
@@ -332,8 +334,8 @@ fn fence(engine: &Engine) -> Result<(), Refusal> {
 
 /// Everything after the handshake.
 async fn talk(mut client: Client, served: Served, let_in: LetIn, cuts: Receiver<Cut>) {
-    let LetIn { guest, connected, mut events, link, mut links, visit: _visit } = let_in;
-    let mut leash = Leash { cuts, connected };
+    let LetIn { guest, connected, mut events, link, mut links, visit: _visit, cuts: anew } = let_in;
+    let mut leash = Leash { cuts: anew.unwrap_or(cuts), connected };
     let mut outgoing = Outgoing::new(served.host.hub.clone());
     let (mut journeys, topics) = (Journeys::default(), Topics::default());
     let unread = Arc::default();

@@ -182,11 +182,20 @@ async fn a_token_that_somebody_else_replaced_is_handed_to_its_device() {
     let lost = back(&old).await;
     let new = back(&old).await;
     assert!(lost.is_string() && new.is_string() && lost != new);
-    let (_, answer) = from_afar(&gateway, &device, with(&lost)).await;
-    assert_eq!(refused(&answer), "AUTH_DEVICE_TOKEN_MISMATCH");
-    assert_eq!(back(&with(&new)).await, Value::Null, "it has the new one");
-    let (_, answer) = from_afar(&gateway, &device, old.clone()).await;
-    assert_eq!(refused(&answer), "AUTH_DEVICE_TOKEN_MISMATCH", "which ends the one before");
+    // Nor do two connections at once, whichever of their tokens it keeps.
+    let (mut early, answer) = from_afar(&gateway, &device, with(&lost)).await;
+    let newest = own_token(&answer);
+    assert_eq!(back(&with(&newest)).await, Value::Null, "it has the new one");
+    for old in [old.clone(), with(&lost), with(&new)] {
+        let (_, answer) = from_afar(&gateway, &device, old).await;
+        assert_eq!(refused(&answer), "AUTH_DEVICE_TOKEN_MISMATCH", "which ends those before");
+    }
+    // Also what they have opened.
+    assert_eq!(early.end().await, (4001, "device token rotated".to_owned()));
+    let (mut late, answer) = from_afar(&gateway, &device, with(&newest)).await;
+    assert_eq!(scopes(&answer), ["operator.read"]);
+    late.call("health", json!({})).await.unwrap();
+    let new = newest;
     // What is taken back is taken back, whatever was replaced before.
     owner.call("device.token.rotate", of_device.clone()).await.unwrap();
     owner.call("device.token.revoke", of_device).await.unwrap();
