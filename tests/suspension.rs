@@ -187,18 +187,18 @@ async fn one_lease_at_a_time_and_none_at_the_end() {
 async fn an_account_that_was_stopped_while_it_sent_keeps_nobody_from_quiet() {
     let (platform, backend) = (Platform::new(), Arc::default());
     platform.delay(Duration::from_millis(500));
+    platform.script([Behaviour::AcceptInDoubt]);
     let engine = start(&platform, &backend, clock()).await;
     engine.inject(direct("1", "anna", "hello")).await.unwrap();
-    while platform.sent().is_empty() {
+    while engine.load().undelivered == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert!(matches!(
-        engine.suspension().prepare(wish("now", false)).await.unwrap(),
-        Prepared::Busy(_)
-    ));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let sending = engine.suspension().prepare(wish("now", false)).await.unwrap();
+    assert!(matches!(sending, Prepared::Busy(_)), "{sending:?}");
     assert!(engine.hold_actor("edge/fake/default", true));
     tokio::time::sleep(Duration::from_mins(1)).await;
-    assert_eq!(engine.load().undelivered, 1, "nobody was told how it ended");
+    assert_eq!(engine.load().undelivered, 1, "nobody knows how it ended");
     let id = quiet(&engine).await;
     assert_eq!(engine.suspension().resume(id).await.unwrap(), Ok(true));
     assert!(engine.hold_actor("edge/fake/default", false));
