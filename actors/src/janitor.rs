@@ -14,7 +14,7 @@ use crate::client_tool::sweep_client_tools;
 use crate::clock::Clock;
 use crate::dead_letter::{ReplayRecord, replay_prefix};
 use crate::inbox::DedupeRecord;
-use crate::node::{action::sweep_actions, work::sweep_work};
+use crate::node::sweep::sweep_nodes;
 use crate::outbox::{ReceiptRecord, receipt_prefix};
 use crate::store::sweep::{Retention, sweep};
 use crate::store::{Batch, Key, Space, Store, StoreError};
@@ -143,6 +143,6 @@ pub async fn sweep_all(store: &Store, clock: &Clock) -> Result<usize, StoreError
     let chats = sweep_web_chat(store, now).await?;
     let tools = sweep_client_tools(store, now).await?;
     let answers = sweep_answers(store, now).await?;
-    let nodes = sweep_actions(store, now).await? + sweep_work(store, now).await?;
+    let nodes = sweep_nodes(store, now).await?;
     Ok(ids + receipts + effects + usage + replays + chats + tools + answers + nodes)
 }

@@ -2,6 +2,7 @@
 //! and what waits for a node.
 
 pub mod action;
+pub(crate) mod sweep;
 pub mod work;
 
 use serde::{Deserialize, Serialize};

@@ -9,8 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::store::sweep::{Retention, sweep};
-use crate::store::{Key, Record, Space, Store, StoreError};
+use crate::store::{Key, Record, Space};
 
 /// How long it waits: a picture that is taken much later is not the one that was wanted.
 pub const ACTION_MAX: Duration = Duration::from_mins(10);
@@ -58,13 +57,6 @@ pub fn action_key(node: &str, id: &str) -> Key {
 /// All actions of a node.
 pub fn action_prefix(node: &str) -> Key {
     Key::of(Space::NodeAction).text(node)
-}
-
-/// Forgets those that nobody wants any more, also of nodes that never come again.
-pub(crate) async fn sweep_actions(store: &Store, now: Timestamp) -> Result<usize, StoreError> {
-    let window = Retention { age: ACTION_MAX, count_min: 0, count_max: usize::MAX };
-    let all = Key::of(Space::NodeAction);
-    sweep::<NodeAction>(store, &all, window, now, |action| action.at).await
 }
 
 /// Whether a command may wait for a node of that system, should it not be in front.

@@ -6,8 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::store::codec::encode;
-use crate::store::{Batch, Expect, Key, Record, Space, Store, StoreError};
+use crate::store::{Key, Record, Space};
 
 /// What is wanted of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +35,7 @@ pub struct WorkItem {
 /// All that waits for a node.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeWork {
-    /// Grows with every change.
+    /// Grows with every change, until all of it is forgotten.
     pub revision: u64,
     /// What waits, the oldest first.
     pub items: Vec<WorkItem>,
@@ -92,25 +91,6 @@ impl NodeWork {
     }
 }
 
-/// Forgets the work of nodes of which nothing is wanted any more, also where they never come again.
-pub(crate) async fn sweep_work(store: &Store, now: Timestamp) -> Result<usize, StoreError> {
-    let mut gone = 0;
-    for (key, work) in store.scan::<NodeWork>(&Key::of(Space::NodeWork))? {
-        if work.items.iter().any(|item| item.until > now) {
-            continue;
-        }
-        // Something may be wanted just now.
-        let mut batch = Batch::new();
-        batch.expect(Expect::Holds(key.clone(), encode(&key, &work))).delete(key);
-        match store.commit(batch).await {
-            Ok(()) => gone += 1,
-            Err(StoreError::Conflict) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(gone)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -144,34 +124,6 @@ mod tests {
         assert_eq!((work.revision, work.items.len()), (2, 0));
         let newer = work.add(item("b", WorkKind::Status, false, 11, 20));
         assert_eq!(newer.id, "b");
-    }
-
-    #[tokio::test]
-    async fn what_nobody_wants_any_more_is_swept_also_where_its_node_never_comes() {
-        use crate::node::action::{ACTION_MAX, NodeAction, action_key, sweep_actions};
-        let backend = std::sync::Arc::new(crate::store::MemoryBackend::new());
-        let store = Store::inline(backend).unwrap();
-        let end = i64::try_from(ACTION_MAX.as_millis()).unwrap();
-        let mut batch = Batch::new();
-        for (node, until) in [("gone", end + 1), ("wanted", end + 2)] {
-            let mut work = NodeWork::default();
-            work.add(item("a", WorkKind::Status, false, 1, 2));
-            work.add(item("b", WorkKind::Location, false, 1, until));
-            batch.put(work_key(node), &work);
-            let (id, command) = (node.to_owned(), "camera.snap".to_owned());
-            let action = NodeAction { id, command, params: None, at: Timestamp(until - end - 1) };
-            batch.put(action_key("phone", node), &action);
-        }
-        store.commit(batch).await.unwrap();
-        let swept = async |now| {
-            let now = Timestamp(now);
-            (sweep_work(&store, now).await.unwrap(), sweep_actions(&store, now).await.unwrap())
-        };
-        assert_eq!(swept(end).await, (0, 0));
-        assert_eq!(swept(end + 1).await, (1, 1));
-        assert!(store.contains(&work_key("wanted")).unwrap());
-        assert!(store.contains(&action_key("phone", "wanted")).unwrap());
-        assert_eq!(swept(end + 2).await, (1, 1));
     }
 
     proptest! {
