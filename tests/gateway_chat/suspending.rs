@@ -122,7 +122,7 @@ async fn messages_that_come_meanwhile_are_answered_once_afterwards() {
         scene.say(&friend, "meanwhile [#2]");
         scene.say(&friend, "and more [#3]");
         // The watcher has come by since, and found it shut.
-        let since = std::time::Instant::now();
+        let since = tokio::time::Instant::now();
         until("the watcher has looked", || {
             let passed = since.elapsed().as_millis();
             (u128::from(service.node("watcher")?["idle_ms"].as_u64()?) < passed).then_some(())

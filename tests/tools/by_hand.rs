@@ -80,7 +80,7 @@ async fn a_call_by_hand_is_waited_for_by_who_repeats_it_and_by_who_stops_the_eng
     let other = invoke_as(&socket, "other").await.unwrap().unwrap();
     assert_eq!(other["output"]["content"][0]["text"], "call 2", "{other}");
     // Those who repeat look one after the other whether it is made, and count meanwhile.
-    let began = std::time::Instant::now();
+    let began = tokio::time::Instant::now();
     while engine.load().calls != 1 {
         assert!(began.elapsed() < Duration::from_secs(30), "{:?}", engine.load());
         tokio::time::sleep(Duration::from_millis(5)).await;
