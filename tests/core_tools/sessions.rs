@@ -130,7 +130,13 @@ async fn agents_that_answer_each_other_come_to_an_end() {
     let told: Vec<&String> =
         all.iter().map(|(_, text)| text).filter(|text| text.contains("has the message")).collect();
     assert_eq!(told.len(), 5, "{all:?}");
-    assert!(all.last().unwrap().1.contains("goes no further"), "{all:?}");
+    // Which of the two is answered last is not said: they are conversations of their own.
+    let ends: Vec<&str> = all
+        .iter()
+        .filter(|(_, text)| text.contains("goes no further"))
+        .map(|(to, _)| to.as_str())
+        .collect();
+    assert_eq!(ends, ["ben"], "{all:?}");
     // What comes from a session says so.
     let requests = format!("{:?}", model.requests());
     assert!(requests.contains("[from session agent:main:fake:direct:anna; written by an agent"));
