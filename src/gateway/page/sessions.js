@@ -1,7 +1,7 @@
 // Sessions: which there are, and a chat with the chosen one.
 
 import { Chat } from "./chat.js";
-import { el, failure, fill, moment } from "./dom.js";
+import { el, failure, fill, moment, say } from "./dom.js";
 import { polled, soon } from "./view.js";
 
 export const title = "Sessions";
@@ -35,8 +35,16 @@ export function mount(root, gateway) {
 
   function draw(sessions, total) {
     const focused = list.contains(document.activeElement) && document.activeElement.dataset.key;
-    fill(list, sessions.map(row),
-      total > sessions.length && el("li", { class: "dim" }, `and ${total - sessions.length} more`));
+    const known = new Map(Array.from(list.children, (item) => [item.dataset.key, item]));
+    const items = sessions.map((session) => renewed(known.get(session.key), row(session)));
+    if (total > sessions.length) {
+      items.push(el("li", { class: "dim" }, `and ${total - sessions.length} more`));
+    }
+    // What is in its place stays there: a click begins and ends on one element.
+    items.forEach((item, at) => {
+      if (list.children[at] !== item) list.insertBefore(item, list.children[at] ?? null);
+    });
+    while (list.children.length > items.length) list.lastElementChild.remove();
     if (focused) {
       const kept = Array.from(list.querySelectorAll("button"));
       kept.find((button) => button.dataset.key === focused)?.focus();
@@ -44,7 +52,7 @@ export function mount(root, gateway) {
   }
 
   function row({ key, lastMessagePreview, updatedAt, status }) {
-    return el("li", {},
+    return el("li", { "data-key": key },
       el("button", {
         type: "button", "data-key": key, onclick: () => choose(key),
         "aria-current": key === chosen ? "true" : null,
@@ -71,4 +79,16 @@ export function mount(root, gateway) {
       chat.online(is);
     },
   };
+}
+
+/** The item that is there already, if there is one, as it is now. */
+function renewed(old, fresh) {
+  if (!old || old.isEqualNode(fresh)) return old ?? fresh;
+  const [button, next] = [old.firstElementChild, fresh.firstElementChild];
+  const [parts, now] = [Array.from(button.children), Array.from(next.children)];
+  if (parts.length === now.length) parts.forEach((part, at) => say(part, now[at].textContent));
+  else button.replaceChildren(...next.childNodes);
+  if (next.hasAttribute("aria-current")) button.setAttribute("aria-current", "true");
+  else button.removeAttribute("aria-current");
+  return old;
 }
