@@ -63,6 +63,30 @@ async fn a_message_is_answered_while_one_looks() {
     service.stop();
 }
 
+// A click begins and ends on one element: what is drawn anew in between would lose it.
+#[tokio::test]
+async fn sessions_that_are_there_stay_in_place_when_others_come() {
+    let (home, service) = echoing();
+    let say = |session: &str, text: &str| {
+        let params = json!({"sessionKey": session, "message": text, "idempotencyKey": text});
+        service.call("chat.send", &params);
+        service.idle();
+    };
+    say("one", "hello");
+    let Some(mut browser) = chatting(&home, None).await else { return };
+    browser.shows("#sessions button", "echo: hello").await;
+    let mark = "document.querySelectorAll('#sessions button').forEach((it) => it.marked = true)";
+    browser.value(&format!("{mark}, 0")).await;
+    say("two", "and me");
+    browser.shows("#sessions button", "echo: and me").await;
+    say("one", "once more");
+    browser.shows("#sessions button", "echo: once more").await;
+    let kept = "Array.from(document.querySelectorAll('#sessions button')).filter((it) => it.marked)
+        .map((it) => it.dataset.key).sort().join()";
+    assert_eq!(browser.value(kept).await, "agent:main:main,agent:main:one");
+    service.stop();
+}
+
 #[tokio::test]
 async fn an_answer_is_stopped_by_a_click() {
     // A model that takes a question and says nothing.
