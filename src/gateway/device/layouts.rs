@@ -8,15 +8,15 @@ use super::{DeviceRecord, Portrait, Retiring, TokenRecord};
 /// A device of an older layout.
 pub(super) fn older_device(version: u8, payload: &[u8]) -> Option<DeviceRecord> {
     match version {
-        1 => older::<DeviceRecordV1>(payload).map(DeviceRecord::from),
-        2 => older::<DeviceRecordV2>(payload).map(DeviceRecord::from),
+        1 => older::<DeviceLayout<TokenRecordV1>>(payload).map(DeviceRecord::from),
+        2 => older::<DeviceLayout<TokenRecordV2>>(payload).map(DeviceRecord::from),
         _ => None,
     }
 }
 
-/// When only the token before was good, and none before that.
+/// What has changed so far is what is kept of tokens.
 #[derive(Serialize, Deserialize)]
-struct DeviceRecordV2 {
+struct DeviceLayout<T> {
     portrait: Portrait,
     label: Option<String>,
     roles: Vec<String>,
@@ -26,9 +26,10 @@ struct DeviceRecordV2 {
     created_at: i64,
     approved_at: i64,
     seen_at: i64,
-    tokens: Vec<TokenRecordV2>,
+    tokens: Vec<T>,
 }
 
+/// When only the token before was good, and none before that.
 #[derive(Serialize, Deserialize)]
 struct TokenRecordV2 {
     role: String,
@@ -40,8 +41,8 @@ struct TokenRecordV2 {
     revoked_at: Option<i64>,
 }
 
-impl From<DeviceRecordV2> for DeviceRecord {
-    fn from(old: DeviceRecordV2) -> Self {
+impl<T: Into<TokenRecord>> From<DeviceLayout<T>> for DeviceRecord {
+    fn from(old: DeviceLayout<T>) -> Self {
         Self {
             portrait: old.portrait,
             label: old.label,
@@ -52,7 +53,7 @@ impl From<DeviceRecordV2> for DeviceRecord {
             created_at: old.created_at,
             approved_at: old.approved_at,
             seen_at: old.seen_at,
-            tokens: old.tokens.into_iter().map(TokenRecord::from).collect(),
+            tokens: old.tokens.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -75,20 +76,6 @@ impl From<TokenRecordV2> for TokenRecord {
 
 /// When a token that was replaced was good no more at once.
 #[derive(Serialize, Deserialize)]
-struct DeviceRecordV1 {
-    portrait: Portrait,
-    label: Option<String>,
-    roles: Vec<String>,
-    scopes: Vec<String>,
-    approved_via: String,
-    approved_by: Option<String>,
-    created_at: i64,
-    approved_at: i64,
-    seen_at: i64,
-    tokens: Vec<TokenRecordV1>,
-}
-
-#[derive(Serialize, Deserialize)]
 struct TokenRecordV1 {
     role: String,
     scopes: Vec<String>,
@@ -96,23 +83,6 @@ struct TokenRecordV1 {
     created_at: i64,
     rotated_at: Option<i64>,
     revoked_at: Option<i64>,
-}
-
-impl From<DeviceRecordV1> for DeviceRecord {
-    fn from(old: DeviceRecordV1) -> Self {
-        Self {
-            portrait: old.portrait,
-            label: old.label,
-            roles: old.roles,
-            scopes: old.scopes,
-            approved_via: old.approved_via,
-            approved_by: old.approved_by,
-            created_at: old.created_at,
-            approved_at: old.approved_at,
-            seen_at: old.seen_at,
-            tokens: old.tokens.into_iter().map(TokenRecord::from).collect(),
-        }
-    }
 }
 
 impl From<TokenRecordV1> for TokenRecord {
@@ -136,11 +106,11 @@ mod tests {
 
     use super::*;
 
-    impl Record for DeviceRecordV1 {
+    impl Record for DeviceLayout<TokenRecordV1> {
         const VERSION: u8 = 1;
     }
 
-    impl Record for DeviceRecordV2 {
+    impl Record for DeviceLayout<TokenRecordV2> {
         const VERSION: u8 = 2;
     }
 
@@ -166,7 +136,7 @@ mod tests {
             rotated_at: Some(2),
             revoked_at: None,
         };
-        let old = DeviceRecordV1 {
+        let old = DeviceLayout {
             portrait: portrait(),
             label: Some("mine".into()),
             roles: vec!["operator".into()],
@@ -199,7 +169,7 @@ mod tests {
                 rotated_at: Some(2),
                 revoked_at: None,
             };
-            let old = DeviceRecordV2 {
+            let old = DeviceLayout {
                 portrait: portrait(),
                 label: None,
                 roles: vec!["operator".into()],
