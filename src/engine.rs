@@ -12,7 +12,6 @@ mod choice;
 mod client_tools;
 mod drain;
 mod editing;
-mod edits;
 mod embedding;
 mod events;
 mod invoke;
@@ -59,6 +58,7 @@ use tokio::sync::broadcast;
 
 use self::sessions::SessionIndex;
 
+use crate::turns::Turns;
 pub(crate) use answers::Asked;
 pub(crate) use beginning::Beginning;
 pub use builder::Builder;
@@ -128,7 +128,8 @@ struct Inner {
     events: SystemEvents,
     beats: Heartbeats,
     index: SessionIndex,
-    edits: edits::Edits,
+    /// One change of a session at a time: whatever is read for a change is what it changes.
+    edits: Turns<SessionKey>,
     toolbox: Arc<OnceLock<Arc<Toolbox>>>,
     started: tokio::time::Instant,
 }

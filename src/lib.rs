@@ -27,6 +27,7 @@ pub mod restart;
 pub mod selftest;
 mod state_dir;
 mod tree;
+mod turns;
 mod workspace;
 
 pub use assembly::{Assembly, assemble};

@@ -32,7 +32,7 @@ impl Engine {
         asked: u64,
     ) -> Result<Asked, StoreError> {
         let (own, epoch) = (answer_key(method, key), self.0.store.epoch().0);
-        let turn = self.0.keys.turn(&own).await;
+        let turn = self.0.keys.of(&own).await;
         let mut beginning = Beginning::new(self.0.store.clone(), own.clone(), turn);
         // Whoever leaves before he is answered takes back his own note, and nobody else's.
         beginning.set_noted(!self.0.store.contains(&own)?);

@@ -4,72 +4,12 @@
 //! Whoever repeats a call in between waits that long, and finds it under way. Whoever leaves in
 //! between has made nothing, and the note is taken back.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
 use telson_actors::store::{Batch, Key, Store, StoreError};
-use tokio::sync::OwnedMutexGuard;
 
-/// The keys that somebody looks at: no more than there are calls. Cheap to clone.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Keys(Arc<Mutex<BTreeMap<Key, Looked>>>);
+use crate::turns::{Turn, Turns};
 
-/// How many look at a key, and whose turn it is.
-#[derive(Debug, Default)]
-struct Looked {
-    by: usize,
-    turn: Arc<tokio::sync::Mutex<()>>,
-}
-
-impl Keys {
-    /// Returns once nobody else looks at a key.
-    pub(super) async fn turn(&self, key: &Key) -> Turn {
-        let turn = {
-            let mut keys = self.lock();
-            let looked = keys.entry(key.clone()).or_default();
-            looked.by += 1;
-            looked.turn.clone()
-        };
-        // Counted before it waits, so that who leaves while it waits is uncounted.
-        let place = Place { keys: self.clone(), key: key.clone() };
-        Turn { _turn: turn.lock_owned().await, _place: place }
-    }
-
-    /// How many look, or wait to: calls that are about to be made.
-    pub(super) fn count(&self) -> u64 {
-        self.lock().values().map(|looked| looked.by as u64).sum()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Looked>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Nobody else looks at a key until this is dropped.
-#[derive(Debug)]
-pub(super) struct Turn {
-    _turn: OwnedMutexGuard<()>,
-    _place: Place,
-}
-
-/// Somebody who looks at a key, or waits to.
-#[derive(Debug)]
-struct Place {
-    keys: Keys,
-    key: Key,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut keys = self.keys.lock();
-        if let Some(looked) = keys.get_mut(&self.key) {
-            looked.by -= 1;
-            if looked.by == 0 {
-                keys.remove(&self.key);
-            }
-        }
-    }
-}
+/// The keys that somebody looks at: no more than there are calls.
+pub(super) type Keys = Turns<Key>;
 
 /// A call that is noted and not made yet. Dropped, it is not made, and its key is free again.
 pub(crate) struct Beginning {
@@ -77,12 +17,12 @@ pub(crate) struct Beginning {
     key: Key,
     is_noted: bool,
     /// Until it is dropped, or what it has noted is taken back.
-    turn: Option<Turn>,
+    turn: Option<Turn<Key>>,
 }
 
 impl Beginning {
     /// Nothing is noted yet.
-    pub(super) fn new(store: Store, key: Key, turn: Turn) -> Self {
+    pub(super) fn new(store: Store, key: Key, turn: Turn<Key>) -> Self {
         Self { store, key, is_noted: false, turn: Some(turn) }
     }
 
@@ -125,30 +65,14 @@ impl Drop for Beginning {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt;
+    use std::sync::Arc;
+
     use telson_actors::store::{MemoryBackend, Space};
 
     use super::*;
 
     fn key() -> Key {
         Key::of(Space::Answer).text("m").text("k")
-    }
-
-    #[tokio::test]
-    async fn one_at_a_time_looks_at_a_key_and_nothing_is_kept_of_it() {
-        let (keys, key) = (Keys::default(), key());
-        let first = keys.turn(&key).await;
-        let mut second = Box::pin(keys.turn(&key));
-        let mut third = Box::pin(keys.turn(&key));
-        assert!((&mut second).now_or_never().is_none());
-        assert!((&mut third).now_or_never().is_none());
-        assert_eq!(keys.count(), 3);
-        // Another key is nobody's concern.
-        drop(keys.turn(&key.clone().text("other")).await);
-        drop(second);
-        drop(first);
-        drop(third.await);
-        assert!(keys.lock().is_empty(), "L1");
     }
 
     #[tokio::test]
@@ -159,7 +83,7 @@ mod tests {
             let mut batch = Batch::new();
             batch.put(key(), &answer());
             store.commit(batch).await.unwrap();
-            let turn = keys.turn(&key()).await;
+            let turn = keys.of(&key()).await;
             let mut beginning = Beginning::new(store.clone(), key(), turn);
             beginning.set_noted(is_noted);
             if is_made {

@@ -27,6 +27,7 @@ use super::sight::Sight;
 use super::spec::{ProviderSpec, StartError, StoreSpec};
 use super::{Builder, Engine, Inner, LateEngine};
 use crate::tree::{Wiring, tree};
+use crate::turns::Turns;
 
 impl Builder {
     /// Opens the store, then starts the tree over it.
@@ -179,7 +180,7 @@ impl Engine {
             events: wiring.events.clone(),
             beats: wiring.beats.clone(),
             index: SessionIndex::new(store.clone(), wiring.journal.clone()),
-            edits: super::edits::Edits::default(),
+            edits: Turns::default(),
             toolbox: wiring.tools.clone(),
             started: tokio::time::Instant::now(),
             store: store.clone(),

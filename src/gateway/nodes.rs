@@ -11,18 +11,17 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use telson_actors::node::NodeRecord;
 use telson_actors::node::action::{PARAMS_BYTES_MAX, may_wait};
-use tokio::sync::{OwnedMutexGuard, oneshot};
+use tokio::sync::oneshot;
 
 use super::link::{LinkMessage, LinkSender, Weighed};
 use super::wire::Connect;
 use crate::engine::RunningCall;
 use crate::methods::Link;
+use crate::turns::{Turn, Turns};
 
 mod pieces;
-mod turns;
 
 use pieces::Pieces;
-use turns::Turns;
 
 /// How long a request to be allowed something waits for a person, in milliseconds.
 const PENDING_MILLIS: i64 = 5 * 60 * 1000;
@@ -91,7 +90,7 @@ pub type Outcome = Result<Value, (String, String)>;
 #[derive(Debug, Clone, Default)]
 pub struct Nodes {
     state: Arc<Mutex<State>>,
-    turns: Turns,
+    turns: Turns<String>,
 }
 
 #[derive(Debug, Default)]
@@ -230,8 +229,8 @@ impl Nodes {
 
     /// Nobody else changes what waits for this node meanwhile, or removes it. Whoever needs
     /// [`Devices::change`](super::Devices::change) as well takes it after this.
-    pub async fn turn(&self, node: &str) -> OwnedMutexGuard<()> {
-        self.turns.of(node).await
+    pub(crate) async fn turn(&self, node: &str) -> Turn<String> {
+        self.turns.of(&node.to_owned()).await
     }
 
     /// Every node that was connected since the service started.

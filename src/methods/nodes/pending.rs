@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use telson_actors::clock::Timestamp;
 use telson_actors::node::action::NodeAction;
 use telson_actors::node::work::{WorkItem, WorkKind};
-use tokio::sync::OwnedMutexGuard;
 
 use super::{is_denied, unknown};
 use crate::methods::params::{Nothing, Text, read};
 use crate::methods::{Call, ErrorBody, Role};
+use crate::turns::Turn;
 
 /// How long something is wanted where nobody says, and at most.
 const WANTED_MAX: Duration = Duration::from_hours(24);
@@ -207,7 +207,7 @@ fn own_id(call: &Call) -> Result<String, ErrorBody> {
 }
 
 /// The same, with the turn of that node.
-async fn own_turn(call: &Call) -> Result<(String, OwnedMutexGuard<()>), ErrorBody> {
+async fn own_turn(call: &Call) -> Result<(String, Turn<String>), ErrorBody> {
     let turn = call.host.guests.nodes().turn(&own_id(call)?).await;
     // It may have been removed meanwhile.
     Ok((own_id(call)?, turn))
